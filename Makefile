@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-2.0
+# What one types here; each target is a script that can be run by itself.
+
+DRIVER ?= intree
+KERNEL ?= lab
+SMP ?= 1
+RUNS ?= 1
+SELFTESTS ?= 6.12
+
+help:
+	@echo 'make check            set up all it needs, then run every check; CHECK="lint boot" for some, see scripts/check.sh --list'
+	@echo 'make machine          a shell in a guest that has SGX2; KERNEL=lab|stock, SMP=n'
+	@echo 'make linux-selftests  the SGX selftests of Linux in a guest; DRIVER=intree|sgx2, KERNEL=lab|stock, SMP=n,'
+	@echo '                      ICOUNT=1, RUNS=n, SELFTESTS=6.1|6.12'
+	@echo 'make clean-room       make check from a fresh clone on a bare Debian 12, in a chroot (as root, long)'
+	@echo 'make clean-cache      drop what was downloaded and built'
+
+check:
+	@scripts/check.sh $(CHECK)
+
+machine:
+	@scripts/machine --kernel '$(KERNEL)' --driver '$(DRIVER)' --smp '$(SMP)'
+
+linux-selftests:
+	@scripts/linux-selftests --driver '$(DRIVER)' --kernel '$(KERNEL)' --smp '$(SMP)' --runs '$(RUNS)' \
+		--selftests '$(SELFTESTS)' $(if $(filter-out 0,$(ICOUNT)),--icount)
+
+clean-room:
+	@scripts/clean-room
+
+clean-cache:
+	@scripts/clean-cache
+
+.PHONY: help check machine linux-selftests clean-room clean-cache

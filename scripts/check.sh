@@ -1,0 +1,282 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Runs every check of the project, or those named, one line each, and ends with "N passed, N failed, N skipped".
+. "$(dirname "$0")/lib.sh"
+
+run=$SGX2_TOP/tests/machine/run
+
+# name | what | needs this path in the tree | function and its arguments. A step fails if its function does, and is skipped with
+# status 77; a function that runs many tests says how many with tally.
+table='
+setup       | packages, sources, firmware                          | -                                   | step_setup
+lint        | scripts, headers of files, their length, originality | -                                   | step_lint
+model       | the processor model and its unit tests               | tools/emulator/model                | step_model
+machine     | QEMU with the model in it                            | -                                   | step_machine
+kernel      | the lab kernel builds with all that it should have   | -                                   | step_kernel
+boot-lab    | the lab kernel reaches init within 5 s               | -                                   | step_boot lab 5
+boot-stock  | the stock kernel reaches init within 12 s            | -                                   | step_boot stock 12
+status      | the runner: the status of the command is its own     | -                                   | step_status
+add         | the runner: folders go in, with their libraries      | -                                   | step_add
+usage       | the runner: wrong options                            | -                                   | step_usage
+truncated   | the runner: a truncated kernel                       | -                                   | step_truncated
+hang        | the runner: a guest that hangs                       | -                                   | step_hang
+panic       | the runner: a guest that panics                      | -                                   | step_panic
+no-epc      | the runner: a machine without EPC                    | -                                   | step_no_epc
+isa-lab     | each leaf with right and wrong operands, lab kernel  | tests/isa/run                       | step_isa lab
+isa-stock   | the same on the stock kernel                         | tests/isa/run                       | step_isa stock
+linux-lab   | SGX selftests of Linux 6.12, lab kernel              | tools/emulator/qemu/patches/*.patch | step_linux lab 6.12
+linux-stock | SGX selftests of Linux 6.1, stock kernel             | tools/emulator/qemu/patches/*.patch | step_linux stock 6.1
+'
+
+# tally PASSED FAILED SKIPPED: the counts of this step, in place of one.
+tally() { printf '%s %s %s\n' "$1" "$2" "$3" > "$SGX2_TALLY"; }
+
+fail() { echo "$*" >&2; return 1; }
+
+# expect STATUS REGEX ARG...: the runner ends with STATUS and, if REGEX is not empty, with one line on stderr that matches it;
+# and nothing that it started is left.
+expect() {
+	local status=$1 regex=$2 got=0 mark=$$-$RANDOM err
+	shift 2
+	err=$(SGX2_MARK=$mark "$run" "$@" 2>&1 > /dev/null) || got=$?
+	# Progress of what had to be built first is not the runner's line.
+	err=$(grep -v '^  ' <<< "$err" || true)
+	echo "status $got: $err"
+	[ "$got" = "$status" ] || fail "status $got instead of $status: tests/machine/run $*"
+	if [ -n "$regex" ]; then
+		[ "$(wc -l <<< "$err")" = 1 ] || fail 'more than one line on stderr'
+		[[ $err =~ $regex ]] || fail "the line does not match: $regex"
+	fi
+	if grep -lsza "^SGX2_MARK=$mark\$" /proc/[0-9]*/environ | grep -v "^/proc/$$/"; then
+		fail 'these processes were left running'
+	fi
+}
+
+step_setup() {
+	local what
+	for what in qemu meson firmware 'linux-sgx 6.12' 'linux-sgx 6.1' stock busybox; do
+		# shellcheck disable=SC2086 # a word and its argument
+		"$SGX2_TOP/scripts/fetch" $what
+	done
+	need shellcheck pyflakes3
+	"$SGX2_TOP/scripts/build-guest"
+}
+
+# The tree's files, in a clone and in an unpacked archive.
+files() {
+	cd "$SGX2_TOP"
+	if [ -e .git ] && command -v git > /dev/null; then
+		git -c safe.directory='*' ls-files -co --exclude-standard | while read -r f; do [ ! -f "$f" ] || echo "$f"; done
+	else
+		find . -type f -printf '%P\n'
+	fi
+}
+
+step_lint() {
+	local f bad=0 shell=() python=() n
+	cd "$SGX2_TOP"
+	while read -r f; do
+		case $f in
+		*.md|*.json|*.patch|LICENSE|.*|*/.*) ;;
+		*) head -n 3 "$f" | grep -q 'SPDX-License-Identifier: GPL-2.0' || { echo "$f: no SPDX line in its first three"; bad=1; } ;;
+		esac
+		n=$(wc -l < "$f")
+		case $f in LICENSE) ;; *) [ "$n" -le 900 ] || { echo "$f: $n lines, more than 900"; bad=1; } ;; esac
+		# Brackets keep these from finding themselves.
+		if grep -nEH '(deb|security|snapshot)[.]debian[.]org|registry[.]npm|pypi[.]org|[c]rates[.]io|proxy[.]golang|/[w]ork/|/[r]oot/|/[h]ome/[a-z]' "$f"; then
+			echo "$f: names a package registry or a path of one machine"
+			bad=1
+		fi
+		case $f in *.py) python+=("$f") ;; esac
+		if [[ $f == *.sh ]] || head -c 64 "$f" | head -n 1 | grep -qa '^#!.*sh$'; then shell+=("$f"); fi
+		if head -c 2 "$f" | grep -qa '^#!' && [ ! -x "$f" ]; then echo "$f: begins with #! and is not executable"; bad=1; fi
+	done < <(files)
+	shellcheck -x -P SCRIPTDIR "${shell[@]}" || bad=1
+	pyflakes3 "${python[@]}" || bad=1
+	# A tool of the place where CI runs; elsewhere it is not there.
+	if [ -x ../shared/tools/originality ]; then
+		python3 ../shared/tools/originality --ref "$("$SGX2_TOP/scripts/fetch" linux-sgx 6.12)" || bad=1
+	fi
+	return $bad
+}
+
+step_model() {
+	local build=$SGX2_CACHE/check/model
+	need cmake ninja-build g++ pkg-config nettle-dev libgmp-dev libgtest-dev
+	cmake -S "$SGX2_TOP/tools/emulator/model" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo
+	ninja -C "$build" -j "$SGX2_JOBS" | progress 'building the model'
+	ctest --test-dir "$build" --no-tests=error --output-on-failure -j "$SGX2_JOBS" | tee "$build/ctest.log"
+	tally "$(grep -c ' Passed ' "$build/ctest.log")" 0 "$(grep -cE '\*\*\*(Skipped|Not Run)' "$build/ctest.log" || true)"
+}
+
+step_machine() { "$SGX2_TOP/scripts/build-qemu"; }
+step_kernel() { "$SGX2_TOP/scripts/build-kernel" lab; }
+
+# Once more if it was too slow: the machine that CI shares may have been busy.
+step_boot() {
+	local kernel=$1 limit=$2 out try seconds
+	for try in 1 2; do
+		out=$("$run" --kernel "$kernel" --driver none -v -- /bin/uname -r 2>&1) || { echo "$out"; fail 'it did not boot'; }
+		seconds=$(sed -n 's/^run: init after \([0-9.]*\) s$/\1/p' <<< "$out")
+		echo "attempt $try: init after $seconds s"
+		if awk -v a="$seconds" -v b="$limit" 'BEGIN { exit !(a != "" && a < b) }'; then return 0; fi
+	done
+	fail "init after $seconds s; the limit is $limit s"
+}
+
+step_status() {
+	local out
+	expect 3 '' --driver none -- sh -c 'exit 3'
+	expect 0 '' --driver none -- true
+	expect 127 '' --driver none -- no-such-command
+	expect 137 'signal 9' --driver none --smp 4 --numa 2 -- sh -c 'kill -9 $$'
+	# shellcheck disable=SC2016 # the guest's shell is to expand it
+	out=$("$run" --driver none --icount --env A=b -- sh -c 'echo $A; echo e >&2; seq 1 20000 | md5sum')
+	[ "$out" = "$(printf 'b\ne\n'; seq 1 20000 | md5sum)" ] || fail "not what was printed: $out"
+}
+
+step_add() {
+	local dir
+	dir=$(mktemp -d)
+	# shellcheck disable=SC2064 # this folder, not a later one
+	trap "rm -rf '$dir'" EXIT
+	mkdir "$dir/stuff"
+	echo data > "$dir/stuff/file"
+	ln -s file "$dir/stuff/link"
+	cp /usr/bin/sha256sum "$dir/stuff/"
+	expect 0 '' --driver none --add "$dir/stuff" --add "$dir/stuff:/opt/x" --cwd /add/stuff -- \
+		sh -c './sha256sum link && cmp file /opt/x/link && grep -q data file'
+}
+
+step_usage() {
+	expect 120 'command comes after --' --driver none true
+	expect 120 'no command' --driver none
+	expect 120 'unrecognized arguments: --no-such' --no-such -- true
+	expect 120 '--smp 0' --smp 0 -- true
+	expect 120 '--epc 7: a size in whole pages' --epc 7 -- true
+	expect 120 'no node 1' --epc 32M@1 -- true
+	expect 120 'no such file' --add /no/such/folder -- true
+	expect 120 'No such file' --driver none --kernel /no/such/kernel -- true
+}
+
+step_truncated() {
+	local dir image
+	dir=$(mktemp -d)
+	# shellcheck disable=SC2064
+	trap "rm -rf '$dir'" EXIT
+	image=$("$SGX2_TOP/scripts/build-kernel" lab)/bzImage
+	head -c 1000000 "$image" > "$dir/short"
+	expect 122 'is truncated: 1000000 of at least' --driver none --kernel "$dir/short" -- true
+	head -c 5000 /dev/zero > "$dir/zero"
+	expect 122 'is not a bootable Linux kernel' --driver none --kernel "$dir/zero" -- true
+	# Whole by its length, and damaged inside: only the boot shows it.
+	cp "$image" "$dir/damaged"
+	dd if=/dev/zero of="$dir/damaged" bs=1000 seek=1000 count=200 conv=notrunc status=none
+	expect 122 '' --driver none --boot-timeout 30 --kernel "$dir/damaged" -- true
+}
+
+step_hang() {
+	expect 124 'did not end within 5 seconds: sleep 1000' --driver none --timeout 5 -- sleep 1000
+	expect 122 'did not reach init within 1 seconds' --driver none --boot-timeout 1 -- true
+}
+
+step_panic() {
+	expect 126 'the guest panicked: .*sysrq' --driver none -- sh -c 'echo c > /proc/sysrq-trigger'
+}
+
+step_no_epc() {
+	expect 125 'machine has no EPC: ' --driver intree --epc 0 -- true
+}
+
+# The results of a KTAP stream, the innermost ones only where it nests.
+step_isa() {
+	local out rc=0 pass fail skip
+	out=$("$SGX2_TOP/tests/isa/run" --kernel "$1") || rc=$?
+	echo "$out"
+	read -r pass fail skip < <(awk '{ sub(/^[ \t]+/, "") } /^ok .*# *SKIP/ { s++; next } /^ok / { p++ } /^not ok / { f++ }
+		END { print p + 0, f + 0, s + 0 }' <<< "$out")
+	[ $((pass + fail)) -gt 0 ] || fail 'it ran no test'
+	tally "$pass" "$fail" "$skip"
+	return $rc
+}
+
+step_linux() {
+	local kernel=$1 version=$2 how passed=0
+	for how in '--smp 1' '--smp 4' '--smp 1 --icount'; do
+		# shellcheck disable=SC2086 # words
+		"$SGX2_TOP/scripts/linux-selftests" --driver intree --kernel "$kernel" --selftests "$version" $how
+		passed=$((passed + 16))
+		tally "$passed" 0 0
+	done
+}
+
+# -- The rest runs the table.
+
+rows() { sed -e '/^$/d' -e 's/ *| */|/g' <<< "$table"; }
+
+usage() {
+	cat <<-'EOF'
+		usage: scripts/check.sh [--list] [STEP...]
+		Without STEP all are run, in order. What a step printed is kept in the cache and shown when it fails.
+	EOF
+}
+
+# A step runs in a bash of its own, where set -e holds.
+if [ "${1:-}" = --step ]; then
+	shift
+	"$@"
+	exit 0
+fi
+
+case ${1:-} in
+-h|--help) usage; exit 0 ;;
+--list) rows | while IFS='|' read -r name what _; do printf '%-12s %s\n' "$name" "$what"; done; exit 0 ;;
+-*) usage >&2; exit 2 ;;
+esac
+for name; do
+	rows | cut -d'|' -f1 | grep -qxF -- "$name" || die "no step $name: see scripts/check.sh --list"
+done
+
+plan=()
+while IFS='|' read -r name what path function; do
+	if [ $# -gt 0 ] && [[ " $* " != *" $name "* ]]; then continue; fi
+	if [ "$path" != - ] && ! compgen -G "$SGX2_TOP/$path" > /dev/null; then continue; fi
+	plan+=("$name|$what|$function")
+done < <(rows)
+
+passed=0 failed=0 skipped=0 number=0 started=$SECONDS
+logs=$SGX2_CACHE/log/check
+mkdir -p "$logs" "$SGX2_CACHE/check"
+SGX2_TALLY=$(mktemp)
+export SGX2_TALLY
+trap 'rm -f "$SGX2_TALLY"' EXIT
+for row in "${plan[@]}"; do
+	IFS='|' read -r name what function <<< "$row"
+	number=$((number + 1))
+	printf '[%d/%d] %s: %s\n' "$number" "${#plan[@]}" "$name" "$what"
+	begin=$SECONDS
+	: > "$SGX2_TALLY"
+	# Lines of progress begin with two blanks; the rest is for the log.
+	set +e
+	# shellcheck disable=SC2086 # the function and its arguments
+	"$0" --step $function < /dev/null 2>&1 | tee "$logs/$name" | grep --line-buffered '^  [a-z]'
+	rc=${PIPESTATUS[0]}
+	set -e
+	read -r p f s < "$SGX2_TALLY" || true
+	case $rc in
+	0) p=${p:-1} f=${f:-0} s=${s:-0} word=ok ;;
+	77) p=0 f=0 s=1 word=skipped ;;
+	*)
+		p=${p:-0} s=${s:-0} word=FAILED
+		[ "${f:-0}" -gt 0 ] || f=1
+		tail -n 30 "$logs/$name"
+		;;
+	esac
+	[ "$word" != ok ] || [ "$f" = 0 ] || word=FAILED
+	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+	printf '[%d/%d] %s: %s, %d s\n' "$number" "${#plan[@]}" "$name" "$word" $((SECONDS - begin))
+done
+[ $((passed + failed + skipped)) -gt 0 ] || die "no test was run"
+printf 'after %d s (what the steps printed: %s)\n' $((SECONDS - started)) "$logs"
+printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+[ "$failed" = 0 ]

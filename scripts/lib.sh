@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-2.0
+# What every script here shares: messages, the cache, its locks, and the private apt of scripts/apt.sh.
+# shellcheck shell=bash
+#
+# The cache holds items. An item is a file or folder whose name ends in a hash of all that went into it; it is made under a
+# temporary name and renamed when complete, so whatever stands under its final name is whole, and an interrupted run is
+# taken up again at the first item that is missing.
+
+set -euo pipefail
+export LC_ALL=C.UTF-8
+umask 022
+
+SGX2_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+SGX2_SELF=${0##*/}
+: "${SGX2_JOBS:=2}"
+
+say() { printf '  %s\n' "$*" >&2; }
+die() { printf '%s: %s\n' "$SGX2_SELF" "$*" >&2; exit 1; }
+
+# HOME is unset or points nowhere in some CI systems and cron jobs.
+sgx2_cache_root() {
+	local base=${XDG_CACHE_HOME:-}
+	[ -n "$base" ] || { [ -n "${HOME:-}" ] && base=$HOME/.cache; } || base=
+	if [ -z "$base" ]; then
+		base=$(getent passwd "$(id -u)" | cut -d: -f6)
+		base=${base:+$base/.cache}
+	fi
+	if [ -z "$base" ] || ! mkdir -p "$base/sgx2" 2>/dev/null || [ ! -w "$base/sgx2" ]; then
+		base=${TMPDIR:-/tmp}/sgx2-cache-$(id -u)
+		mkdir -p "$base/sgx2" || die "no writable place for the cache: set XDG_CACHE_HOME"
+	fi
+	(cd "$base/sgx2" && pwd)
+}
+
+# The stubs export it, so that one run has one cache whatever a step does to its environment.
+SGX2_CACHE=${SGX2_CACHE:-$(sgx2_cache_root)}
+export SGX2_CACHE
+mkdir -p "$SGX2_CACHE/lock" "$SGX2_CACHE/log"
+
+# hash_of ARG...: twelve hex digits that stand for the arguments. hash_files PATH...: the same for the content of files and
+# folders; a path that does not exist counts as its name.
+hash_of() { printf '%s\0' "$@" | sha256sum | cut -c1-12; }
+hash_files() {
+	local p
+	for p; do
+		if [ -d "$p" ]; then
+			(cd "$p" && find . -type f -not -name '*.pyc' -print0 | sort -z | xargs -0r sha256sum)
+		elif [ -f "$p" ]; then
+			sha256sum < "$p"
+		else
+			echo "none $p"
+		fi
+	done | sha256sum | cut -c1-12
+}
+
+# with_lock NAME COMMAND...: two runs at once make each item once. The lock is closed before children that could outlive us.
+with_lock() {
+	local name=$1 fd rc=0
+	shift
+	exec {fd}> "$SGX2_CACHE/lock/$name"
+	if ! flock -n "$fd"; then
+		say "waiting for another run that is making $name"
+		flock "$fd"
+	fi
+	"$@" {fd}>&- || rc=$?
+	exec {fd}>&-
+	return $rc
+}
+
+# item NAME BUILDER ARG...: prints the path of cache item NAME, having BUILDER make it in "$1" first if it is missing. What
+# BUILDER prints on stdout goes to a log, shown in part when it fails.
+item() {
+	local name=$1
+	local path=$SGX2_CACHE/$name
+	shift
+	[ -e "$path" ] || with_lock "${name//\//_}" item_make "$name" "$@" >&2
+	echo "$path"
+}
+
+item_make() {
+	local name=$1 builder=$2 rc=0
+	local path=$SGX2_CACHE/$name tmp log=$SGX2_CACHE/log/${1//\//_}
+	shift 2
+	[ ! -e "$path" ] || return 0
+	tmp=$path.partial
+	rm -rf "$tmp"
+	mkdir -p "$tmp"
+	# A bash of its own: set -e does not act in a function, or subshell, whose result is tested.
+	bash -euo pipefail -c 'eval "$1"; shift; "$@"' "$SGX2_SELF" "$(declare -f; declare -p SGX2_TOP SGX2_SELF SGX2_JOBS SGX2_APT SGX2_DAY)" \
+		"$builder" "$tmp" "$@" > "$log" < /dev/null || rc=$?
+	if [ $rc -ne 0 ]; then
+		tail -n 25 "$log" >&2
+		[ -n "${SGX2_KEEP:-}" ] || rm -rf "$tmp"
+		die "making $name failed (all of its output: $log)"
+	fi
+	rm -f "$log"
+	mv "$tmp" "$path"
+}
+
+# progress LABEL: passes a build's output on to the log and shows one line a tenth of ninja's [n/m].
+progress() {
+	awk -v label="$1" '{ print; fflush() }
+		match($0, /^\[[0-9]+\/[0-9]+\]/) {
+			split(substr($0, 2, RLENGTH - 2), f, "/"); p = int(10 * f[1] / f[2])
+			if (p > last) { last = p; printf "  %s: %d %%\n", label, 10 * p > "/dev/stderr"; fflush("/dev/stderr") }
+		}'
+}
+
+# ticker LABEL STEP: the same for make, which does not know the end: one line each STEP lines of output.
+ticker() {
+	awk -v label="$1" -v step="$2" '{ print; fflush() }
+		NR % step == 0 { printf "  %s: %d files\n", label, NR > "/dev/stderr"; fflush("/dev/stderr") }'
+}
+
+# shellcheck source=scripts/apt.sh
+. "$SGX2_TOP/scripts/apt.sh"

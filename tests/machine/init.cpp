@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: GPL-2.0
+// PID 1 of a guest: mounts what a program expects, runs the one job that the runner put into the initramfs, and reports its end.
+//
+// The job lies in /job, one file a thing, lists with a NUL after each element: argv, env, modules, drivers, token, cwd, want, mode.
+// What the job prints goes to one virtio port and the verdict to another, so nothing that is printed anywhere, the console
+// included, can pass for a verdict. The token is drawn for the run and /job is gone before the job starts.
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace {
+
+constexpr int not_found = 127;
+
+std::string read_file(const std::string &path)
+{
+	std::string text;
+	const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return text;
+	char buf[4096];
+	for (ssize_t n; (n = read(fd, buf, sizeof(buf))) > 0;)
+		text.append(buf, static_cast<size_t>(n));
+	close(fd);
+	return text;
+}
+
+std::vector<std::string> read_list(const std::string &path)
+{
+	std::vector<std::string> list;
+	const std::string text = read_file(path);
+	for (size_t at = 0; at < text.size();) {
+		const size_t end = text.find('\0', at);
+		list.push_back(text.substr(at, end - at));
+		at = end == std::string::npos ? text.size() : end + 1;
+	}
+	return list;
+}
+
+// One write a message, so that the runner reads whole lines.
+void tell(int fd, const std::string &line)
+{
+	std::string_view rest = line;
+	while (!rest.empty()) {
+		const ssize_t n = write(fd, rest.data(), rest.size());
+		if (n < 0 && errno != EINTR)
+			return;
+		if (n > 0)
+			rest.remove_prefix(static_cast<size_t>(n));
+	}
+}
+
+[[noreturn]] void power_off()
+{
+	sync();
+	reboot(RB_POWER_OFF);
+	for (;;)
+		pause();
+}
+
+// Without a verdict port the console is all there is; the runner then reports a guest that ended without one.
+[[noreturn]] void give_up(const char *what)
+{
+	std::fprintf(stderr, "init: %s: %s\n", what, std::strerror(errno));
+	power_off();
+}
+
+void mount_all()
+{
+	struct {
+		const char *source, *target, *type;
+		unsigned long flags;
+		bool needed;
+	} const table[] = {
+		{"proc", "/proc", "proc", 0, true},
+		{"sysfs", "/sys", "sysfs", 0, true},
+		// Enclave pages are mapped executable from a device node, which noexec would refuse.
+		{"devtmpfs", "/dev", "devtmpfs", 0, true},
+		{"tmpfs", "/tmp", "tmpfs", 0, true},
+		{"tmpfs", "/run", "tmpfs", 0, true},
+		{"tmpfs", "/dev/shm", "tmpfs", 0, false},
+		{"devpts", "/dev/pts", "devpts", 0, false},
+		{"debugfs", "/sys/kernel/debug", "debugfs", 0, false},
+		{"tracefs", "/sys/kernel/tracing", "tracefs", 0, false},
+		{"cgroup2", "/sys/fs/cgroup", "cgroup2", 0, false},
+	};
+	for (const auto &m : table) {
+		mkdir(m.target, 0755);
+		if (mount(m.source, m.target, m.type, m.flags, nullptr) != 0 && m.needed)
+			give_up(m.target);
+	}
+	chmod("/tmp", 01777);
+	chmod("/dev/shm", 01777);
+	if (symlink("/proc/self/fd", "/dev/fd") != 0 && errno != EEXIST)
+		give_up("/dev/fd");
+}
+
+// A module that does not load is told on the console and, if the job needs it, by the job.
+bool load_module(const std::string &path)
+{
+	const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		std::fprintf(stderr, "init: %s: %s\n", path.c_str(), std::strerror(errno));
+		return false;
+	}
+	const bool ok = syscall(SYS_finit_module, fd, "", 0) == 0 || errno == EEXIST;
+	if (!ok)
+		std::fprintf(stderr, "init: cannot load %s: %s\n", path.c_str(), std::strerror(errno));
+	close(fd);
+	return ok;
+}
+
+void nap(long milliseconds)
+{
+	const timespec t = {milliseconds / 1000, milliseconds % 1000 * 1000000};
+	nanosleep(&t, nullptr);
+}
+
+// The device node of the virtio port with this name; the driver finds the ports some time after it is loaded.
+int open_port(std::string_view wanted, int flags)
+{
+	for (int tries = 0; tries < 500; tries++, nap(10)) {
+		DIR *dir = opendir("/sys/class/virtio-ports");
+		if (!dir)
+			continue;
+		std::string node;
+		while (const dirent *entry = readdir(dir)) {
+			std::string name = read_file(std::string("/sys/class/virtio-ports/") + entry->d_name + "/name");
+			while (!name.empty() && name.back() == '\n')
+				name.pop_back();
+			if (name == wanted)
+				node = std::string("/dev/") + entry->d_name;
+		}
+		closedir(dir);
+		if (!node.empty()) {
+			const int fd = open(node.c_str(), flags | O_CLOEXEC);
+			if (fd >= 0)
+				return fd;
+		}
+	}
+	return -1;
+}
+
+bool sgx_device_appears()
+{
+	for (int tries = 0; tries < 200; tries++, nap(10))
+		if (access("/dev/sgx_enclave", F_OK) == 0)
+			return true;
+	return false;
+}
+
+[[noreturn]] void child(int out, const std::vector<std::string> &argv, const std::vector<std::string> &env, const std::string &cwd,
+			bool on_console)
+{
+	setsid();
+	if (on_console) {
+		const int tty = open("/dev/ttyS0", O_RDWR);
+		if (tty >= 0) {
+			ioctl(tty, TIOCSCTTY, 0);
+			dup2(tty, 0);
+			dup2(tty, 1);
+			dup2(tty, 2);
+		}
+	} else {
+		const int null = open("/dev/null", O_RDONLY);
+		dup2(null, 0);
+		dup2(out, 1);
+		dup2(out, 2);
+	}
+	std::vector<char *> args, vars;
+	for (const auto &a : argv)
+		args.push_back(const_cast<char *>(a.c_str()));
+	args.push_back(nullptr);
+	for (const auto &v : env) {
+		vars.push_back(const_cast<char *>(v.c_str()));
+		if (v.starts_with("PATH="))
+			putenv(vars.back());
+	}
+	vars.push_back(nullptr);
+	if (chdir(cwd.empty() ? "/" : cwd.c_str()) != 0) {
+		std::fprintf(stderr, "%s: %s\n", cwd.c_str(), std::strerror(errno));
+		_exit(not_found);
+	}
+	execvpe(args[0], args.data(), vars.data());
+	std::fprintf(stderr, "%s: %s\n", args[0], std::strerror(errno));
+	_exit(errno == ENOENT ? not_found : not_found - 1);
+}
+
+// The kernel hands every orphan to us; only the job's own end is the verdict.
+int wait_for(pid_t job)
+{
+	for (;;) {
+		int status = 0;
+		const pid_t pid = waitpid(-1, &status, 0);
+		if (pid == job)
+			return status;
+		if (pid < 0 && errno != EINTR)
+			return -1;
+	}
+}
+
+} // namespace
+
+int main()
+{
+	mount_all();
+	const auto argv = read_list("/job/argv");
+	const auto env = read_list("/job/env");
+	const auto token = read_file("/job/token");
+	const auto cwd = read_file("/job/cwd");
+	const auto want = read_file("/job/want");
+	const bool on_console = read_file("/job/mode") == "console";
+	const auto drivers = read_list("/job/drivers");
+	for (const auto &module : read_list("/job/modules"))
+		load_module(module);
+	const int verdict = open_port("sgx2.verdict", O_WRONLY);
+	const int out = open_port("sgx2.output", O_WRONLY);
+	if (verdict < 0 || out < 0 || argv.empty() || token.empty())
+		give_up("no virtio port or no job");
+	for (const char *name : {"argv", "env", "token", "cwd", "want", "mode", "modules", "drivers"})
+		unlink((std::string("/job/") + name).c_str());
+
+	const std::string head = "{\"token\": \"" + token + "\", ";
+	tell(verdict, head + "\"at\": \"init\"}\n");
+	if (want == "epc" && !sgx_device_appears()) {
+		tell(verdict, head + "\"at\": \"end\", \"error\": \"no-epc\"}\n");
+		power_off();
+	}
+	for (const auto &driver : drivers) {
+		if (!load_module(driver)) {
+			tell(verdict, head + "\"at\": \"end\", \"error\": \"no-driver\"}\n");
+			power_off();
+		}
+	}
+
+	const pid_t job = fork();
+	if (job == 0)
+		child(out, argv, env, cwd, on_console);
+	const int status = job < 0 ? -1 : wait_for(job);
+	const char *how = WIFSIGNALED(status) ? "signal" : "status";
+	const int number = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
+	tell(verdict, head + "\"at\": \"end\", \"" + how + "\": " + std::to_string(number) + "}\n");
+	power_off();
+}

@@ -1,0 +1,526 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Boots a guest of the SGX2 machine, runs one command there, streams what it prints and ends with its exit status."""
+import argparse
+import ctypes
+import json
+import os
+import re
+import secrets
+import selectors
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import termios
+import time
+
+from initramfs import Initramfs, Modules, Problem
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+USAGE, SETUP, NO_BOOT, NO_VERDICT, TIMEOUT, NO_EPC, PANIC = 120, 121, 122, 123, 124, 125, 126
+
+CODES = """\
+exit status:
+  the command's own (128 + N if signal N ended it, 127 if there is no such command), or
+  120  wrong options
+  121  setup failed: something could not be built, fetched or started, or the driver is not there
+  122  the kernel did not boot: not a kernel, truncated, or no init in time
+  123  the guest ended without a verdict, or the --qmp-script failed
+  124  the command did not end in time
+  125  the machine has no EPC
+  126  the guest's kernel panicked; a warning counts (panic_on_warn)
+"""
+
+# What a console says when the guest's kernel is done for, most telling first.
+TROUBLE = re.compile(r'BUG: |WARNING: |Oops|general protection fault|Kernel panic|UBSAN: |KASAN: |unable to handle|RIP: 0010')
+
+
+class Ended(Exception):
+    """The run is over and this is its exit status; a text is the one line to say."""
+
+    def __init__(self, status, text=''):
+        super().__init__(text)
+        self.status = status
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message):
+        raise Ended(USAGE, f'{message} (--help tells the options)')
+
+
+def parse(argv):
+    p = Parser(prog='tests/machine/run', usage='tests/machine/run [option...] -- COMMAND...', epilog=CODES,
+               formatter_class=argparse.RawDescriptionHelpFormatter, description=__doc__, allow_abbrev=False)
+    p.add_argument('--kernel', default='lab', metavar='stock|lab|FILE', help="Debian 12's image, ours, or a bzImage (lab)")
+    p.add_argument('--modules', metavar='DIR', help='lib/modules/VERSION of a --kernel FILE whose virtio is modular')
+    p.add_argument('--driver', default='intree', choices=('intree', 'sgx2', 'none'),
+                   help="who owns the EPC: the kernel's driver, ours, or nobody; the last two boot with nosgx (intree)")
+    p.add_argument('--smp', type=int, default=1, metavar='N', help='vCPUs (1)')
+    p.add_argument('--mem', default='1G', metavar='SIZE', help='memory beside the EPC (1G)')
+    p.add_argument('--numa', type=int, default=1, metavar='N', help='NUMA nodes, memory and vCPUs divided evenly (1)')
+    p.add_argument('--epc', action='append', metavar='SIZE[@NODE]', help='an EPC section, repeatable; 0 for none (32M)')
+    p.add_argument('--icount', action='store_true', help='count instructions: deterministic time, single-threaded TCG')
+    p.add_argument('--add', action='append', default=[], metavar='PATH[:TARGET]',
+                   help='put a folder or file into the guest, at /add/NAME or TARGET, with the libraries its programs want')
+    p.add_argument('--cwd', default='/', metavar='DIR', help='where in the guest the command starts (/)')
+    p.add_argument('--env', action='append', default=[], metavar='NAME=VALUE', help='for the command, repeatable')
+    p.add_argument('--append', action='append', default=[], metavar='WORDS', help='more for the kernel command line')
+    p.add_argument('--cpu', metavar='MODEL', help="instead of the sgx2 CPU model; ',+x,-y' alone adds to it")
+    p.add_argument('--qemu', metavar='DIR', default=os.environ.get('SGX2_QEMU'), help='a folder with qemu-system-x86_64 and firmware instead of the cached build; $SGX2_QEMU is the same')
+    p.add_argument('--qemu-arg', action='append', default=[], metavar='WORD', help='one more word for QEMU, repeatable')
+    p.add_argument('--timeout', type=float, default=300, metavar='SECONDS', help='for the command, from init on (300)')
+    p.add_argument('--boot-timeout', type=float, default=120, metavar='SECONDS', help='for the kernel to reach init (120)')
+    p.add_argument('--qmp', metavar='PATH', help='serve QMP on this socket')
+    p.add_argument('--qmp-script', metavar='FILE',
+                   help='start this program at init with the QMP socket as its argument; QEMU stays until it ends')
+    p.add_argument('--console', metavar='FILE', help="keep the guest's console there")
+    p.add_argument('--interactive', action='store_true', help='a shell, or the command, on this terminal; no time limit')
+    p.add_argument('--keep', action='store_true', help='keep the initramfs and the console, and say where')
+    p.add_argument('-v', '--verbose', action='store_true', help="say what is done and show the guest's console")
+    p.add_argument('command', nargs='*', metavar='COMMAND')
+    args, rest = argv, []
+    if '--' in argv:
+        at = argv.index('--')
+        args, rest = argv[:at], argv[at + 1:]
+    opt = p.parse_args(args)
+    if opt.command:
+        raise Ended(USAGE, f'"{opt.command[0]}": the command comes after -- (--help tells the options)')
+    opt.command = rest or (['/bin/sh', '-l'] if opt.interactive else [])
+    check(opt)
+    return opt
+
+
+def size(text):
+    """Bytes of 32M and the like, or None."""
+    m = re.fullmatch(r'(\d+)([KMG]?)', text, re.I)
+    return int(m.group(1)) << {'': 0, 'K': 10, 'M': 20, 'G': 30}[m.group(2).upper()] if m else None
+
+
+def check(opt):
+    """Options that argparse lets pass and the machine would not."""
+    def bad(text):
+        raise Ended(USAGE, text)
+
+    if not opt.command:
+        bad('no command: put it after --')
+    if not 1 <= opt.smp <= 64:
+        bad(f'--smp {opt.smp}: 1 to 64')
+    if not 1 <= opt.numa <= 8 or opt.smp < opt.numa:
+        bad(f'--numa {opt.numa}: 1 to 8, and a vCPU for each node')
+    if (size(opt.mem) or 0) < 64 << 20:
+        bad(f'--mem {opt.mem}: a size of 64M or more')
+    if opt.timeout <= 0 or opt.boot_timeout <= 0:
+        bad('a time limit must be more than 0 seconds')
+    opt.sections = []
+    for text in opt.epc or (['32M'] if opt.epc is None else []):
+        amount, _, node = text.partition('@')
+        amount, node = size(amount), int(node) if node.isdigit() else None if node else 0
+        if amount is None or node is None or amount % 4096:
+            bad(f'--epc {text}: a size in whole pages, and @ with the number of a node if wanted')
+        if node >= opt.numa:
+            bad(f'--epc {text}: there is no node {node} without --numa {node + 1}')
+        if amount:
+            opt.sections.append((amount, node))
+    for text in opt.add:
+        if not os.path.lexists(text.partition(':')[0]):
+            bad(f'--add {text}: no such file or folder')
+    for text in opt.env:
+        if '=' not in text:
+            bad(f'--env {text}: NAME=VALUE')
+    if opt.qmp_script and not os.access(opt.qmp_script, os.X_OK):
+        bad(f'--qmp-script {opt.qmp_script}: no such program')
+    if opt.interactive and not sys.stdin.isatty():
+        bad('--interactive wants a terminal on standard input')
+
+
+def script(*words):
+    """The path that one of our build scripts prints; it shows its own progress."""
+    done = subprocess.run([os.path.join(TOP, 'scripts', words[0]), *words[1:]], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL,
+                          text=True, check=False)
+    if done.returncode != 0 or not done.stdout.strip():
+        raise Ended(SETUP, f'{" ".join(words)} failed')
+    return done.stdout.strip().splitlines()[-1]
+
+
+class Kernel:
+    """A kernel image, and the modules without which it has no virtio port."""
+
+    def __init__(self, opt):
+        self.modules = None
+        if opt.kernel == 'lab':
+            self.image = os.path.join(script('build-kernel', 'lab'), 'bzImage')
+        elif opt.kernel == 'stock':
+            folder = script('fetch', 'stock')
+            self.image = os.path.join(folder, 'vmlinux')
+            self.modules = Modules(glob_one(os.path.join(folder, 'lib/modules'), ''))
+        else:
+            self.image = opt.kernel
+            if opt.modules:
+                self.modules = Modules(opt.modules)
+        self.check()
+
+    def check(self):
+        """Both formats say how long they are: an ELF file ends in its section table, for bzImage see "syssize" in Linux's
+        Documentation/arch/x86/boot.rst."""
+        try:
+            with open(self.image, 'rb') as f:
+                head = f.read(0x260)
+                length = os.fstat(f.fileno()).st_size
+        except OSError as e:
+            raise Ended(USAGE, f'--kernel {self.image}: {e.strerror}') from e
+        if head[:6] == b'\x7fELF\x02\x01':
+            wanted = int.from_bytes(head[40:48], 'little') + int.from_bytes(head[58:60], 'little') * int.from_bytes(head[60:62], 'little')
+        elif head[0x202:0x206] == b'HdrS':
+            wanted = ((head[0x1f1] or 4) + 1) * 512 + int.from_bytes(head[0x1f4:0x1f8], 'little') * 16
+        else:
+            raise Ended(NO_BOOT, f'{self.image} is not a bootable Linux kernel (bzImage, or vmlinux with PVH)')
+        if length < wanted:
+            raise Ended(NO_BOOT, f'{self.image} is truncated: {length} of at least {wanted} bytes')
+
+
+def glob_one(folder, prefix):
+    names = [n for n in os.listdir(folder) if n.startswith(prefix)]
+    if len(names) != 1:
+        raise Ended(SETUP, f'{folder} should hold one {prefix}* and holds {len(names)}')
+    return os.path.join(folder, names[0])
+
+
+def build_initramfs(opt, kernel, token, path):
+    fs = Initramfs()
+    for name in ('dev', 'proc', 'sys', 'tmp', 'run', 'root', 'job', 'add', 'etc'):
+        fs.folder(name)
+    fs.node('dev/console', 5, 1)
+    fs.node('dev/null', 1, 3)
+    fs.copy(os.path.join(script('build-guest'), 'init'), 'init')
+    fs.file('etc/passwd', b'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n')
+    fs.file('etc/group', b'root:x:0:\nnogroup:x:65534:\n')
+    added = []
+    for text in opt.add:
+        source, _, target = text.partition(':')
+        source = os.path.realpath(source)
+        fs.copy(source, target or '/add/' + os.path.basename(source))
+        added.append(source)
+    fs.libraries(added)
+    fs.busybox(script('fetch', 'busybox'))
+
+    modules = []
+    if kernel.modules:
+        for name, data in kernel.modules.closure(['virtio_pci', 'virtio_console']):
+            fs.file(f'lib/modules/{name}.ko', data)
+            modules.append(f'/lib/modules/{name}.ko')
+    drivers = []
+    if opt.driver == 'sgx2':
+        ko = os.environ.get('SGX2_KO', '')
+        if not os.path.isfile(ko):
+            raise Ended(SETUP, f'no sgx2.ko for kernel {opt.kernel}: the driver is not in this tree yet')
+        fs.copy(ko, 'lib/modules/sgx2.ko')
+        drivers.append('/lib/modules/sgx2.ko')
+    env = {'PATH': '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', 'HOME': '/root', 'TERM': os.environ.get('TERM', 'dumb')}
+    env.update(text.partition('=')[::2] for text in opt.env)
+    job = {
+        'argv': opt.command, 'env': [f'{k}={v}' for k, v in env.items()], 'modules': modules, 'drivers': drivers,
+        'token': token, 'cwd': opt.cwd, 'want': '' if opt.driver == 'none' else 'epc',
+        'mode': 'console' if opt.interactive else 'port',
+    }
+    for name, value in job.items():
+        text = value if isinstance(value, str) else ''.join(v + '\0' for v in value)
+        fs.file('job/' + name, os.fsencode(text), 0o600)
+    fs.write(path)
+
+
+class Machine:
+    """QEMU's folder, and what this QEMU can do."""
+
+    def __init__(self, opt):
+        self.folder = opt.qemu or script('build-qemu')
+        self.program = os.path.join(self.folder, 'qemu-system-x86_64')
+        try:
+            models = subprocess.run([self.program, '-cpu', 'help'], capture_output=True, text=True, check=True).stdout
+        except (OSError, subprocess.CalledProcessError) as e:
+            raise Ended(SETUP, f'{self.program} does not run: {e}') from e
+        self.sgx2 = bool(re.search(r'^\s*(?:x86 )?sgx2\b', models, re.M))
+        if not self.sgx2:
+            if opt.driver != 'none' or opt.epc:
+                raise Ended(NO_EPC, 'machine has no EPC: this QEMU has no CPU model named sgx2')
+            opt.sections = []
+        if opt.driver != 'none' and not opt.sections:
+            raise Ended(NO_EPC, f'machine has no EPC: --driver {opt.driver} wants a section, and --epc says none')
+
+    def words(self, opt, kernel, initrd, ports):
+        """QEMU's command line; ports are the file descriptors of its ends of our sockets, by name."""
+        model = 'sgx2' if self.sgx2 else 'max'
+        if opt.cpu:
+            model = model + opt.cpu if opt.cpu.startswith(',') else opt.cpu
+        machine = 'q35'
+        # The kernel warns, and so panics, about cores of one socket on different nodes.
+        smp = f'{opt.smp}' if opt.numa == 1 else f'{opt.smp},sockets={opt.numa if opt.smp % opt.numa == 0 else opt.smp}'
+        words = [self.program, '-L', self.folder, '-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot',
+                 '-cpu', model, '-smp', smp, '-m', f'{size(opt.mem) >> 20}M', '-kernel', kernel.image,
+                 '-initrd', initrd]
+        if opt.icount:
+            words += ['-accel', 'tcg,thread=single', '-icount', 'shift=0,sleep=off']
+        else:
+            words += ['-accel', 'tcg,thread=multi']
+        if opt.numa > 1:
+            share = (size(opt.mem) >> 20) // opt.numa
+            for node in range(opt.numa):
+                amount = (size(opt.mem) >> 20) - share * (opt.numa - 1) if node == 0 else share
+                first, last = opt.smp * node // opt.numa, opt.smp * (node + 1) // opt.numa - 1
+                words += ['-object', f'memory-backend-ram,id=ram{node},size={amount}M',
+                          '-numa', f'node,nodeid={node},memdev=ram{node},cpus={first}-{last}']
+        for number, (amount, node) in enumerate(opt.sections):
+            words += ['-object', f'memory-backend-epc,id=epc{number},size={amount}']
+            machine += f',sgx-epc.{number}.memdev=epc{number},sgx-epc.{number}.node={node}'
+        words += ['-M', machine, '-device', 'virtio-serial-pci']
+        for name in ('verdict', 'output'):
+            words += ['-chardev', f'socket,id={name},fd={ports[name]}', '-device', f'virtserialport,chardev={name},name=sgx2.{name}']
+        if opt.interactive:
+            words += ['-chardev', 'stdio,id=console,signal=off,mux=on', '-mon', 'chardev=console,mode=readline']
+        else:
+            words += ['-chardev', f'socket,id=console,fd={ports["console"]}']
+        words += ['-serial', 'chardev:console', '-append', self.cmdline(opt)]
+        if opt.qmp:
+            words += ['-qmp', f'unix:{opt.qmp},server=on,wait=off']
+        if opt.qmp_script:
+            words += ['-qmp', f'unix:{initrd}.qmp,server=on,wait=off', '-no-shutdown']
+        return words + opt.qemu_arg
+
+    @staticmethod
+    def cmdline(opt):
+        # The early console is for what goes wrong while the kernel unpacks itself.
+        words = ['console=ttyS0', 'earlyprintk=ttyS0,115200', 'panic=-1', 'oops=panic', 'panic_on_warn=1', 'nokaslr', 'random.trust_cpu=on']
+        if opt.driver != 'intree':
+            words.append('nosgx')
+        if opt.icount:
+            # Calibrating it reads the TSC in a loop, half a minute of host time, and ends in refusing it all the same.
+            words.append('nolapic_timer')
+        if opt.interactive:
+            words.append('loglevel=4')
+        return ' '.join(words + opt.append)
+
+
+class Run:
+    """One guest, from start to verdict."""
+
+    def __init__(self, opt, folder, token):
+        self.opt, self.folder, self.token = opt, folder, token
+        self.qemu = self.helper = None
+        self.selector = selectors.DefaultSelector()
+        self.open = set()
+        self.verdict = None
+        self.booted = None
+        self.console = b''
+        self.console_file = None
+        self.trouble_at = None
+        self.pending = b''
+
+    def start(self, machine, kernel, initrd):
+        names = ['verdict', 'output'] + ([] if self.opt.interactive else ['console'])
+        pairs = {name: socket.socketpair() for name in names}
+        fds = {name: theirs.fileno() for name, (_, theirs) in pairs.items()}
+        words = machine.words(self.opt, kernel, initrd, fds)
+        if self.opt.verbose:
+            note(' '.join(shlex.quote(w) for w in words))
+        with open(os.path.join(self.folder, 'qemu.err'), 'wb') as err:
+            self.begin = time.monotonic()
+            self.qemu = subprocess.Popen(words, stdin=None if self.opt.interactive else subprocess.DEVNULL,
+                                         stdout=None if self.opt.interactive else subprocess.DEVNULL, stderr=err,
+                                         pass_fds=tuple(fds.values()), preexec_fn=die_with_parent)
+        for name, (ours, theirs) in pairs.items():
+            theirs.close()
+            ours.setblocking(False)
+            self.selector.register(ours, selectors.EVENT_READ, name)
+            self.open.add(name)
+        self.console_file = open(self.opt.console or os.path.join(self.folder, 'console'), 'wb')
+
+    def loop(self):
+        while self.open:
+            for key, _ in self.selector.select(self.wait_time()):
+                try:
+                    data = key.fileobj.recv(65536)
+                except BlockingIOError:
+                    continue
+                except ConnectionError:
+                    data = b''
+                if data:
+                    getattr(self, 'got_' + key.data)(data)
+                else:
+                    self.selector.unregister(key.fileobj)
+                    key.fileobj.close()
+                    self.open.discard(key.data)
+            if self.done():
+                break
+        self.finish()
+
+    def deadline(self):
+        if self.opt.interactive:
+            return None
+        return self.booted + self.opt.timeout if self.booted else self.begin + self.opt.boot_timeout
+
+    def wait_time(self):
+        limits = [t for t in (self.deadline(), self.trouble_at and self.trouble_at + 2) if t]
+        wait = max(0, min(limits) - time.monotonic()) if limits else None
+        return 0.2 if self.helper else wait
+
+    def done(self):
+        """Ends the loop, or the run, when nothing more is to come."""
+        now = time.monotonic()
+        if self.trouble_at and now >= self.trouble_at + 2:
+            return True
+        if self.helper and self.helper.poll() is not None and self.verdict:
+            return True
+        limit = self.deadline()
+        if limit and now >= limit and not (self.verdict and not self.helper):
+            if not self.booted:
+                raise Ended(NO_BOOT, f'the kernel did not reach init within {self.opt.boot_timeout:g} seconds; '
+                            f'its last words: {self.last_words()}')
+            raise Ended(TIMEOUT, f'the command did not end within {self.opt.timeout:g} seconds: {shlex.join(self.opt.command)}')
+        return False
+
+    def got_output(self, data):
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+
+    def got_console(self, data):
+        self.console_file.write(data)
+        self.console_file.flush()
+        self.console += data
+        if self.opt.verbose:
+            sys.stderr.buffer.write(data)
+            sys.stderr.buffer.flush()
+        tail = self.console[-len(data) - 64:]
+        # The decompressor halts the processor for good, and a panic may not get as far as the reset.
+        if not self.trouble_at and (b'-- System halted' in tail or b'Kernel panic' in tail or b'end Kernel panic' in tail):
+            self.trouble_at = time.monotonic()
+
+    def got_verdict(self, data):
+        self.pending += data
+        *lines, self.pending = self.pending.split(b'\n')
+        for line in lines:
+            try:
+                message = json.loads(line)
+            except ValueError:
+                continue
+            if not isinstance(message, dict) or message.get('token') != self.token:
+                continue
+            if message.get('at') == 'init' and not self.booted:
+                self.booted = time.monotonic()
+                if self.opt.verbose:
+                    note(f'init after {self.booted - self.begin:.1f} s')
+                if self.opt.qmp_script:
+                    self.helper = subprocess.Popen([self.opt.qmp_script, os.path.join(self.folder, 'initrd.qmp')],
+                                                   stdin=subprocess.DEVNULL, preexec_fn=die_with_parent)
+            elif message.get('at') == 'end' and not self.verdict:
+                self.verdict = message
+
+    def finish(self):
+        """Turns what was seen into the end of the run."""
+        text = self.console.decode('utf-8', 'replace')
+        if 'Kernel panic' in text:
+            seen = [clean(line) for line in text.splitlines() if TROUBLE.search(line)]
+            raise Ended(PANIC, 'the guest panicked: ' + ' | '.join(dict.fromkeys(seen[:3])))
+        if '-- System halted' in text and not self.booted:
+            raise Ended(NO_BOOT, f'the kernel does not unpack itself: {self.last_words("System halted")}')
+        if not self.verdict:
+            with open(os.path.join(self.folder, 'qemu.err'), encoding='utf-8', errors='replace') as f:
+                said = f.read().strip().splitlines()
+            if not self.console and not self.booted and said:
+                status = NO_BOOT if 'kernel' in said[-1] else SETUP
+                raise Ended(status, f'QEMU would not start: {said[-1]}')
+            where = 'before it reached init' if not self.booted else 'without a verdict'
+            raise Ended(NO_VERDICT if self.booted else NO_BOOT, f'the guest ended {where}; its last words: {self.last_words()}')
+        if self.helper and self.helper.wait(timeout=self.opt.timeout) != 0:
+            raise Ended(NO_VERDICT, f'{self.opt.qmp_script} failed with status {self.helper.returncode}')
+        error = self.verdict.get('error')
+        if error == 'no-epc':
+            said = [clean(line) for line in text.splitlines() if 'sgx' in line and 'Command line' not in line and 'command line' not in line]
+            raise Ended(NO_EPC, 'machine has no EPC: /dev/sgx_enclave did not appear'
+                        + (f'; the kernel says: {said[-1]}' if said else ' and the kernel says nothing of SGX'))
+        if error:
+            raise Ended(SETUP, f'the driver did not load; the kernel says: {self.last_words()}')
+        if 'signal' in self.verdict:
+            number = self.verdict['signal']
+            raise Ended(128 + number, f'the command was ended by signal {number}')
+        raise Ended(self.verdict['status'])
+
+    def last_words(self, part=''):
+        lines = [clean(line) for line in self.console.decode('utf-8', 'replace').splitlines()]
+        lines = [line for line in lines if line and part in line]
+        return lines[-1] if lines else 'none'
+
+    def stop(self):
+        """Leaves nothing behind: only what this run started, by its process."""
+        for process in (self.helper, self.qemu):
+            if process and process.poll() is None:
+                process.kill()
+            if process:
+                process.wait()
+        for key in list(self.selector.get_map().values()):
+            key.fileobj.close()
+        if self.console_file:
+            self.console_file.close()
+        if self.qemu and self.opt.qmp and os.path.exists(self.opt.qmp):
+            os.unlink(self.opt.qmp)
+
+
+def clean(line):
+    """A console line without its time stamp and control characters."""
+    line = re.sub(r'\x1b\[[0-9;?]*[A-Za-z]|\x1bc|[\x00-\x08\x0b-\x1f]', '', line)
+    return re.sub(r'^\s*\[\s*\d+\.\d+\](\[[^]]*\])?\s*', '', line).strip()
+
+
+def note(text):
+    print(f'run: {text}', file=sys.stderr, flush=True)
+
+
+def die_with_parent():
+    """Even a runner that is killed outright leaves no QEMU behind: PR_SET_PDEATHSIG."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+def guest(opt):
+    machine = Machine(opt)
+    kernel = Kernel(opt)
+    folder = tempfile.mkdtemp(prefix='sgx2-run-')
+    saved = termios.tcgetattr(sys.stdin) if opt.interactive else None
+    token = secrets.token_hex(16)
+    run = Run(opt, folder, token)
+    try:
+        initrd = os.path.join(folder, 'initrd')
+        build_initramfs(opt, kernel, token, initrd)
+        run.start(machine, kernel, initrd)
+        run.loop()
+    finally:
+        run.stop()
+        if saved:
+            termios.tcsetattr(sys.stdin, termios.TCSADRAIN, saved)
+        if opt.keep:
+            note(f'kept in {folder}')
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def main():
+    def stop(number, _):
+        raise Ended(128 + number, f'stopped by {signal.Signals(number).name}')
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
+    try:
+        guest(parse(sys.argv[1:]))
+    except Ended as end:
+        if str(end):
+            print(f'tests/machine/run: {end}', file=sys.stderr)
+        return end.status
+    except Problem as e:
+        print(f'tests/machine/run: {e}', file=sys.stderr)
+        return SETUP
+    return SETUP
+
+
+if __name__ == '__main__':
+    sys.exit(main())
