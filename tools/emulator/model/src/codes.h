@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What a leaf can answer: an exception, a code in RAX, or nothing at all.
+ */
+#ifndef SGX2_CODES_H
+#define SGX2_CODES_H
+
+#include <cstdint>
+#include <optional>
+
+#include "sgx2_model.h"
+
+namespace sgx2 {
+
+/* RAX of a leaf that returns one (isa.md 5). */
+enum class Code : uint32_t {
+	Success = 0,
+	InvalidSigStruct = 1,
+	InvalidAttribute = 2,
+	BlockState = 3,
+	InvalidMeasurement = 4,
+	NotBlockable = 5,
+	PageInvalid = 6,
+	PageConflict = 7,
+	InvalidSignature = 8,
+	MacCompareFail = 9,
+	PageNotBlocked = 10,
+	NotTracked = 11,
+	VaSlotOccupied = 12,
+	ChildPresent = 13,
+	EnclaveActive = 14,
+	EntryEpochLocked = 15,
+	InvalidEinitToken = 16,
+	PreviousTrackingIncomplete = 17,
+	PageIsSecs = 18,
+	PageAttributesMismatch = 19,
+	PageNotModifiable = 20,
+	PageNotDebuggable = 21,
+	PageNonEpc = 26,
+	TrackNotRequired = 27,
+	InsufficientEntropy = 29,
+	EpcNotReady = 30,
+	NoUpdate = 31,
+	InvalidCpuSvn = 32,
+	InvalidIsvSvn = 64,
+	UnmaskedEvent = 128,
+	InvalidKeyName = 256,
+};
+
+namespace vector {
+constexpr uint8_t db = 1, bp = 3, ud = 6, nm = 7, gp = 13, pf = 14, mf = 16, xm = 19;
+}
+
+namespace rflags {
+constexpr uint64_t cf = 1u << 0, pf = 1u << 2, af = 1u << 4, zf = 1u << 6, sf = 1u << 7, tf = 1u << 8, if_ = 1u << 9,
+		   df = 1u << 10, of = 1u << 11, iopl = 3u << 12, nt = 1u << 14, rf = 1u << 16, vm = 1u << 17, ac = 1u << 18,
+		   id = 1u << 21;
+constexpr uint64_t arithmetic = cf | pf | af | zf | sf | of;
+} // namespace rflags
+
+namespace cr0 {
+constexpr uint64_t pe = 1u << 0, ts = 1u << 3, ne = 1u << 5, pg = 1u << 31;
+}
+
+namespace cr4 {
+constexpr uint64_t osfxsr = 1u << 9, la57 = 1u << 12, osxsave = 1u << 18;
+}
+
+namespace feat_ctl {
+constexpr uint64_t lock = 1u << 0, sgx_enable = 1u << 18;
+}
+
+/* Bits of a segment's attr, which is laid out as a descriptor's upper half. */
+namespace segment {
+constexpr uint32_t type_accessed_rw = 3u << 8, expand_down = 1u << 10, code = 1u << 11, user_type = 1u << 12, dpl3 = 3u << 13,
+		   present = 1u << 15, big = 1u << 22, granular = 1u << 23;
+
+constexpr bool expands_down(const sgx2_segment &s)
+{
+	return (s.attr & (user_type | code | expand_down)) == (user_type | expand_down);
+}
+} // namespace segment
+
+using Fault = sgx2_fault;
+using MaybeFault = std::optional<Fault>;
+
+constexpr Fault ud_fault()
+{
+	return {vector::ud, false, 0, 0};
+}
+constexpr Fault nm_fault()
+{
+	return {vector::nm, false, 0, 0};
+}
+constexpr Fault gp_fault()
+{
+	return {vector::gp, true, 0, 0};
+}
+
+/*
+ * The end of a leaf. Converting from Fault keeps the check lists readable:
+ * "return gp_fault();" in a leaf that otherwise returns a code.
+ */
+class [[nodiscard]] Outcome {
+public:
+	Outcome(const Fault &f) : kind_(Kind::Faulted), fault_(f) {}
+
+	/* Success of a leaf that leaves RAX and the flags alone. */
+	static Outcome silent() { return Outcome(Kind::Silent, Code::Success); }
+	static Outcome success() { return Outcome(Kind::Returned, Code::Success); }
+	/* A failure that the flags announce by ZF. */
+	static Outcome error(Code c) { return Outcome(Kind::Returned, c, rflags::zf); }
+	/* A code that is news rather than failure: CF, and ZF stays clear. */
+	static Outcome notice(Code c) { return Outcome(Kind::Returned, c, rflags::cf); }
+
+	bool faulted() const { return kind_ == Kind::Faulted; }
+	bool returned() const { return kind_ == Kind::Returned; }
+	const Fault &fault() const { return fault_; }
+	uint32_t code() const { return static_cast<uint32_t>(code_); }
+	uint64_t flags() const { return flags_; }
+
+private:
+	enum class Kind : uint8_t { Silent, Returned, Faulted };
+
+	Outcome(Kind kind, Code code, uint64_t flags = 0) : kind_(kind), code_(code), flags_(flags) {}
+
+	Kind kind_;
+	Code code_ = Code::Success;
+	uint64_t flags_ = 0;
+	Fault fault_{};
+};
+
+} // namespace sgx2
+
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Deterministic chance: conflicts that one lock would never let arise.
+ */
+#ifndef SGX2_RANDOM_H
+#define SGX2_RANDOM_H
+
+#include <cstdint>
+
+#include "sgx2_model.h"
+
+namespace sgx2 {
+
+/* splitmix64 (Steele, Lea, Flood): tiny, and every seed is a good one. */
+class Random {
+public:
+	explicit Random(uint64_t seed) : state_(seed) {}
+
+	uint64_t next()
+	{
+		state_ += 0x9e3779b97f4a7c15;
+		uint64_t z = state_;
+		z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+		z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+		return z ^ (z >> 31);
+	}
+
+private:
+	uint64_t state_;
+};
+
+class Injector {
+public:
+	void arm(const sgx2_injection &rates)
+	{
+		rates_ = rates;
+		random_ = Random(rates.seed);
+	}
+
+	/* One draw; a rate of zero costs none, so that it shifts no other draws. */
+	bool eblock_conflict() { return hit(rates_.eblock_conflict); }
+	bool emodpr_conflict() { return hit(rates_.emodpr_conflict); }
+	bool emodt_conflict() { return hit(rates_.emodt_conflict); }
+	bool gp_conflict() { return hit(rates_.gp_conflict); }
+	bool einit_event() { return hit(rates_.einit_event); }
+	bool entropy() { return hit(rates_.entropy); }
+
+	uint64_t injected() const { return injected_; }
+	void clear() { injected_ = 0; }
+
+private:
+	bool hit(uint32_t rate)
+	{
+		if (rate == 0 || random_.next() % 1000000 >= rate)
+			return false;
+		injected_++;
+		return true;
+	}
+
+	sgx2_injection rates_{};
+	Random random_{0};
+	uint64_t injected_ = 0;
+};
+
+} // namespace sgx2
+
+#endif
