@@ -10,7 +10,10 @@ run=$SGX2_TOP/tests/machine/run
 table='
 setup       | packages, sources, firmware                          | -                                   | step_setup
 lint        | scripts, headers of files, their length, originality | -                                   | step_lint
-model       | the processor model and its unit tests               | tools/emulator/model                | step_model
+model       | the processor model: unit and property tests         | tools/emulator/model/tests          | step_model
+sanitize    | the same under clang, ASan and UBSan                 | tools/emulator/model/tests          | step_sanitize
+coverage    | they reach 95 % of its lines                         | tools/emulator/model/tests          | step_coverage
+fuzz        | its C interface under libFuzzer                      | tools/emulator/model/tests          | step_fuzz
 machine     | QEMU with the model in it                            | -                                   | step_machine
 kernel      | the lab kernel builds with all that it should have   | -                                   | step_kernel
 boot-lab    | the lab kernel reaches init within 5 s               | -                                   | step_boot lab 5
@@ -100,13 +103,39 @@ step_lint() {
 	return $bad
 }
 
-step_model() {
-	local build=$SGX2_CACHE/check/model
-	need cmake ninja-build g++ pkg-config nettle-dev libgmp-dev libgtest-dev
-	cmake -S "$SGX2_TOP/tools/emulator/model" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo
-	ninja -C "$build" -j "$SGX2_JOBS" | progress 'building the model'
-	ctest --test-dir "$build" --no-tests=error --output-on-failure -j "$SGX2_JOBS" | tee "$build/ctest.log"
-	tally "$(grep -c ' Passed ' "$build/ctest.log")" 0 "$(grep -cE '\*\*\*(Skipped|Not Run)' "$build/ctest.log" || true)"
+# gtests FOLDER: runs every *_test there and tallies the tests in them.
+gtests() {
+	local program passed=0 failed=0 skipped=0 n
+	for program in "$1"/*_test; do
+		echo "== ${program##*/}"
+		timeout 300 "$program" --gtest_brief=1 > "$SGX2_TALLY.out" 2>&1 || failed=$((failed + 1))
+		cat "$SGX2_TALLY.out"
+		n=$(sed -n 's/^\[  PASSED  \] \([0-9]*\) tests*\.$/\1/p' "$SGX2_TALLY.out")
+		passed=$((passed + ${n:-0}))
+		n=$(sed -n 's/^\[  SKIPPED \] \([0-9]*\) tests*.*/\1/p' "$SGX2_TALLY.out")
+		skipped=$((skipped + ${n:-0}))
+	done
+	rm -f "$SGX2_TALLY.out"
+	tally "$passed" "$failed" "$skipped"
+	[ "$failed" = 0 ] && [ "$passed" -gt 0 ]
+}
+
+step_model() { gtests "$("$SGX2_TOP/scripts/build-model-tests" plain)"; }
+step_sanitize() { gtests "$("$SGX2_TOP/scripts/build-model-tests" sanitize)"; }
+
+step_coverage() { cat "$("$SGX2_TOP/scripts/build-model-tests" coverage)/report"; }
+
+# What it finds is kept in the log folder, since the next run may not find it again.
+step_fuzz() {
+	local dir folder
+	folder=$("$SGX2_TOP/scripts/build-model-tests" sanitize)
+	dir=$(mktemp -d)
+	# shellcheck disable=SC2064
+	trap "rm -rf '$dir'" EXIT
+	mkdir "$dir/corpus" "$dir/seeds"
+	"$folder/fuzz_seeds" "$dir/seeds"
+	"$folder/fuzz_model" -max_total_time="${SGX2_FUZZ_SECONDS:-20}" -max_len=1024 -timeout=10 -print_final_stats=1 \
+		-artifact_prefix="$SGX2_CACHE/log/fuzz-" "$dir/corpus" "$dir/seeds"
 }
 
 step_machine() { "$SGX2_TOP/scripts/build-qemu"; }

@@ -4,7 +4,7 @@
 #
 # The cache holds items. An item is a file or folder whose name ends in a hash of all that went into it; it is made under a
 # temporary name and renamed when complete, so whatever stands under its final name is whole, and an interrupted run is
-# taken up again at the first item that is missing.
+# taken up again at the first item that is missing. A long build can go on where it stopped, too: stage.
 
 set -euo pipefail
 export LC_ALL=C.UTF-8
@@ -83,18 +83,28 @@ item_make() {
 	shift 2
 	[ ! -e "$path" ] || return 0
 	tmp=$path.partial
-	rm -rf "$tmp"
+	# The same name means the same input, so finished stages of an interrupted build are good.
+	[ -d "$tmp/.stages" ] || rm -rf "$tmp"
 	mkdir -p "$tmp"
 	# A bash of its own: set -e does not act in a function, or subshell, whose result is tested.
 	bash -euo pipefail -c 'eval "$1"; shift; "$@"' "$SGX2_SELF" "$(declare -f; declare -p SGX2_TOP SGX2_SELF SGX2_JOBS SGX2_APT SGX2_DAY)" \
 		"$builder" "$tmp" "$@" > "$log" < /dev/null || rc=$?
 	if [ $rc -ne 0 ]; then
 		tail -n 25 "$log" >&2
-		[ -n "${SGX2_KEEP:-}" ] || rm -rf "$tmp"
 		die "making $name failed (all of its output: $log)"
 	fi
-	rm -f "$log"
+	rm -rf "$log" "$tmp/.stages"
 	mv "$tmp" "$path"
+}
+
+# stage FOLDER COMMAND...: for builders, runs a command of theirs unless an interrupted build of the same item has finished it.
+stage() {
+	local out=$1
+	shift
+	[ ! -e "$out/.stages/$1" ] || return 0
+	"$@"
+	mkdir -p "$out/.stages"
+	: > "$out/.stages/$1"
 }
 
 # progress LABEL: passes a build's output on to the log and shows one line a tenth of ninja's [n/m].

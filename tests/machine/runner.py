@@ -262,7 +262,9 @@ class Machine:
                  '-cpu', model, '-smp', smp, '-m', f'{size(opt.mem) >> 20}M', '-kernel', kernel.image,
                  '-initrd', initrd]
         if opt.icount:
-            words += ['-accel', 'tcg,thread=single', '-icount', 'shift=0,sleep=off']
+            # Nor may the host's clock or randomness show through: the same run every time.
+            words += ['-accel', 'tcg,thread=single', '-icount', 'shift=0,sleep=off', '-seed', '1',
+                      '-rtc', 'base=2026-01-01T00:00:00,clock=vm']
         else:
             words += ['-accel', 'tcg,thread=multi']
         if opt.numa > 1:
@@ -275,6 +277,8 @@ class Machine:
         for number, (amount, node) in enumerate(opt.sections):
             words += ['-object', f'memory-backend-epc,id=epc{number},size={amount}']
             machine += f',sgx-epc.{number}.memdev=epc{number},sgx-epc.{number}.node={node}'
+        if opt.sections:
+            words += ['-device', 'sgx2-monitor']
         words += ['-M', machine, '-device', 'virtio-serial-pci']
         for name in ('verdict', 'output'):
             words += ['-chardev', f'socket,id={name},fd={ports[name]}', '-device', f'virtserialport,chardev={name},name=sgx2.{name}']
