@@ -10,6 +10,8 @@ run=$SGX2_TOP/tests/machine/run
 table='
 setup       | packages, sources, firmware                          | -                                   | step_setup
 lint        | scripts, headers of files, their length, originality | -                                   | step_lint
+format      | C++ as .clang-format has it                          | -                                   | step_format
+tidy        | clang-tidy on the model                              | tools/emulator/model/src            | step_tidy
 model       | the processor model: unit and property tests         | tools/emulator/model/tests          | step_model
 sanitize    | the same under clang, ASan and UBSan                 | tools/emulator/model/tests          | step_sanitize
 coverage    | they reach 95 % of its lines                         | tools/emulator/model/tests          | step_coverage
@@ -25,8 +27,9 @@ truncated   | the runner: a truncated kernel                       | -          
 hang        | the runner: a guest that hangs                       | -                                   | step_hang
 panic       | the runner: a guest that panics                      | -                                   | step_panic
 no-epc      | the runner: a machine without EPC                    | -                                   | step_no_epc
+modules     | guest modules: checkpatch --strict, sparse, W=1      | tests/isa/module                    | step_modules
 isa-lab     | each leaf with right and wrong operands, lab kernel  | tests/isa/run                       | step_isa lab
-isa-stock   | the same on the stock kernel                         | tests/isa/run                       | step_isa stock
+isa-stock   | the same on the stock kernel, optional leaves too    | tests/isa/run                       | step_isa stock --cpu ,+sgx-encls-c,+sgx-eupdatesvn
 linux-lab   | SGX selftests of Linux 6.12, lab kernel              | tools/emulator/qemu/patches/*.patch | step_linux lab 6.12
 linux-stock | SGX selftests of Linux 6.1, stock kernel             | tools/emulator/qemu/patches/*.patch | step_linux stock 6.1
 '
@@ -101,6 +104,45 @@ step_lint() {
 		python3 ../shared/tools/originality --ref "$("$SGX2_TOP/scripts/fetch" linux-sgx 6.12)" || bad=1
 	fi
 	return $bad
+}
+
+step_format() {
+	local file=()
+	need clang-format
+	mapfile -t file < <(files | grep -E '\.(cc|cpp)$|^tools/emulator/model/.*\.h$|^tests/isa/program/.*\.h$')
+	cd "$SGX2_TOP"
+	clang-format --dry-run -Werror "${file[@]}"
+}
+
+# Minutes long and of the same result for the same files: so the result is what the cache keeps.
+step_tidy() {
+	local model=$SGX2_TOP/tools/emulator/model
+	need clang-tidy clang cmake ninja-build g++ pkg-config nettle-dev libgmp-dev
+	item "tidy-$(hash_of "$(hash_files "$model/src" "$model/include" "$model/CMakeLists.txt" "$model/../.clang-tidy")" "$(declare -f tidy)")" \
+		tidy "$model"
+}
+tidy() {
+	say 'clang-tidy on the model, some minutes'
+	cmake -S "$2" -B "$1/tree" -G Ninja -DCMAKE_CXX_COMPILER=clang++ -DSGX2_TESTS=OFF -DCMAKE_EXPORT_COMPILE_COMMANDS=ON
+	printf '%s\n' "$2"/src/*.cc | xargs -n 4 -P "$SGX2_JOBS" clang-tidy -p "$1/tree" --quiet
+	rm -rf "$1/tree"
+}
+
+# Kernel code: our guest modules, by the kernel's own tools.
+step_modules() {
+	local tree kernel dir
+	need sparse perl gcc make libelf-dev
+	kernel=$("$SGX2_TOP/scripts/build-kernel" lab)
+	tree=$(readlink -f "$kernel/build/source")
+	cd "$SGX2_TOP"
+	perl "$tree/scripts/checkpatch.pl" --no-tree --strict --terse --no-summary --show-types \
+		--ignore LINUX_VERSION_CODE,CONSTANT_COMPARISON \
+		-f tests/isa/module/*.[chS]
+	dir=$(mktemp -d)
+	# shellcheck disable=SC2064
+	trap "rm -rf '$dir'" EXIT
+	cp tests/isa/module/* "$dir/"
+	make -C "$kernel/build" M="$dir" W=1 C=2 CF=-Wsparse-error KCFLAGS=-Werror modules
 }
 
 # gtests FOLDER: runs every *_test there and tallies the tests in them.
@@ -220,7 +262,7 @@ step_no_epc() {
 # The results of a KTAP stream, the innermost ones only where it nests.
 step_isa() {
 	local out rc=0 pass fail skip
-	out=$("$SGX2_TOP/tests/isa/run" --kernel "$1") || rc=$?
+	out=$("$SGX2_TOP/tests/isa/run" --kernel "$@") || rc=$?
 	echo "$out"
 	read -r pass fail skip < <(awk '{ sub(/^[ \t]+/, "") } /^ok .*# *SKIP/ { s++; next } /^ok / { p++ } /^not ok / { f++ }
 		END { print p + 0, f + 0, s + 0 }' <<< "$out")

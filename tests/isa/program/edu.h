@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0
+// QEMU's "edu" PCI device, which moves a buffer of its own to and from physical memory: DMA that a program can ask for.
+#pragma once
+
+#include <string>
+
+#include "layout.h"
+
+namespace isa {
+
+class Edu {
+public:
+	// Throws Skip when there is none: start QEMU with -device edu,dma_mask=0xffffffffff.
+	Edu();
+	~Edu();
+	Edu(const Edu &) = delete;
+	Edu &operator=(const Edu &) = delete;
+
+	// 8 bytes between physical memory and the device's buffer.
+	void load(u64 phys) { move(phys, 0); }
+	void store(u64 phys) { move(phys, 2); }
+
+private:
+	void move(u64 phys, u64 direction);
+
+	volatile u64 *bar_ = nullptr;
+};
+
+} // namespace isa

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0
+// Brings about the states that rows of several tables start from.
+
+#include "states.h"
+
+#include <sys/mman.h>
+
+namespace isa {
+
+u64 ordinary_user()
+{
+	alignas(page_size) static volatile u8 page[page_size];
+	page[0] = 0;
+	return reinterpret_cast<u64>(page);
+}
+
+void read_only(Rig &r, u64 offset)
+{
+	auto *page = reinterpret_cast<volatile u8 *>(r.e.at(offset));
+	mprotect(const_cast<u8 *>(page), page_size, PROT_READ | PROT_EXEC);
+	// Without a page-table entry the fault would be another one.
+	(void)page[0];
+}
+
+void plain_memory(Rig &r, u64 offset)
+{
+	mmap(reinterpret_cast<void *>(r.e.at(offset)), page_size, PROT_READ | PROT_WRITE | PROT_EXEC,
+	     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_POPULATE, -1, 0);
+}
+
+void removed(Rig &r, u64 offset)
+{
+	must("EREMOVE", r.k.encls(EREMOVE, 0, r.e.linear(offset)));
+}
+
+void rebuilt(Rig &r, void (*change)(Enclave &))
+{
+	r.e.discard();
+	change(r.e);
+	r.e.ready();
+}
+
+void fault_inside(Rig &r, u64 tcs)
+{
+	Frame f;
+	const Exit x = r.e.enter(insn_ud2, f, tcs);
+	if (x.where != Exit::at_aep || x.vector != VEC_UD)
+		throw std::runtime_error("UD2 in the enclave did not end in an asynchronous exit");
+}
+
+void say(Rig &r, u64 flags)
+{
+	SecInfo secinfo{};
+	secinfo.flags = flags;
+	r.e.poke_bytes(PARAM, &secinfo, sizeof(secinfo));
+}
+
+void restricted(Rig &r, u64 offset, u64 permissions)
+{
+	r.e.restrict(offset, permissions);
+	r.e.track();
+	r.e.accepted(offset, PT_REG | PR | permissions);
+}
+
+void trimmed(Rig &r, u64 offset)
+{
+	r.e.retype(offset, PT_TRIM);
+	r.e.track();
+	r.e.accepted(offset, PT_TRIM | MODIFIED);
+}
+
+} // namespace isa
