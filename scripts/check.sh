@@ -109,7 +109,7 @@ step_lint() {
 step_format() {
 	local file=()
 	need clang-format
-	mapfile -t file < <(files | grep -E '\.(cc|cpp)$|^tools/emulator/model/.*\.h$|^tests/isa/program/.*\.h$')
+	mapfile -t file < <(files | grep -E '\.(cc|cpp)$|^tools/emulator/model/(src|tests)/.*\.h$|^tests/isa/program/.*\.h$')
 	cd "$SGX2_TOP"
 	clang-format --dry-run -Werror "${file[@]}"
 }

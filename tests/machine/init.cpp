@@ -167,8 +167,8 @@ bool sgx_device_appears()
 	return false;
 }
 
-[[noreturn]] void child(int out, const std::vector<std::string> &argv, const std::vector<std::string> &env, const std::string &cwd,
-			bool on_console)
+[[noreturn]] void child(int out, const std::vector<std::string> &argv, const std::vector<std::string> &env,
+			const std::string &cwd, bool on_console)
 {
 	setsid();
 	if (on_console) {
