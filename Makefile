@@ -9,6 +9,7 @@ SELFTESTS ?= 6.12
 
 help:
 	@echo 'make check            set up all it needs, then run every check; CHECK="lint boot" for some, see scripts/check.sh --list'
+	@echo 'make check-full       the same with the steps that take long: clang-tidy, sanitizers, fuzzing'
 	@echo 'make machine          a shell in a guest that has SGX2; KERNEL=lab|stock, SMP=n'
 	@echo 'make linux-selftests  the SGX selftests of Linux in a guest; DRIVER=intree|sgx2, KERNEL=lab|stock, SMP=n,'
 	@echo '                      ICOUNT=1, RUNS=n, SELFTESTS=6.1|6.12'
@@ -17,6 +18,9 @@ help:
 
 check:
 	@scripts/check.sh $(CHECK)
+
+check-full:
+	@SGX2_FUZZ_SECONDS=300 scripts/check.sh --full
 
 machine:
 	@scripts/machine --kernel '$(KERNEL)' --driver '$(DRIVER)' --smp '$(SMP)'
@@ -31,4 +35,4 @@ clean-room:
 clean-cache:
 	@scripts/clean-cache
 
-.PHONY: help check machine linux-selftests clean-room clean-cache
+.PHONY: help check check-full machine linux-selftests clean-room clean-cache

@@ -34,6 +34,9 @@ linux-lab   | SGX selftests of Linux 6.12, lab kernel              | tools/emula
 linux-stock | SGX selftests of Linux 6.1, stock kernel             | tools/emulator/qemu/patches/*.patch | step_linux stock 6.1
 '
 
+# Only with --full, or by name: too long for every commit.
+full=' tidy sanitize fuzz '
+
 # tally PASSED FAILED SKIPPED: the counts of this step, in place of one.
 tally() { printf '%s %s %s\n' "$1" "$2" "$3" > "$SGX2_TALLY"; }
 
@@ -287,8 +290,8 @@ rows() { sed -e '/^$/d' -e 's/ *| */|/g' <<< "$table"; }
 
 usage() {
 	cat <<-'EOF'
-		usage: scripts/check.sh [--list] [STEP...]
-		Without STEP all are run, in order. What a step printed is kept in the cache and shown when it fails.
+		usage: scripts/check.sh [--list] [--full] [STEP...]
+		Without STEP all are run, in order; those that take long only with --full. What a step printed is kept in the cache and shown when it fails.
 	EOF
 }
 
@@ -299,8 +302,10 @@ if [ "${1:-}" = --step ]; then
 	exit 0
 fi
 
+all=
 case ${1:-} in
 -h|--help) usage; exit 0 ;;
+--full) all=1; shift ;;
 --list) rows | while IFS='|' read -r name what _; do printf '%-12s %s\n' "$name" "$what"; done; exit 0 ;;
 -*) usage >&2; exit 2 ;;
 esac
@@ -311,6 +316,7 @@ done
 plan=()
 while IFS='|' read -r name what path function; do
 	if [ $# -gt 0 ] && [[ " $* " != *" $name "* ]]; then continue; fi
+	if [ $# -eq 0 ] && [ -z "$all" ] && [[ $full == *" $name "* ]]; then continue; fi
 	if [ "$path" != - ] && ! compgen -G "$SGX2_TOP/$path" > /dev/null; then continue; fi
 	plan+=("$name|$what|$function")
 done < <(rows)
