@@ -113,9 +113,6 @@ void reclaimer(Shared &s)
 		ASSERT_ANSWER(r, done());
 		evictions++;
 		ASSERT_ANSWER(pager.load(ELDU, page, out, s.e->lin(off), s.e->secs), done());
-		if (evictions % 8 == 0) {
-			ASSERT_EQ(broken_invariants(s.m), "");
-		}
 	}
 	EXPECT_GT(evictions, 0U);
 	EXPECT_GE(waits, evictions);
