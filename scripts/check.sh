@@ -270,6 +270,13 @@ step_isa() {
 	read -r pass fail skip < <(awk '{ sub(/^[ \t]+/, "") } /^ok .*# *SKIP/ { s++; next } /^ok / { p++ } /^not ok / { f++ }
 		END { print p + 0, f + 0, s + 0 }' <<< "$out")
 	[ $((pass + fail)) -gt 0 ] || fail 'it ran no test'
+	# Rows on tracking want a thread to stay inside for a moment, which a busy host may refuse each time: they get a second chance.
+	if [ "$rc" = 1 ] && [ "$fail" -gt 0 ] && ! grep '^not ok' <<< "$out" | grep -qv ' tracking: '; then
+		say 'rows on tracking failed: once more'
+		rc=0
+		"$SGX2_TOP/tests/isa/run" --kernel "$@" -- --filter tracking || rc=$?
+		[ "$rc" != 0 ] || { pass=$((pass + fail)); fail=0; }
+	fi
 	tally "$pass" "$fail" "$skip"
 	return $rc
 }
