@@ -35,7 +35,7 @@ linux-stock | SGX selftests of Linux 6.1, stock kernel             | tools/emula
 '
 
 # Only with --full, or by name: too long for every commit.
-full=' tidy sanitize fuzz '
+full=' tidy sanitize coverage fuzz '
 
 # tally PASSED FAILED SKIPPED: the counts of this step, in place of one.
 tally() { printf '%s %s %s\n' "$1" "$2" "$3" > "$SGX2_TALLY"; }
