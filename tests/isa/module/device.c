@@ -5,7 +5,6 @@
  * it belongs into a test guest and nowhere else.
  */
 #include <linux/capability.h>
-#include <linux/cpumask.h>
 #include <linux/fs.h>
 #include <linux/gfp.h>
 #include <linux/io.h>
@@ -13,7 +12,6 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/slab.h>
-#include <linux/smp.h>
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
 #include <asm/special_insns.h>
@@ -74,20 +72,21 @@ static int do_map(struct file *file, void __user *arg)
 	return 0;
 }
 
-/* That it has come is all that counts: an interrupt is what makes a CPU leave its enclave. */
-static void kicked(void *unused)
+static int do_interrupt(unsigned int cmd, void __user *arg)
 {
-}
+	u32 value;
 
-static int do_kick(void __user *arg)
-{
-	u32 cpu;
-
-	if (copy_from_user(&cpu, arg, sizeof(cpu)))
+	if (copy_from_user(&value, arg, sizeof(value)))
 		return -EFAULT;
-	if (cpu >= nr_cpu_ids)
-		return -EINVAL;
-	return smp_call_function_single(cpu, kicked, NULL, 1);
+	switch (cmd) {
+	case SGX2_ISA_KICK:
+		return sgx2_isa_kick(value);
+	case SGX2_ISA_NMI:
+	case SGX2_ISA_WAKE:
+		return sgx2_isa_nmi(value, cmd == SGX2_ISA_WAKE);
+	default:
+		return sgx2_isa_quiet(value);
+	}
 }
 
 static long isa_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
@@ -102,7 +101,10 @@ static long isa_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case SGX2_ISA_MAP:
 		return do_map(file, p);
 	case SGX2_ISA_KICK:
-		return do_kick(p);
+	case SGX2_ISA_NMI:
+	case SGX2_ISA_WAKE:
+	case SGX2_ISA_QUIET:
+		return do_interrupt(cmd, p);
 	}
 	return -ENOTTY;
 }
@@ -173,11 +175,16 @@ static int __init isa_init(void)
 	ret = sgx2_isa_epc_init();
 	if (ret)
 		goto err_run;
-	ret = misc_register(&isa_device);
+	ret = sgx2_isa_interrupt_init();
 	if (ret)
 		goto err_epc;
+	ret = misc_register(&isa_device);
+	if (ret)
+		goto err_interrupt;
 	return 0;
 
+err_interrupt:
+	sgx2_isa_interrupt_exit();
 err_epc:
 	sgx2_isa_epc_exit();
 err_run:
@@ -192,6 +199,7 @@ err_shared:
 static void __exit isa_exit(void)
 {
 	misc_deregister(&isa_device);
+	sgx2_isa_interrupt_exit();
 	sgx2_isa_epc_exit();
 	sgx2_isa_run_exit();
 	vfree(hole);

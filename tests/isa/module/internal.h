@@ -63,6 +63,13 @@ int sgx2_isa_run_init(void);
 void sgx2_isa_run_exit(void);
 int sgx2_isa_run(struct sgx2_isa_run *run);
 
+/* interrupt.c */
+int sgx2_isa_interrupt_init(void);
+void sgx2_isa_interrupt_exit(void);
+int sgx2_isa_kick(u32 cpu);
+int sgx2_isa_nmi(u32 cpu, bool wake);
+int sgx2_isa_quiet(bool on);
+
 /* epc.c */
 int sgx2_isa_epc_init(void);
 void sgx2_isa_epc_exit(void);

@@ -81,6 +81,15 @@ struct sgx2_isa_map {
 #define SGX2_ISA_INFO	_IOR('I', 0, struct sgx2_isa_info)
 #define SGX2_ISA_RUN	_IOWR('I', 1, struct sgx2_isa_run)
 #define SGX2_ISA_MAP	_IOW('I', 2, struct sgx2_isa_map)
-#define SGX2_ISA_KICK	_IOW('I', 3, __u32)	/* interrupt that CPU and wait for it */
+/* Interrupts that CPU, by an IPI or an NMI, and returns when it has come. */
+#define SGX2_ISA_KICK	_IOW('I', 3, __u32)
+#define SGX2_ISA_NMI	_IOW('I', 4, __u32)
+/* The same NMI, and the program that it meets there runs with IF set from then on. */
+#define SGX2_ISA_WAKE	_IOW('I', 5, __u32)
+/*
+ * 1: from here on the calling thread runs in user mode with IF clear, so that
+ * only an NMI interrupts it; it must not meet a page fault. 0: as before.
+ */
+#define SGX2_ISA_QUIET	_IOW('I', 6, __u32)
 
 #endif

@@ -158,4 +158,25 @@ void Kernel::kick(unsigned cpu) const
 		fail("SGX2_ISA_KICK");
 }
 
+void Kernel::nmi(unsigned cpu) const
+{
+	__u32 n = cpu;
+	if (ioctl(fd_, SGX2_ISA_NMI, &n) != 0)
+		fail("SGX2_ISA_NMI");
+}
+
+void Kernel::wake(unsigned cpu) const
+{
+	__u32 n = cpu;
+	if (ioctl(fd_, SGX2_ISA_WAKE, &n) != 0)
+		fail("SGX2_ISA_WAKE");
+}
+
+void Kernel::quiet(bool on) const
+{
+	__u32 n = on;
+	if (ioctl(fd_, SGX2_ISA_QUIET, &n) != 0)
+		fail("SGX2_ISA_QUIET");
+}
+
 } // namespace isa

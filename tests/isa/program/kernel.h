@@ -56,7 +56,13 @@ public:
 	void reserve(u64 address, u64 size, int protection) const;
 	void release(u64 address, u64 size) const;
 
+	// An interrupt for that CPU; returns when it has come.
 	void kick(unsigned cpu) const;
+	void nmi(unsigned cpu) const;
+	// Whether the calling thread is to run without interrupts: only nmi() reaches it then. It must not be long, it must not meet a
+	// page fault, and nobody may wait for its CPU meanwhile, which munmap() in any thread does. wake() is nmi() and the end of this.
+	void quiet(bool on) const;
+	void wake(unsigned cpu) const;
 
 private:
 	int fd_ = -1;

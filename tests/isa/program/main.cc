@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <getopt.h>
+#include <malloc.h>
 #include <unistd.h>
 
 #include "ktap.h"
@@ -136,6 +137,9 @@ std::vector<Choice> choose(const std::vector<Group> &groups, const std::string &
 
 int run(const std::vector<Choice> &chosen, const std::string &module)
 {
+	// Giving memory back would have the kernel wait for CPUs that take no interrupts while a row runs.
+	mallopt(M_TRIM_THRESHOLD, 1 << 30);
+	mallopt(M_MMAP_THRESHOLD, 1 << 30);
 	// Launch key hashes belong to a CPU, and a row must find the one that it has set.
 	pin(0);
 	catch_faults();

@@ -254,7 +254,7 @@ const Row aex[] = {
 	     same(r, "URSP", r.e.saved(SSA_A, 1).ursp, f.gate))},
 	{"AEXNOTIFY in the frame is 0", OK, ROW(fault_inside(r); same(r, "AEXNOTIFY", r.e.saved().aexnotify, 0))},
 	{"timer interrupts: the thread goes on unharmed", OK,
-	 ROW(Spinner s(r.e, TCS_A, 0); s.start(); while (s.aexs() < 3) s.beats(1000); r.check(s.stop(), "the thread faulted");
+	 ROW(Spinner s(r.k, r.e, TCS_A, 0, Spinner::ordinary); s.start(); while (s.aexs() < 3) s.beats(1000); r.check(s.stop(), "the thread faulted");
 	     same(r, "CSSA", r.e.cssa(), 0))},
 	{"counted: one #UD", OK, ROW(counts(r, SGX2_DEV_CTR_AEX_EXCEPTION(VEC_UD), [](Rig &q) { fault_inside(q); }))},
 	{"counted: one #PF", OK, ROW(counts(r, SGX2_DEV_CTR_AEX_EXCEPTION(VEC_PF), [](Rig &q) { read_at(q, q.e.at(FREE)); }))},
