@@ -18,7 +18,6 @@ struct Inner {
 	u32 leaf;
 	Secinfo si;
 	u64 rbx = e->lin(kSec), rcx = 0, rdx = 0;
-	bool plain_secinfo = true; // RBX points where si can be written
 
 	explicit Inner(u32 l) : leaf(l) { e->aug(at::Free); }
 	void enter()
@@ -30,8 +29,8 @@ struct Inner {
 	Result call()
 	{
 		enter();
-		if (plain_secinfo)
-			std::memcpy(e->mem(kSec), si.b.data(), si.b.size());
+		if ((rbx & ~(kPage - 1)) == e->lin(kSec))
+			std::memcpy(e->mem(kSec) + rbx % kPage, si.b.data(), si.b.size());
 		return c.enclu(leaf, rbx, rcx, rdx);
 	}
 	// A user mapping of the enclave address off onto some other page.

@@ -35,9 +35,9 @@ struct Add {
 	}
 	Result call()
 	{
-		info = pi;
-		secinfo = si;
-		source = page;
+		m.place(pi.get<u64>(pageinfo::SRCPGE), page);
+		m.place(pi.get<u64>(pageinfo::SECINFO), si);
+		m.place(rbx, pi);
 		return c.encls(EADD, rbx, rcx);
 	}
 };

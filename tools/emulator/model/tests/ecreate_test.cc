@@ -32,9 +32,9 @@ struct Create {
 	}
 	Result call()
 	{
-		info = pi;
-		secinfo = si;
-		source = page;
+		m.place(pi.get<u64>(pageinfo::SRCPGE), page);
+		m.place(pi.get<u64>(pageinfo::SECINFO), si);
+		m.place(rbx, pi);
 		return c.encls(ECREATE, rbx, rcx);
 	}
 };

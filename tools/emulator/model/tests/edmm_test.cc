@@ -19,7 +19,7 @@ struct Aug {
 	Aug() { pi.set(pageinfo::LINADDR, e->lin(at::Free)).set(pageinfo::SECS, e->secs); }
 	Result call()
 	{
-		info = pi;
+		m.place(rbx, pi);
 		return c.encls(EAUG, rbx, rcx);
 	}
 	u64 va()
@@ -143,7 +143,7 @@ struct Mod {
 	explicit Mod(u32 l) : leaf(l) { si.set(0, l == EMODT ? TRIM : R); }
 	Result call()
 	{
-		secinfo = si;
+		m.place(rbx, si);
 		return c.encls(leaf, rbx, rcx);
 	}
 	u64 va()

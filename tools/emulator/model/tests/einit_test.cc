@@ -36,8 +36,8 @@ struct Init {
 		sign(sig, signer);
 		for (const auto &f : after_signing)
 			f(sig);
-		sigbuf = sig;
-		tokbuf = token;
+		m.place(rbx, sig);
+		m.place(rdx, token);
 		return c.encls(EINIT, rbx, rcx, rdx);
 	}
 };

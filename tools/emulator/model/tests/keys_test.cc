@@ -89,7 +89,8 @@ struct Attest {
 	}
 	Result call()
 	{
-		in.put(Inside::kIn, blob);
+		if ((rbx & ~(kPage - 1)) == e->lin(Inside::kIn))
+			in.put(at::Data2 + rbx % kPage, blob);
 		return c.enclu(leaf, rbx, rcx, rdx);
 	}
 	u64 blocked(u64 off)
@@ -492,6 +493,37 @@ TEST(Keys, ProvisionIsOfTheSigner)
 		EXPECT_NE(key_of({}, request(name)), key_of(prodid, request(name))) << name;
 		EXPECT_NE(key_of({}, request(name)), key_of(signer, request(name))) << name;
 	}
+}
+
+TEST(Keys, ProvisionSealFollowsSomePolicies)
+{
+	Identity content, signer, config, family, ext, prodid;
+	content.content = 2;
+	signer.signer = Signer::Two;
+	config.spec.configid[9] = 1;
+	family.family = 4;
+	ext.ext = 4;
+	prodid.prodid = 8;
+	const auto differs = [](const Identity &other, u16 policy) {
+		return key_of({}, request(KEY_PROVISION_SEAL, policy)) != key_of(other, request(KEY_PROVISION_SEAL, policy));
+	};
+	EXPECT_FALSE(differs(content, POL_MRENCLAVE)) << "never bound to MRENCLAVE";
+	EXPECT_TRUE(differs(signer, 0)) << "always to MRSIGNER";
+	EXPECT_TRUE(differs(signer, POL_MRSIGNER));
+	EXPECT_TRUE(differs(prodid, 0));
+	EXPECT_FALSE(differs(prodid, POL_NOISVPRODID));
+	EXPECT_FALSE(differs(config, 0) || differs(family, 0) || differs(ext, 0));
+	EXPECT_TRUE(differs(config, POL_CONFIGID));
+	EXPECT_TRUE(differs(family, POL_FAMILYID));
+	EXPECT_TRUE(differs(ext, POL_EXTPRODID));
+}
+
+TEST(Keys, OthersKnowNoPolicy)
+{
+	Keys f;
+	for (const KeyName name : {KEY_PROVISION, KEY_EINITTOKEN, KEY_REPORT})
+		for (u16 bit = 1; bit < 64; bit = static_cast<u16>(bit * 2))
+			EXPECT_EQ(f.get(request(name, bit)), f.get(request(name))) << name << ' ' << bit;
 }
 
 TEST(Keys, ProvisionIgnoresKeyid)

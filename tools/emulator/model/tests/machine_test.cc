@@ -33,6 +33,7 @@ TEST(Sections, Rules)
 	EXPECT_EQ(sgx2_machine_add_section(b.m, 0x2000800, kPage, b.host + 4 * kPage), -EINVAL) << "misaligned";
 	EXPECT_EQ(sgx2_machine_add_section(b.m, 0x2000000, 2048, b.host + 4 * kPage), -EINVAL) << "not whole pages";
 	EXPECT_EQ(sgx2_machine_add_section(b.m, 0x2000000, 0, b.host + 4 * kPage), -EINVAL) << "empty";
+	EXPECT_EQ(sgx2_machine_add_section(b.m, 0x2000000, kPage, nullptr), -EINVAL) << "no memory behind it";
 	EXPECT_EQ(sgx2_machine_add_section(b.m, 0x1000000, kPage, b.host + 4 * kPage), -EINVAL) << "overlap";
 	EXPECT_EQ(sgx2_machine_add_section(b.m, 0x1003000, 2 * kPage, b.host + 4 * kPage), -EINVAL) << "overlap at the end";
 	EXPECT_EQ(sgx2_machine_add_section(b.m, 0xfff000, 2 * kPage, b.host + 4 * kPage), -EINVAL) << "overlap at the begin";

@@ -50,7 +50,7 @@ struct Ewb : Paging {
 	}
 	Result call()
 	{
-		out.info = pi;
+		m.place(rbx, pi);
 		out.slot = rdx;
 		return c.encls(EWB, rbx, rcx, rdx);
 	}
@@ -241,7 +241,14 @@ struct Eld : Paging {
 	}
 	Result call()
 	{
-		out.info = pi;
+		// Where the operands point, aligned or not, there the right things lie.
+		Page content;
+		Pcmd tag;
+		out.content.load(content);
+		out.pcmd.load(tag);
+		m.place(pi.get<u64>(pageinfo::SRCPGE), content);
+		m.place(pi.get<u64>(pageinfo::SECINFO), tag);
+		m.place(rbx, pi);
 		return c.encls(leaf, rbx, rcx, rdx);
 	}
 };

@@ -170,6 +170,9 @@ TEST(Prologue, DataSegmentLimitIn32Bit)
 	m.map(0x80001000, {m.pte(b.linear)->physical, true, true, false});
 	c.regs.mode64 = false;
 	c.regs.ds = {0, 0x80000fff, 0xcf9300, 0x10};
+	c.regs.ds.attr &= ~0x8000U;
+	EXPECT_ANSWER(c.encls(EPA, PT_VA, 0x80000000), gp()) << "no segment there";
+	c.regs.ds.attr |= 0x8000U;
 	EXPECT_ANSWER(c.encls(EPA, PT_VA, 0x80000000), done());
 	EXPECT_ANSWER(c.encls(EMODPR, 0x80001000, 0x80000000), gp()) << "SECINFO beyond";
 	c.regs.ds.limit = 0x8000103f;

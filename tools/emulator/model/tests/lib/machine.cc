@@ -135,6 +135,14 @@ u8 *Machine::ram_host(u64 physical)
 	return ram_.data() + (physical - kRamPhysical);
 }
 
+void Machine::place(u64 linear, const void *data, std::size_t n)
+{
+	for (std::size_t i = 0; i < n; i++)
+		if (const Pte *p = pte(linear + i))
+			if (u8 *at = ram_host(p->physical + (linear + i) % kPage))
+				*at = static_cast<const u8 *>(data)[i];
+}
+
 std::vector<u8> Machine::epc_bytes() const
 {
 	return {epc_mem_[0], epc_mem_[0] + epc_pages_ * kPage};

@@ -90,6 +90,13 @@ public:
 	Pte *pte(u64 linear);
 	bool is_epc(u64 physical) const;
 	u8 *ram_host(u64 physical);
+	// Bytes to wherever the kernel's mapping of that address leads, as far as that is RAM.
+	void place(u64 linear, const void *data, std::size_t n);
+	template <std::size_t N>
+	void place(u64 linear, const Blob<N> &v)
+	{
+		place(linear, v.b.data(), N);
+	}
 	const std::vector<u8> &ram_bytes() const { return ram_; }
 	std::vector<u8> epc_bytes() const;
 	const sgx2_config &config() const { return config_; }
