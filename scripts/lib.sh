@@ -8,6 +8,8 @@
 
 set -euo pipefail
 export LC_ALL=C.UTF-8
+# A make that we start is nobody's child, whatever started us: some Makefiles look.
+unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
 umask 022
 
 SGX2_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
