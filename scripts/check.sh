@@ -27,9 +27,11 @@ truncated   | the runner: a truncated kernel                       | -          
 hang        | the runner: a guest that hangs                       | -                                   | step_hang
 panic       | the runner: a guest that panics                      | -                                   | step_panic
 no-epc      | the runner: a machine without EPC                    | -                                   | step_no_epc
+refuse      | the machine: what SGX excludes                       | -                                   | step_refuse
 modules     | guest modules: checkpatch --strict, sparse, W=1      | tests/isa/module                    | step_modules
 isa-lab     | each leaf with right and wrong operands, lab kernel  | tests/isa/run                       | step_isa lab
 isa-stock   | the same on the stock kernel, optional leaves too    | tests/isa/run                       | step_isa stock --cpu ,+sgx-encls-c,+sgx-eupdatesvn
+qmp         | counters, EPCM, injection over QMP                   | tests/machine/qmp-check.py          | step_qmp
 linux-lab   | SGX selftests of Linux 6.1 and 6.12, lab kernel      | tools/emulator/qemu/patches/*.patch | step_linux lab
 linux-stock | the same on the stock kernel                         | tools/emulator/qemu/patches/*.patch | step_linux stock
 '
@@ -126,6 +128,34 @@ tidy() {
 	cmake -S "$2" -B "$1/tree" -G Ninja -DCMAKE_CXX_COMPILER=clang++ -DSGX2_TESTS=OFF -DCMAKE_EXPORT_COMPILE_COMMANDS=ON
 	printf '%s\n' "$2"/src/*.cc | xargs -n 4 -P "$SGX2_JOBS" clang-tidy -p "$1/tree" --quiet
 	rm -rf "$1/tree"
+}
+
+# refused REGEX WORD...: QEMU with these words does not start, and says why in one line.
+refused() {
+	local regex=$1 err rc=0 folder
+	shift
+	folder=$("$SGX2_TOP/scripts/build-qemu")
+	err=$(timeout 20 "$folder/qemu-system-x86_64" -L "$folder" -accel tcg -display none -nodefaults -S "$@" 2>&1 < /dev/null) || rc=$?
+	echo "status $rc: $err"
+	if [ "$rc" != 1 ] || ! [[ $err =~ $regex ]] || [ "$(wc -l <<< "$err")" != 1 ]; then fail "not refused as it should be: $*"; fi
+}
+
+step_refuse() {
+	local epc=(-M 'q35,sgx-epc.0.memdev=e,sgx-epc.0.node=0' -object 'memory-backend-epc,id=e,size=4M')
+	refused 'nested virtualization \(vmx\)' "${epc[@]}" -cpu sgx2,+vmx
+	refused 'nested virtualization \(svm\)' "${epc[@]}" -cpu sgx2,+svm
+	refused 'shstk' "${epc[@]}" -cpu sgx2,+shstk
+	refused 'EPC and the CPU no SGX: use -cpu sgx2' "${epc[@]}" -cpu qemu64
+	refused 'cannot be migrated or saved' "${epc[@]}" -cpu sgx2 -only-migratable
+	refused 'pages of 4096 bytes' -M "${epc[1]}" -object memory-backend-epc,id=e,size=4097 -cpu sgx2
+}
+
+step_qmp() {
+	local folder guest
+	folder=$("$SGX2_TOP/scripts/build-selftests" 6.12)
+	guest=$("$SGX2_TOP/scripts/build-guest")
+	"$run" --smp 2 --qmp-script "$SGX2_TOP/tests/machine/qmp-check.py" --add "$folder:/add/selftests" --add "$guest/beside-ksgxd" \
+		--cwd /add/selftests -- /add/beside-ksgxd sh -c './test_sgx; ./test_sgx; ./test_sgx; true'
 }
 
 # Kernel code: our guest modules, by the kernel's own tools.

@@ -1,0 +1,71 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""For --qmp-script while Linux's selftests run in the guest: what the machine tells over QMP is there and agrees with itself."""
+import json
+import socket
+import sys
+import time
+
+LIMIT = 60
+
+
+class Qmp:
+    def __init__(self, path):
+        s = socket.socket(socket.AF_UNIX)
+        s.settimeout(LIMIT)
+        s.connect(path)
+        self.file = s.makefile('rw')
+        self.file.readline()
+        self.call('qmp_capabilities')
+
+    def call(self, name, **arguments):
+        """What the command returns, or its error as text."""
+        self.file.write(json.dumps({'execute': name, 'arguments': arguments}) + '\n')
+        self.file.flush()
+        while True:
+            answer = json.loads(self.file.readline())
+            if 'return' in answer:
+                return answer['return']
+            if 'error' in answer:
+                return answer['error']['desc']
+
+
+def wait_for(what, test):
+    end = time.monotonic() + LIMIT
+    while time.monotonic() < end:
+        got = test()
+        if got:
+            return got
+        time.sleep(0.01)
+    sys.exit(f'in {LIMIT} seconds never seen: {what}')
+
+
+def leaf(q, name):
+    return sum(n['count'] for n in q.call('x-sgx2-query-counters')['leaves'] if n.get('name') == name and n['result'] == 0)
+
+
+def main():
+    q = Qmp(sys.argv[1])
+    for name in ('ECREATE', 'EADD', 'EINIT', 'EENTER', 'EAUG', 'EACCEPT', 'EWB', 'ELDU'):
+        wait_for(name + ' that succeeds', lambda: leaf(q, name))
+    wait_for('an AEX', lambda: q.call('x-sgx2-query-counters')['aex-exceptions'])
+    wait_for('a TLB fill', lambda: q.call('x-sgx2-query-counters')['tlb-fills'])
+    q.call('stop')
+    valid = q.call('x-sgx2-epcm-valid')
+    entries = q.call('x-sgx2-dump-epcm')
+    if valid != {'pages': 8192, 'valid': len(entries)} or len({e['physical'] for e in entries}) != len(entries):
+        sys.exit(f'{valid} and a dump of {len(entries)} entries do not agree')
+    refused = q.call('migrate', uri='exec:cat')
+    if 'cannot be migrated or saved' not in refused:
+        sys.exit(f'migration was not refused: {refused}')
+    q.call('cont')
+    # Each EINIT is to answer 128 now; a driver tries again, so only the counter shows it.
+    q.call('x-sgx2-inject', seed=1, einit=1000000)
+    wait_for('an injected EINIT', lambda: q.call('x-sgx2-query-counters')['injected'])
+    q.call('x-sgx2-inject', seed=1, einit=0)
+    q.call('x-sgx2-clear-counters')
+    print(f'{len(entries)} valid entries were dumped')
+
+
+if __name__ == '__main__':
+    main()
