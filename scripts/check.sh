@@ -28,6 +28,7 @@ hang        | the runner: a guest that hangs                       | -          
 panic       | the runner: a guest that panics                      | -                                   | step_panic
 no-epc      | the runner: a machine without EPC                    | -                                   | step_no_epc
 refuse      | the machine: what SGX excludes                       | -                                   | step_refuse
+terminal    | make machine: a shell on a terminal                  | -                                   | step_terminal
 modules     | guest modules: checkpatch --strict, sparse, W=1      | tests/isa/module                    | step_modules
 isa-lab     | each leaf with right and wrong operands, lab kernel  | tests/isa/run                       | step_isa lab
 isa-stock   | the same on the stock kernel, optional leaves too    | tests/isa/run                       | step_isa stock --cpu ,+sgx-encls-c,+sgx-eupdatesvn
@@ -148,6 +149,18 @@ step_refuse() {
 	refused 'EPC and the CPU no SGX: use -cpu sgx2' "${epc[@]}" -cpu qemu64
 	refused 'cannot be migrated or saved' "${epc[@]}" -cpu sgx2 -only-migratable
 	refused 'pages of 4096 bytes' -M "${epc[1]}" -object memory-backend-epc,id=e,size=4097 -cpu sgx2
+}
+
+# A terminal of script's making, somebody who types slowly, and the guest's answers.
+step_terminal() {
+	local out
+	need bsdutils
+	# shellcheck disable=SC2016 # the guest's shell is to expand it
+	out=$( (sleep 6; printf 'echo $((6 * 7))-$(ls /dev/sgx_enclave)\n'; sleep 3; printf 'poweroff -f\n'; sleep 20) |
+		timeout 60 script -qec "$SGX2_TOP/scripts/machine --kernel lab --driver intree" /dev/null) || fail "status $?: $out"
+	echo "$out"
+	[[ $out == *"A guest with SGX2, on this terminal"* ]] || fail 'it did not say what to type'
+	[[ $out == *42-/dev/sgx_enclave* ]] || fail 'the shell did not answer'
 }
 
 step_qmp() {
