@@ -77,7 +77,7 @@ files() {
 	if [ -e .git ] && command -v git > /dev/null; then
 		git -c safe.directory='*' ls-files -co --exclude-standard | while read -r f; do [ ! -f "$f" ] || echo "$f"; done
 	else
-		find . -type f -printf '%P\n'
+		find . -name .git -prune -o -type f -printf '%P\n'
 	fi
 }
 
