@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 // Rows on EENTER and ERESUME; the numbers in front are those of isa.md 7.
 
+#include <algorithm>
+#include <thread>
+
+#include <unistd.h>
+
+#include "spinner.h"
 #include "states.h"
 #include "tables.h"
 
@@ -177,6 +183,22 @@ void resumed(Rig &r)
 	r.check(r.e.cssa() == 0, "CSSA not 0");
 }
 
+// Resumed into a loop that lasts until timers have brought it out, and the AEP back in, a few times.
+void resumed_for_long(Rig &r)
+{
+	static volatile u32 control[4];
+	std::fill(std::begin(control), std::end(control), 0);
+	set_field(r, offsetof(Gprsgx, rip), r.e.at(inside(inside_spin)));
+	set_field(r, offsetof(Gprsgx, rcx), address_of(isa_enclu_next));
+	set_field(r, offsetof(Gprsgx, rsi), reinterpret_cast<u64>(control));
+	std::thread([&r] {
+		pin(cpus() - 1);
+		while (!control[0] || *static_cast<const volatile u64 *>(&r.frame.aexs) < 3)
+			usleep(1000);
+		control[1] = 1;
+	}).detach();
+}
+
 // Opted in to AEX-Notify: one frame in use, ERESUME is to enter at OENTRY with the other.
 void notified(Rig &r)
 {
@@ -220,6 +242,7 @@ const Row eresume[] = {
 	{"19 XSAVE header byte 16", GP, ROW(in_xsave(r, 528, 1))},
 	{"19 MXCSR bit 16", GP, ROW(in_xsave(r, 24, 1 << 16))},
 	{"20 nothing", OK, ROW(), "TCS ---", ROW(resumed(r))},
+	{"20 timers bring it out meanwhile", OK, ROW(resumed_for_long(r)), "TCS ---", ROW(resumed(r))},
 	{"20 nothing, all frames in use", OK, ROW(stopped(r, TCS_B, SSA_B); r.rbx = r.e.at(TCS_B)), "TCS ---",
 	 ROW(r.check(r.exit.where == Exit::returned && r.e.cssa(TCS_B) == 0, "CSSA not 0"))},
 	{"20 TF in the frame of an opt-out thread is dropped", OK, ROW(set_field(r, offsetof(Gprsgx, rflags), 0x302)), "TCS ---",
