@@ -67,6 +67,7 @@ int sgx2_isa_nmi(u32 cpu, bool wake)
 	while (cpumask_test_cpu(cpu, &nmi_due)) {
 		if (time_after(jiffies, limit)) {
 			cpumask_clear_cpu(cpu, &nmi_due);
+			cpumask_clear_cpu(cpu, &nmi_wakes);
 			return -ETIMEDOUT;
 		}
 		usleep_range(20, 50);

@@ -151,32 +151,30 @@ void Kernel::release(u64 address, u64 size) const
 	munmap(reinterpret_cast<void *>(address), size);
 }
 
+void Kernel::tell(unsigned long request, u32 value) const
+{
+	if (ioctl(fd_, request, &value) != 0)
+		fail("ioctl " + std::to_string(_IOC_NR(request)) + " of the module");
+}
+
 void Kernel::kick(unsigned cpu) const
 {
-	__u32 n = cpu;
-	if (ioctl(fd_, SGX2_ISA_KICK, &n) != 0)
-		fail("SGX2_ISA_KICK");
+	tell(SGX2_ISA_KICK, cpu);
 }
 
 void Kernel::nmi(unsigned cpu) const
 {
-	__u32 n = cpu;
-	if (ioctl(fd_, SGX2_ISA_NMI, &n) != 0)
-		fail("SGX2_ISA_NMI");
+	tell(SGX2_ISA_NMI, cpu);
 }
 
 void Kernel::wake(unsigned cpu) const
 {
-	__u32 n = cpu;
-	if (ioctl(fd_, SGX2_ISA_WAKE, &n) != 0)
-		fail("SGX2_ISA_WAKE");
+	tell(SGX2_ISA_WAKE, cpu);
 }
 
 void Kernel::quiet(bool on) const
 {
-	__u32 n = on;
-	if (ioctl(fd_, SGX2_ISA_QUIET, &n) != 0)
-		fail("SGX2_ISA_QUIET");
+	tell(SGX2_ISA_QUIET, on);
 }
 
 } // namespace isa

@@ -65,6 +65,8 @@ public:
 	void wake(unsigned cpu) const;
 
 private:
+	void tell(unsigned long request, u32 value) const;
+
 	int fd_ = -1;
 	bool loaded_ = false;
 	sgx2_isa_info info_{};

@@ -102,10 +102,11 @@ void Spinner::start()
 	frame_.rdx = address_;
 	pthread_attr_t attr;
 	pthread_attr_init(&attr);
-	if (pthread_attr_setstack(&attr, stacks[cpu_], sizeof(stacks[cpu_])) != 0 ||
-	    pthread_create(&thread_, &attr, run, this) != 0)
+	running_ = pthread_attr_setstack(&attr, stacks[cpu_], sizeof(stacks[cpu_])) == 0 &&
+		   pthread_create(&thread_, &attr, run, this) == 0;
+	pthread_attr_destroy(&attr);
+	if (!running_)
 		throw std::runtime_error("a thread cannot be made");
-	running_ = true;
 	while (!control_.entered && !ended_)
 		wait_a_little();
 	beats(10);
