@@ -32,7 +32,7 @@ terminal    | make machine: a shell on a terminal                  | -          
 modules     | guest modules: checkpatch --strict, sparse, W=1      | tests/isa/module                    | step_modules
 isa-lab     | each leaf with right and wrong operands, lab kernel  | tests/isa/run                       | step_isa lab
 isa-stock   | the same on the stock kernel, optional leaves too    | tests/isa/run                       | step_isa stock --cpu ,+sgx-encls-c,+sgx-eupdatesvn
-qmp         | counters, EPCM, injection over QMP                   | tests/machine/qmp-check.py          | step_qmp
+qmp         | counters, EPCM, injection, loss of EPC over QMP      | tests/machine/qmp-check.py          | step_qmp
 linux-lab   | SGX selftests of Linux 6.1 and 6.12, lab kernel      | tools/emulator/qemu/patches/*.patch | step_linux lab
 linux-stock | the same on the stock kernel                         | tools/emulator/qemu/patches/*.patch | step_linux stock
 '
@@ -151,24 +151,33 @@ step_refuse() {
 	refused 'pages of 4096 bytes' -M "${epc[1]}" -object memory-backend-epc,id=e,size=4097 -cpu sgx2
 }
 
-# A terminal of script's making, somebody who types slowly, and the guest's answers.
+# Somebody at a terminal who types what it says, each line when the shell asks for one.
 step_terminal() {
-	local out
-	need bsdutils
-	# shellcheck disable=SC2016 # the guest's shell is to expand it
-	out=$( (sleep 6; printf 'echo $((6 * 7))-$(ls /dev/sgx_enclave)\n'; sleep 3; printf 'poweroff -f\n'; sleep 20) |
-		timeout 60 script -qec "$SGX2_TOP/scripts/machine --kernel lab --driver intree" /dev/null) || fail "status $?: $out"
-	echo "$out"
-	[[ $out == *"A guest with SGX2, on this terminal"* ]] || fail 'it did not say what to type'
-	[[ $out == *42-/dev/sgx_enclave* ]] || fail 'the shell did not answer'
+	need expect
+	command expect -f - "$SGX2_TOP/scripts/machine" <<-'EOF'
+		set timeout 120
+		proc want {what} { expect $what {} timeout { puts "never seen: $what"; exit 1 } eof { puts "ended before: $what"; exit 1 } }
+		spawn [lindex $argv 0] --kernel lab --driver intree
+		want "A guest with SGX2, on this terminal"
+		want "/ # "
+		send {echo $((6 * 7))-$(ls /dev/sgx_enclave)}
+		send "\r"
+		want "42-/dev/sgx_enclave"
+		want "/ # "
+		send "poweroff -f\r"
+		expect eof {} timeout { puts "it does not end"; exit 1 }
+		exit [lindex [wait] 3]
+	EOF
 }
 
 step_qmp() {
 	local folder guest
 	folder=$("$SGX2_TOP/scripts/build-selftests" 6.12)
 	guest=$("$SGX2_TOP/scripts/build-guest")
+	# shellcheck disable=SC2016 # the guest's shell is to expand it
+	# With EINIT made to fail, and the EPC lost, these tests fail; what they show otherwise is for linux-lab.
 	"$run" --smp 2 --qmp-script "$SGX2_TOP/tests/machine/qmp-check.py" --add "$folder:/add/selftests" --add "$guest/beside-ksgxd" \
-		--cwd /add/selftests -- /add/beside-ksgxd sh -c './test_sgx; ./test_sgx; ./test_sgx; true'
+		--cwd /add/selftests -- /add/beside-ksgxd sh -c './test_sgx; ./test_sgx; ./test_sgx; for i in $(seq 60); do ./test_sgx -t clobbered_vdso; done; true'
 }
 
 # Kernel code: our guest modules, by the kernel's own tools.

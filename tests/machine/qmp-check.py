@@ -44,6 +44,23 @@ def leaf(q, name):
     return sum(n['count'] for n in q.call('x-sgx2-query-counters')['leaves'] if n.get('name') == name and n['result'] == 0)
 
 
+def lose(q):
+    """While there is an enclave; the driver finds out, and the EPC serves the next."""
+    wait_for('an enclave', lambda: leaf(q, 'EINIT'))
+    def lost():
+        q.call('stop')
+        before = q.call('x-sgx2-epcm-valid')['valid']
+        if before:
+            q.call('x-sgx2-lose-epc')
+            if q.call('x-sgx2-epcm-valid')['valid'] or q.call('x-sgx2-dump-epcm'):
+                sys.exit('the EPC is lost and the EPCM has valid entries')
+        q.call('cont')
+        return before
+    wait_for('an enclave to lose', lost)
+    q.call('x-sgx2-clear-counters')
+    wait_for('an enclave after the loss', lambda: leaf(q, 'EENTER'))
+
+
 def main():
     q = Qmp(sys.argv[1])
     for name in ('ECREATE', 'EADD', 'EINIT', 'EENTER', 'EAUG', 'EACCEPT', 'EWB', 'ELDU'):
@@ -64,6 +81,8 @@ def main():
     wait_for('an injected EINIT', lambda: q.call('x-sgx2-query-counters')['injected'])
     q.call('x-sgx2-inject', seed=1, einit=0)
     q.call('x-sgx2-clear-counters')
+    wait_for('counters that begin anew', lambda: q.call('x-sgx2-query-counters')['injected'] == 0)
+    lose(q)
     print(f'{len(entries)} valid entries were dumped')
 
 

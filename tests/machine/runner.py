@@ -435,7 +435,7 @@ class Run:
             if not self.console and not self.booted and said:
                 status = NO_BOOT if 'kernel' in said[-1] else SETUP
                 raise Ended(status, f'QEMU would not start: {said[-1]}')
-            if self.opt.interactive and self.qemu.wait(timeout=10) == 0:
+            if self.opt.interactive and self.booted and self.qemu.wait(timeout=10) == 0:
                 # Whoever sits there has switched it off, and has seen whatever else it was.
                 raise Ended(0)
             where = 'before it reached init' if not self.booted else 'without a verdict'
