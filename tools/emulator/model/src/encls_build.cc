@@ -202,7 +202,6 @@ Outcome ecreate(Exec &x)
 	enclave.hidden.eid = x.m.new_eid();
 	enclave.hidden.context = rcx;
 	enclave.hidden.measurement.ecreate(enclave.secs.ssa_frame_pages, enclave.secs.size);
-	enclave.tracking.reset();
 	page.page->become_secs(enclave);
 	std::memset(page.data, 0, page_size);
 	x.cpu.wrote(page, page_size);

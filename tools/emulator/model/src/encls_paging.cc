@@ -41,7 +41,6 @@ void restore_secs(Enclave &enclave, ConstPageBytes image)
 	enclave = Enclave{};
 	enclave.secs = i.core;
 	enclave.hidden = i.hidden;
-	enclave.tracking.reset();
 }
 
 uint64_t load_slot(const Epc &slot)

@@ -3,13 +3,6 @@
 
 namespace sgx2 {
 
-void Tracking::reset()
-{
-	epoch_ = 1;
-	current_ = 0;
-	previous_ = 0;
-}
-
 uint64_t Tracking::enter()
 {
 	current_++;

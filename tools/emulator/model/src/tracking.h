@@ -21,8 +21,6 @@ public:
 	/* Stamp of a page that nobody can hold a stale translation of. */
 	static constexpr uint64_t always_tracked = 0;
 
-	void reset();
-
 	uint64_t epoch() const { return epoch_; }
 	/* A CPU comes in: the epoch that it must give back to leave(). */
 	uint64_t enter();
@@ -34,9 +32,9 @@ public:
 	bool tracked(uint64_t stamp) const;
 
 private:
-	uint64_t epoch_;
-	uint64_t current_;
-	uint64_t previous_;
+	uint64_t epoch_ = always_tracked + 1;
+	uint64_t current_ = 0;
+	uint64_t previous_ = 0;
 };
 
 } // namespace sgx2

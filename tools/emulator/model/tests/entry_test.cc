@@ -469,10 +469,11 @@ TEST(Eexit, EpcIsNotTouched)
 }
 
 struct Small : Enter {
-	Small()
+	explicit Small(u64 beyond = 0)
 	{
 		s.attributes = A_DEBUG;
 		s.base = 0x40000000;
+		t.ossa += beyond;
 		build();
 		c.regs.mode64 = false;
 		c.regs.cs = {0, 0x7fffffff, 0xcffb00, 0x23};
@@ -492,6 +493,16 @@ TEST(Entry32, RoundTrip)
 	EXPECT_ANSWER(f.e->resume(1), done());
 	EXPECT_ANSWER(f.e->exit(1, 0x80000000), gp()) << "behind the limit of CS";
 	EXPECT_ANSWER(f.e->exit(1, 0x7ffffff0), done());
+}
+
+// Linear addresses have 32 bits there, whatever OSSA has.
+TEST(Entry32, SsaWraps)
+{
+	Small f(u64{1} << 32);
+	ASSERT_ANSWER(f.call(), done());
+	f.c.aex_exception(DE);
+	EXPECT_ANSWER(f.e->resume(1), done());
+	EXPECT_ANSWER(f.e->exit(1), done());
 }
 
 TEST(Entry32, ModeMustMatch)

@@ -561,7 +561,6 @@ TEST(Paging, SecsGoesLastAndComesFirst)
 	EXPECT_EQ(f.m.entry(moved).type, PT_SECS);
 	EXPECT_EQ(f.m.entry(moved).enclave, eid);
 	f.e->secs = moved;
-	EXPECT_ANSWER(f.e->etrack(), done());
 	slot = 16;
 	for (const auto &[off, page] : f.e->pages) {
 		f.out.content = contents[off];
@@ -569,6 +568,12 @@ TEST(Paging, SecsGoesLastAndComesFirst)
 		f.out.slot = f.pager.slot(slot++);
 		ASSERT_ANSWER(f.pager.load(ELDU, page, f.out, f.e->lin(off), f.e->secs), done());
 	}
+	const u64 page = f.e->epc(at::Data);
+	EXPECT_ANSWER(f.e->eblock(at::Data), done());
+	EXPECT_ANSWER(f.pager.evict(page, f.out, f.rdx), code(NOT_TRACKED)) << "tracking begins anew";
+	EXPECT_ANSWER(f.e->etrack(), done());
+	EXPECT_ANSWER(f.pager.evict(page, f.out, f.rdx), done());
+	ASSERT_ANSWER(f.pager.load(ELDU, page, f.out, f.e->lin(at::Data), f.e->secs), done());
 	ASSERT_ANSWER(f.e->enter(1), done());
 	const Report after = Inside(*f.e, 1).report(TargetInfo{}, {});
 	EXPECT_EQ(std::memcmp(before.b.data(), after.b.data(), report::KEYID), 0);
