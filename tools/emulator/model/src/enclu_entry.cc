@@ -2,6 +2,8 @@
 /*
  * Ways in and the wanted way out: EENTER, ERESUME, EEXIT, EDECCSSA (isa.md 7).
  */
+#include <algorithm>
+
 #include "exits.h"
 #include "leaf.h"
 #include "ssa.h"

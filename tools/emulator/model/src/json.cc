@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "json.h"
 
+#include <algorithm>
 #include <cinttypes>
 #include <cstdarg>
 #include <cstdio>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // Random leaves and exits on several CPUs and enclaves, each predicted by the oracle, the EPCM compared after each.
+#include <algorithm>
 #include <cstdlib>
 #include <random>
 

@@ -2,6 +2,7 @@
 // The enclave builder and the comparison of a call's result with what it should be.
 #include "enclave.h"
 
+#include <algorithm>
 #include <sstream>
 
 namespace sgx {
