@@ -33,8 +33,13 @@ modules     | guest modules: checkpatch --strict, sparse, W=1      | tests/isa/m
 isa-lab     | each leaf with right and wrong operands, lab kernel  | tests/isa/run                       | step_isa lab
 isa-stock   | the same on the stock kernel, optional leaves too    | tests/isa/run                       | step_isa stock --cpu ,+sgx-encls-c,+sgx-eupdatesvn
 qmp         | counters, EPCM, injection, loss of EPC over QMP      | tests/machine/qmp-check.py          | step_qmp
-linux-lab   | SGX selftests of Linux 6.1 and 6.12, lab kernel      | tools/emulator/qemu/patches/*.patch | step_linux lab
-linux-stock | the same on the stock kernel                         | tools/emulator/qemu/patches/*.patch | step_linux stock
+driver      | sgx2.ko for both kernels, W=1, small frames          | driver/main.c                       | step_driver
+gates       | checkpatch --strict, sparse, kernel-doc on it        | driver/main.c                       | step_gates
+refusals    | what sgx2 tells an administrator                     | driver/main.c                       | step_refusals
+sgx2-lab    | SGX selftests of Linux on sgx2, lab kernel           | driver/main.c                       | step_linux sgx2 lab
+sgx2-stock  | the same on the stock kernel                         | driver/main.c                       | step_linux sgx2 stock
+linux-lab   | SGX selftests of Linux 6.1 and 6.12, lab kernel      | tools/emulator/qemu/patches/*.patch | step_linux intree lab
+linux-stock | the same on the stock kernel                         | tools/emulator/qemu/patches/*.patch | step_linux intree stock
 '
 
 # tally PASSED FAILED SKIPPED: the counts of this step, in place of one.
@@ -316,6 +321,55 @@ step_no_epc() {
 	expect 125 'machine has no EPC: ' --driver intree --epc 0 -- true
 }
 
+step_driver() {
+	"$SGX2_TOP/scripts/build-driver" lab
+	"$SGX2_TOP/scripts/build-driver" stock
+}
+
+# The kernel's own tools on the driver. sparse does not follow locks through cleanup.h's guards, so its account of them is off;
+# lockdep's is what counts. TRACE_EVENT has a layout of its own, and compat/ is there to know kernel versions.
+step_gates() {
+	local kernel tree bad=0
+	need sparse perl gcc make libelf-dev
+	kernel=$("$SGX2_TOP/scripts/build-kernel" lab)
+	tree=$(readlink -f "$kernel/build/source")
+	item "gates-$(hash_of "$(hash_files "$SGX2_TOP/driver" "$SGX2_TOP/include")" "$kernel" "$(declare -f gates)")" gates "$kernel/build" "$tree"
+}
+gates() {
+	local out=$1 build=$2 tree=$3 check=(perl "$3/scripts/checkpatch.pl" --no-tree --strict --terse --no-summary --show-types)
+	local trace=() rest=() f
+	cp -r "$SGX2_TOP/driver" "$SGX2_TOP/include" "$out/"
+	cd "$out"
+	for f in driver/*.[ch]; do case $f in driver/trace.h) trace+=("$f") ;; *) rest+=("$f") ;; esac; done
+	"${check[@]}" -f "${rest[@]}"
+	"${check[@]}" --ignore OPEN_ENDED_LINE,PARENTHESIS_ALIGNMENT -f "${trace[@]}"
+	"${check[@]}" --ignore LINUX_VERSION_CODE,CONSTANT_COMPARISON,SUSPECT_CODE_INDENT -f driver/compat/*.h
+	# BIT() is not for programs.
+	"${check[@]}" --ignore BIT_MACRO -f include/uapi/linux/*.h
+	perl "$tree/scripts/kernel-doc" -none -Wall -Werror driver/*.[ch] include/uapi/linux/*.h
+	make -C "$build" M="$out/driver" W=1 C=2 CF='-Wsparse-error -Wno-context' KCFLAGS=-Werror modules
+	printf '#include <linux/sgx2.h>\nstruct sgx_enclave_query q;\n' > use.c
+	gcc -std=c90 -pedantic-errors -Wall -Wextra -Werror -Wno-long-long -Iinclude/uapi -c -o /dev/null use.c
+	g++ -std=c++98 -pedantic-errors -Wall -Wextra -Werror -Wno-long-long -Iinclude/uapi -x c++ -c -o /dev/null use.c
+	rm -rf driver include use.c
+}
+
+# says REGEX OPTION...: loaded by hand in such a guest the module is refused, or not, and the last it says matches.
+says() {
+	local regex=$1 out ko
+	shift
+	ko=$("$SGX2_TOP/scripts/build-driver" lab)
+	out=$("$run" --add "$ko:/sgx2.ko" "$@" -- sh -c 'insmod /sgx2.ko 2>&1; echo "status $?"; dmesg | grep "sgx2: " | grep -v out-of-tree')
+	echo "$out"
+	[[ $out =~ $regex ]] || fail "it does not say: $regex"
+}
+step_refusals() {
+	says 'status 16.*boot with nosgx' --driver intree
+	says 'status 19.*no SGX, or the firmware hides it' --driver none --cpu max --epc 0
+	says 'status 19.*launch control' --driver none --cpu ,-sgxlc
+	says 'status 0.*SGX1 alone' --driver none --cpu ,-sgx2
+}
+
 # The results of a KTAP stream, the innermost ones only where it nests.
 step_isa() {
 	local out rc=0 pass fail skip
@@ -329,11 +383,11 @@ step_isa() {
 }
 
 step_linux() {
-	local kernel=$1 runs=${SGX2_RUNS:-1} version how passed=0
+	local driver=$1 kernel=$2 runs=${SGX2_RUNS:-1} version how passed=0
 	for version in 6.1 6.12; do
 		for how in '--smp 1' '--smp 4' '--smp 1 --icount'; do
 			# shellcheck disable=SC2086 # words
-			"$SGX2_TOP/scripts/linux-selftests" --driver intree --kernel "$kernel" --selftests "$version" --runs "$runs" $how
+			"$SGX2_TOP/scripts/linux-selftests" --driver "$driver" --kernel "$kernel" --selftests "$version" --runs "$runs" $how
 			passed=$((passed + 16 * runs))
 			tally "$passed" 0 0
 		done

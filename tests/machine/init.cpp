@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 // PID 1 of a guest: mounts what a program expects, runs the one job that the runner put into the initramfs, and reports its end.
 //
-// The job lies in /job, one file a thing, lists with a NUL after each element: argv, env, modules, drivers, token, cwd, want, mode.
+// The job lies in /job, one file a thing, lists with a NUL after each element: argv, env, modules, drivers, token, cwd, want, mode, and param,
+// the parameters of the drivers.
 // What the job prints goes to one virtio port and the verdict to another, so nothing that is printed anywhere, the console
 // included, can pass for a verdict. The token is drawn for the run and /job is gone before the job starts.
 
@@ -114,14 +115,14 @@ void mount_all()
 }
 
 // A module that does not load is told on the console and, if the job needs it, by the job.
-bool load_module(const std::string &path)
+bool load_module(const std::string &path, const std::string &parameters = "")
 {
 	const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
 	if (fd < 0) {
 		std::fprintf(stderr, "init: %s: %s\n", path.c_str(), std::strerror(errno));
 		return false;
 	}
-	const bool ok = syscall(SYS_finit_module, fd, "", 0) == 0 || errno == EEXIST;
+	const bool ok = syscall(SYS_finit_module, fd, parameters.c_str(), 0) == 0 || errno == EEXIST;
 	if (!ok)
 		std::fprintf(stderr, "init: cannot load %s: %s\n", path.c_str(), std::strerror(errno));
 	close(fd);
@@ -229,26 +230,27 @@ int main()
 	const auto want = read_file("/job/want");
 	const bool on_console = read_file("/job/mode") == "console";
 	const auto drivers = read_list("/job/drivers");
+	const auto parameters = read_file("/job/param");
 	for (const auto &module : read_list("/job/modules"))
 		load_module(module);
 	const int verdict = open_port("sgx2.verdict", O_WRONLY);
 	const int out = open_port("sgx2.output", O_WRONLY);
 	if (verdict < 0 || out < 0 || argv.empty() || token.empty())
 		give_up("no virtio port or no job");
-	for (const char *name : {"argv", "env", "token", "cwd", "want", "mode", "modules", "drivers"})
+	for (const char *name : {"argv", "env", "token", "cwd", "want", "mode", "modules", "drivers", "param"})
 		unlink((std::string("/job/") + name).c_str());
 
 	const std::string head = "{\"token\": \"" + token + "\", ";
 	tell(verdict, head + "\"at\": \"init\"}\n");
-	if (want == "epc" && !sgx_device_appears()) {
-		tell(verdict, head + "\"at\": \"end\", \"error\": \"no-epc\"}\n");
-		power_off();
-	}
 	for (const auto &driver : drivers) {
-		if (!load_module(driver)) {
+		if (!load_module(driver, parameters)) {
 			tell(verdict, head + "\"at\": \"end\", \"error\": \"no-driver\"}\n");
 			power_off();
 		}
+	}
+	if (want == "epc" && !sgx_device_appears()) {
+		tell(verdict, head + "\"at\": \"end\", \"error\": \"no-epc\"}\n");
+		power_off();
 	}
 
 	const pid_t job = fork();

@@ -59,6 +59,8 @@ def parse(argv):
     p.add_argument('--modules', metavar='DIR', help='lib/modules/VERSION of a --kernel FILE whose virtio is modular')
     p.add_argument('--driver', default='intree', choices=('intree', 'sgx2', 'none'),
                    help="who owns the EPC: the kernel's driver, ours, or nobody; the last two boot with nosgx (intree)")
+    p.add_argument('--ko', metavar='FILE', help='this sgx2.ko instead of one built from the tree; a --kernel FILE wants it')
+    p.add_argument('--param', action='append', default=[], metavar='NAME=VALUE', help='parameter of the module, repeatable')
     p.add_argument('--smp', type=int, default=1, metavar='N', help='vCPUs (1)')
     p.add_argument('--mem', default='1G', metavar='SIZE', help='memory beside the EPC (1G)')
     p.add_argument('--numa', type=int, default=1, metavar='N', help='NUMA nodes, memory and vCPUs divided evenly (1)')
@@ -131,6 +133,13 @@ def check(opt):
     for text in opt.env:
         if '=' not in text:
             bad(f'--env {text}: NAME=VALUE')
+    for text in opt.param:
+        if '=' not in text:
+            bad(f'--param {text}: NAME=VALUE')
+    if opt.driver == 'sgx2' and opt.kernel not in ('lab', 'stock') and not opt.ko:
+        bad('--driver sgx2 with a kernel of yours wants --ko')
+    if opt.ko and not os.path.isfile(opt.ko):
+        bad(f'--ko {opt.ko}: no such file')
     if opt.qmp_script and not os.access(opt.qmp_script, os.X_OK):
         bad(f'--qmp-script {opt.qmp_script}: no such program')
     if opt.interactive and not sys.stdin.isatty():
@@ -214,15 +223,13 @@ def build_initramfs(opt, kernel, token, path):
             modules.append(f'/lib/modules/{name}.ko')
     drivers = []
     if opt.driver == 'sgx2':
-        ko = os.environ.get('SGX2_KO', '')
-        if not os.path.isfile(ko):
-            raise Ended(SETUP, f'no sgx2.ko for kernel {opt.kernel}: the driver is not in this tree yet')
+        ko = opt.ko or script('build-driver', opt.kernel)
         fs.copy(ko, 'lib/modules/sgx2.ko')
         drivers.append('/lib/modules/sgx2.ko')
     env = {'PATH': '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', 'HOME': '/root', 'TERM': os.environ.get('TERM', 'dumb')}
     env.update(text.partition('=')[::2] for text in opt.env)
     job = {
-        'argv': opt.command, 'env': [f'{k}={v}' for k, v in env.items()], 'modules': modules, 'drivers': drivers,
+        'param': ' '.join(opt.param), 'argv': opt.command, 'env': [f'{k}={v}' for k, v in env.items()], 'modules': modules, 'drivers': drivers,
         'token': token, 'cwd': opt.cwd, 'want': '' if opt.driver == 'none' else 'epc',
         'mode': 'console' if opt.interactive else 'port',
     }
@@ -448,7 +455,8 @@ class Run:
             raise Ended(NO_EPC, 'machine has no EPC: /dev/sgx_enclave did not appear'
                         + (f'; the kernel says: {said[-1]}' if said else ' and the kernel says nothing of SGX'))
         if error:
-            raise Ended(SETUP, f'the driver did not load; the kernel says: {self.last_words()}')
+            said = [clean(line) for line in text.splitlines() if 'sgx2: ' in line and 'out-of-tree' not in line]
+            raise Ended(SETUP, f'the driver did not load; the kernel says: {said[-1] if said else self.last_words()}')
         if 'signal' in self.verdict:
             number = self.verdict['signal']
             raise Ended(128 + number, f'the command was ended by signal {number}')

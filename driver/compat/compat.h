@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What older kernels lack of the newest one's names; included before every file of the module.
+ *
+ * The driver is written against the newest kernel. Here, and nowhere else, is known that there are
+ * others. A name that can be asked for with #ifdef is; the rest goes by version.
+ */
+#ifndef SGX2_COMPAT_H
+#define SGX2_COMPAT_H
+
+#include <linux/version.h>
+
+#define SGX2_KERNEL_MIN	KERNEL_VERSION(6, 1, 0)
+#define SGX2_KERNEL_END	KERNEL_VERSION(7, 4, 0)
+
+#if LINUX_VERSION_CODE < SGX2_KERNEL_MIN
+#error "sgx2 needs Linux 6.1 or newer"
+#endif
+#if LINUX_VERSION_CODE >= SGX2_KERNEL_END && !defined(SGX2_UNKNOWN_KERNEL)
+#error "sgx2 is known to work up to Linux 7.3; to try a newer one, make SGX2_UNKNOWN_KERNEL=1"
+#endif
+
+#include <linux/cleanup.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+
+/* 6.3 made vm_flags const; Debian's 6.1 has neither the const nor the function. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+static inline void sgx2_compat_vm_flags_set(struct vm_area_struct *vma, unsigned long flags)
+{
+	vma->vm_flags |= flags;
+}
+
+#define vm_flags_set sgx2_compat_vm_flags_set
+#endif
+
+/* Before 6.5 the pin functions told the VMAs as well. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
+static inline long sgx2_compat_pin_user_pages(unsigned long start, unsigned long count,
+					      unsigned int flags, struct page **pages)
+{
+	return pin_user_pages(start, count, flags, pages, NULL);
+}
+
+#define pin_user_pages sgx2_compat_pin_user_pages
+#endif
+
+/* Since 6.6 a fault may come under the lock of the VMA alone. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
+static inline void release_fault_lock(struct vm_fault *vmf)
+{
+	mmap_read_unlock(vmf->vma->vm_mm);
+}
+#elif LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
+static inline void release_fault_lock(struct vm_fault *vmf)
+{
+	if (vmf->flags & FAULT_FLAG_VMA_LOCK)
+		vma_end_read(vmf->vma);
+	else
+		mmap_read_unlock(vmf->vma->vm_mm);
+}
+#endif
+
+/* 6.16 renamed the accessors of MSRs. */
+#include <asm/msr.h>
+#ifndef rdmsrq_safe
+#ifdef rdmsrl_safe
+#define rdmsrq_safe	rdmsrl_safe
+#define wrmsrq		wrmsrl
+#elif LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0)
+#define rdmsrq_safe	rdmsrl_safe
+#define wrmsrq		wrmsrl
+#endif
+#endif
+
+#endif

@@ -1,0 +1,446 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Change of pages of a running enclave, by range: permissions, types, removal.
+ *
+ * A range is worked on chunk by chunk. Under the chunk's mutex each page is loaded and changed;
+ * then one ETRACK begins a cycle for all of them, a second one asks whether anybody who was inside
+ * is left, and only then are CPUs interrupted. Pages are counted after that, so what is counted can
+ * be accepted. What stops a range, a page that cannot be changed, no free EPC page, a signal, stops
+ * it between two pages, and those before it are completed.
+ *
+ * A thread that touches a page meanwhile takes no harm: its PTE stays, and the processor faults
+ * with the SGX bit where the EPCM forbids. Only removal takes PTEs away, in one zap for each run of
+ * pages, before EREMOVE and under the same mutex, so no fault can bring a PTE back in between.
+ */
+#include <linux/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/uaccess.h>
+#include <uapi/asm/sgx.h>
+#include <linux/sgx2.h>
+#include "build.h"
+#include "configure.h"
+#include "edmm.h"
+#include "enclave.h"
+#include "encls.h"
+#include "hw.h"
+#include "paging.h"
+#include "trace.h"
+#include "track.h"
+
+/**
+ * struct sgx2_range - a call on a range, and how far it has come
+ *
+ * Belongs to the task that makes the call.
+ */
+struct sgx2_range {
+	/** @enclave: whose pages. */
+	struct sgx2_enclave *enclave;
+	/** @next: page number of the first that is not done. */
+	unsigned long next;
+	/** @end: page number after the last. */
+	unsigned long end;
+	/** @change: does it to one page; under the chunk's mutex, the SECS pinned. */
+	int (*change)(struct sgx2_range *range, struct sgx2_chunk *chunk, unsigned int index);
+	/** @finish: completes pages [first, last) of the chunk. */
+	int (*finish)(struct sgx2_range *range, struct sgx2_chunk *chunk, unsigned int first,
+		      unsigned int last);
+	/** @secinfo: operand of EMODPR or EMODT. */
+	struct sgx_secinfo secinfo;
+	/** @result: the processor's code, if it refused. */
+	u64 result;
+	/** @changed: pages of the present chunk that want tracking. */
+	unsigned int changed;
+	/** @lenient: pass over what cannot be changed, as mprotect() does. */
+	bool lenient;
+};
+
+/* An enclave's thread may be at the page with EACCEPT or EMODPE: it is done in a moment. */
+#define sgx2_retry_busy(leaf)                                                            \
+	({                                                                               \
+		int __tries = SGX2_RETRIES, __answer;                                    \
+		while ((__answer = sgx2_retry(leaf)) == SGX2_PAGE_CONFLICT && --__tries) \
+			cpu_relax();                                                     \
+		__answer;                                                                \
+	})
+
+static int sgx2_range_refused(struct sgx2_range *range, struct sgx2_chunk *chunk,
+			      unsigned int index, enum sgx2_leaf leaf, int answer)
+{
+	trace_sgx2_encls(range->enclave, leaf, sgx2_chunk_address(chunk, index), answer);
+	if (!sgx2_encls_faulted(answer)) {
+		range->result = answer;
+		return -EFAULT;
+	}
+	/*
+	 * A page that we know to be valid, and of a type that can be changed, and the processor
+	 * does not.
+	 */
+	if (sgx2_encls_vector(answer) == X86_TRAP_PF) {
+		sgx2_enclave_lost(range->enclave);
+		return -EIO;
+	}
+	return -EFAULT;
+}
+
+static int sgx2_restrict_page(struct sgx2_range *range, struct sgx2_chunk *chunk,
+			      unsigned int index)
+{
+	struct sgx2_page *page = sgx2_chunk_page(chunk, index);
+	int ret;
+
+	if (page->state != SGX2_ABSENT && page->type != SGX_PAGE_TYPE_REG)
+		return range->lenient ? 0 : -EINVAL;
+	if (page->state == SGX2_ABSENT)
+		return range->lenient ? 0 : -EFAULT;
+	ret = sgx2_page_load(chunk, index);
+	if (ret)
+		return ret;
+	ret = sgx2_retry_busy(sgx2_emodpr(&range->secinfo, sgx2_epc_address(page->where)));
+	if (!ret) {
+		range->changed++;
+		return 0;
+	}
+	if (!range->lenient)
+		return sgx2_range_refused(range, chunk, index, SGX2_LEAF_EMODPR, ret);
+	/* It waits for EACCEPT. */
+	if (ret == SGX2_PAGE_NOT_MODIFIABLE)
+		return 0;
+	ret = sgx2_range_refused(range, chunk, index, SGX2_LEAF_EMODPR, ret);
+	return ret == -EFAULT ? -EBUSY : ret;
+}
+
+static int sgx2_modify_page(struct sgx2_range *range, struct sgx2_chunk *chunk, unsigned int index)
+{
+	struct sgx2_page *page = sgx2_chunk_page(chunk, index);
+	u8 type = (range->secinfo.flags & SGX_SECINFO_PAGE_TYPE_MASK) >> 8;
+	int ret;
+
+	if (page->state == SGX2_ABSENT)
+		return -EFAULT;
+	if (page->type == SGX_PAGE_TYPE_TRIM ||
+	    (page->type == SGX_PAGE_TYPE_TCS && type == SGX_PAGE_TYPE_TCS))
+		return -EINVAL;
+	/*
+	 * A TCS that could not be mapped for the processor to read and write could not be entered.
+	 */
+	if (type == SGX_PAGE_TYPE_TCS && ~page->max & (VM_READ | VM_WRITE))
+		return -EPERM;
+	ret = sgx2_page_load(chunk, index);
+	if (ret)
+		return ret;
+	ret = sgx2_retry_busy(sgx2_emodt(&range->secinfo, sgx2_epc_address(page->where)));
+	if (ret)
+		return sgx2_range_refused(range, chunk, index, SGX2_LEAF_EMODT, ret);
+	page->type = type;
+	range->changed++;
+	return 0;
+}
+
+static int sgx2_track_range(struct sgx2_range *range, struct sgx2_chunk *chunk, unsigned int first,
+			    unsigned int last)
+{
+	int ret;
+
+	if (!range->changed)
+		return 0;
+	range->changed = 0;
+	guard(mutex)(&range->enclave->track);
+	ret = sgx2_track_start(range->enclave);
+	return ret ? ret : sgx2_track_finish(range->enclave);
+}
+
+/*
+ * Whether the enclave has accepted that the page goes. EREMOVE does not tell: it takes a page that
+ * was not accepted as well, if no thread happens to be inside. EMODPR does, and changes neither: it
+ * answers 20 while MODIFIED is set, and faults because of the type once it is not.
+ */
+static int sgx2_remove_check(struct sgx2_range *range, struct sgx2_chunk *chunk, unsigned int index)
+{
+	struct sgx2_page *page = sgx2_chunk_page(chunk, index);
+	int ret;
+
+	if (page->state == SGX2_ABSENT)
+		return -EFAULT;
+	if (page->type != SGX_PAGE_TYPE_TRIM)
+		return -EPERM;
+	ret = sgx2_page_load(chunk, index);
+	if (ret)
+		return ret;
+	ret = sgx2_retry_busy(sgx2_emodpr(&range->secinfo, sgx2_epc_address(page->where)));
+	return ret == (SGX2_ENCLS_FAULT | X86_TRAP_PF) ? 0 : -EPERM;
+}
+
+static int sgx2_remove_range(struct sgx2_range *range, struct sgx2_chunk *chunk, unsigned int first,
+			     unsigned int last)
+{
+	unsigned int index;
+
+	sgx2_enclave_zap(range->enclave, chunk->number * SGX2_CHUNK_PAGES + first, last - first);
+	for (index = first; index < last; index++) {
+		sgx2_epc_t epc = sgx2_chunk_page(chunk, index)->where;
+
+		sgx2_chunk_forget(chunk, index);
+		sgx2_epc_remove(epc);
+	}
+	return 0;
+}
+
+static int sgx2_range_chunk(struct sgx2_range *range, struct sgx2_chunk *chunk)
+	__must_hold(&chunk->lock)
+{
+	unsigned int first = range->next % SGX2_CHUNK_PAGES, index;
+	unsigned long left = range->end - range->next;
+	unsigned int last = min_t(unsigned long, SGX2_CHUNK_PAGES, first + left);
+	int ret = 0, finished = 0;
+
+	for (index = first; index < last; index++) {
+		if (fatal_signal_pending(current)) {
+			ret = -EINTR;
+			break;
+		}
+		ret = range->change(range, chunk, index);
+		if (ret)
+			break;
+		cond_resched();
+	}
+	if (index > first)
+		finished = range->finish(range, chunk, first, index);
+	if (finished)
+		return finished;
+	range->next += index - first;
+	return ret;
+}
+
+/*
+ * The SECS stays in the EPC for the length of the call, so that ETRACK finds it whatever is
+ * evicted.
+ */
+static int sgx2_range_pin(struct sgx2_enclave *enclave)
+{
+	int ret;
+
+	while ((ret = sgx2_secs_pin(enclave)) == -EAGAIN) {
+		ret = sgx2_epc_wait(1);
+		if (ret)
+			break;
+	}
+	return ret;
+}
+
+static struct sgx2_chunk *sgx2_range_find(struct sgx2_range *range)
+{
+	unsigned long number = range->next >> SGX2_CHUNK_ORDER;
+	struct sgx2_chunk *chunk;
+
+	if (!range->lenient)
+		return xa_load(&range->enclave->chunks, number);
+	/* Where no chunk is there is nothing to change. */
+	chunk = xa_find(&range->enclave->chunks, &number, (range->end - 1) >> SGX2_CHUNK_ORDER,
+			XA_PRESENT);
+	if (!chunk)
+		range->next = range->end;
+	else if (number > range->next >> SGX2_CHUNK_ORDER)
+		range->next = number << SGX2_CHUNK_ORDER;
+	return chunk;
+}
+
+static int sgx2_range_run(struct sgx2_range *range)
+{
+	struct sgx2_chunk *chunk;
+	int ret;
+
+	ret = sgx2_range_pin(range->enclave);
+	if (ret)
+		return ret;
+	while (range->next < range->end) {
+		chunk = sgx2_range_find(range);
+		ret = range->lenient ? 0 : -EFAULT;
+		if (!chunk)
+			break;
+		ret = mutex_lock_killable(&chunk->lock);
+		if (ret)
+			break;
+		ret = sgx2_range_chunk(range, chunk);
+		mutex_unlock(&chunk->lock);
+		if (ret == -EAGAIN)
+			ret = sgx2_epc_wait(1);
+		if (ret)
+			break;
+		cond_resched();
+	}
+	sgx2_secs_unpin(range->enclave);
+	return ret;
+}
+
+/* What the three calls of mainline ask first, in its order. */
+static int sgx2_edmm_ready(struct sgx2_enclave *enclave)
+{
+	if (!sgx2_hw.sgx2)
+		return -ENODEV;
+	return sgx2_enclave_is(enclave, SGX2_INITIALIZED) ? 0 : -EINVAL;
+}
+
+static void sgx2_range_init(struct sgx2_range *range, struct sgx2_enclave *enclave, u64 offset,
+			    u64 length)
+{
+	range->enclave = enclave;
+	range->next = (enclave->base + offset) >> PAGE_SHIFT;
+	range->end = range->next + (length >> PAGE_SHIFT);
+}
+
+/*
+ * Runs it; @count gets the bytes that are done. Who is killed is not told of it, and finds a true
+ * count all the same.
+ */
+static int sgx2_range_call(struct sgx2_range *range, u64 *count)
+{
+	unsigned long start = range->next;
+	int ret;
+
+	ret = sgx2_range_run(range);
+	*count = (range->next - start) << PAGE_SHIFT;
+	return ret == -EINTR && *count ? 0 : ret;
+}
+
+long sgx2_restrict(struct sgx2_enclave *enclave, void __user *arg)
+{
+	struct sgx_enclave_restrict_permissions param;
+	struct sgx2_range range = {
+		.change = sgx2_restrict_page,
+		.finish = sgx2_track_range,
+	};
+	int ret;
+
+	ret = sgx2_edmm_ready(enclave);
+	if (ret)
+		return ret;
+	if (copy_from_user(&param, arg, sizeof(param)))
+		return -EFAULT;
+	if (!sgx2_range_valid(enclave, param.offset, param.length))
+		return -EINVAL;
+	if (param.permissions & ~SGX_SECINFO_PERMISSION_MASK)
+		return -EINVAL;
+	if ((param.permissions & (SGX_SECINFO_R | SGX_SECINFO_W)) == SGX_SECINFO_W)
+		return -EINVAL;
+	if (param.result || param.count)
+		return -EINVAL;
+	sgx2_range_init(&range, enclave, param.offset, param.length);
+	range.secinfo.flags = param.permissions;
+	ret = sgx2_range_call(&range, &param.count);
+	param.result = range.result;
+	return copy_to_user(arg, &param, sizeof(param)) ? -EFAULT : ret;
+}
+
+long sgx2_modify(struct sgx2_enclave *enclave, void __user *arg)
+{
+	struct sgx_enclave_modify_types param;
+	struct sgx2_range range = {
+		.change = sgx2_modify_page,
+		.finish = sgx2_track_range,
+	};
+	int ret;
+
+	ret = sgx2_edmm_ready(enclave);
+	if (ret)
+		return ret;
+	if (copy_from_user(&param, arg, sizeof(param)))
+		return -EFAULT;
+	if (!sgx2_range_valid(enclave, param.offset, param.length))
+		return -EINVAL;
+	if (param.page_type != SGX_PAGE_TYPE_TCS && param.page_type != SGX_PAGE_TYPE_TRIM)
+		return -EINVAL;
+	if (param.result || param.count)
+		return -EINVAL;
+	sgx2_range_init(&range, enclave, param.offset, param.length);
+	range.secinfo.flags = param.page_type << 8;
+	ret = sgx2_range_call(&range, &param.count);
+	param.result = range.result;
+	return copy_to_user(arg, &param, sizeof(param)) ? -EFAULT : ret;
+}
+
+long sgx2_remove(struct sgx2_enclave *enclave, void __user *arg)
+{
+	struct sgx_enclave_remove_pages param;
+	struct sgx2_range range = {
+		.change = sgx2_remove_check,
+		.finish = sgx2_remove_range,
+		.secinfo.flags = SGX_SECINFO_R | SGX_SECINFO_W | SGX_SECINFO_X,
+	};
+	int ret;
+
+	ret = sgx2_edmm_ready(enclave);
+	if (ret)
+		return ret;
+	if (copy_from_user(&param, arg, sizeof(param)))
+		return -EFAULT;
+	if (!sgx2_range_valid(enclave, param.offset, param.length))
+		return -EINVAL;
+	if (param.count)
+		return -EINVAL;
+	sgx2_range_init(&range, enclave, param.offset, param.length);
+	ret = sgx2_range_call(&range, &param.count);
+	return copy_to_user(arg, &param, sizeof(param)) ? -EFAULT : ret;
+}
+
+long sgx2_reset(struct sgx2_enclave *enclave, void __user *arg)
+{
+	struct sgx_enclave_reset_permissions param;
+	struct sgx2_range range = {
+		.change = sgx2_restrict_page,
+		.finish = sgx2_track_range,
+	};
+	int ret;
+
+	ret = sgx2_edmm_ready(enclave);
+	if (ret)
+		return ret;
+	ret = sgx2_copy_in(&param, sizeof(param), arg);
+	if (ret)
+		return ret;
+	if (!sgx2_range_valid(enclave, param.offset, param.length))
+		return -EINVAL;
+	if (param.flags & ~SGX_RESET_KEEP_READ || param.result || param.count)
+		return -EINVAL;
+	sgx2_range_init(&range, enclave, param.offset, param.length);
+	range.secinfo.flags = param.flags & SGX_RESET_KEEP_READ ? SGX_SECINFO_R : 0;
+	ret = sgx2_range_call(&range, &param.count);
+	param.result = range.result;
+	return sgx2_copy_out(arg, &param, sizeof(param)) ? -EFAULT : ret;
+}
+
+int sgx2_mprotect(struct sgx2_enclave *enclave, unsigned long start, unsigned long end,
+		  unsigned long flags)
+{
+	struct sgx2_range range = {
+		.enclave = enclave,
+		.next = start >> PAGE_SHIFT,
+		.end = end >> PAGE_SHIFT,
+		.change = sgx2_restrict_page,
+		.finish = sgx2_track_range,
+		.lenient = true,
+	};
+	u64 *secinfo = &range.secinfo.flags;
+	int ret;
+
+	/* EACCEPT reads through the mapping, so what follows PROT_NONE could not be accepted. */
+	if (!(flags & VM_ACCESS_FLAGS) || !sgx2_enclave_is(enclave, SGX2_INITIALIZED))
+		return 0;
+	switch (READ_ONCE(enclave->mprotect)) {
+	case SGX_MPROTECT_RESET:
+		break;
+	case SGX_MPROTECT_RESET_KEEP_READ:
+		*secinfo = SGX_SECINFO_R;
+		break;
+	case SGX_MPROTECT_RESTRICT:
+		/* The processor knows no writing without reading. */
+		*secinfo |= flags & (VM_READ | VM_WRITE) ? SGX_SECINFO_R : 0;
+		*secinfo |= flags & VM_WRITE ? SGX_SECINFO_W : 0;
+		*secinfo |= flags & VM_EXEC ? SGX_SECINFO_X : 0;
+		break;
+	default:
+		return 0;
+	}
+	ret = sgx2_range_run(&range);
+	atomic64_add(range.next - (start >> PAGE_SHIFT), &enclave->count[SGX2_COUNT_MPROTECT]);
+	return ret;
+}

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The leaves of ENCLS, one function each. */
+#include <linux/linkage.h>
+#include <asm/asm.h>
+#include "encls.h"
+
+/*
+ * A fault of the instruction ends in EAX, as SGX2_ENCLS_FAULT and the vector: the kernel's extable
+ * knows how. RBX is an output as well, for EDBGRD. A leaf reads and writes memory that the compiler
+ * knows nothing of.
+ */
+static __always_inline u32 sgx2_encls(enum sgx2_leaf leaf, unsigned long *rbx, unsigned long rcx,
+				      unsigned long rdx)
+{
+	u32 eax = leaf;
+
+	asm volatile("1: .byte 0x0f, 0x01, 0xcf\n"
+		     "2:\n" _ASM_EXTABLE_TYPE(1b, 2b, EX_TYPE_FAULT_SGX)
+		     : "+a"(eax), "+b"(*rbx)
+		     : "c"(rcx), "d"(rdx)
+		     : "memory", "cc");
+	return eax;
+}
+
+/* A leaf that answers with a code. */
+static __always_inline int sgx2_encls_code(enum sgx2_leaf leaf, const void *rbx, const void *rcx,
+					   const void *rdx)
+{
+	unsigned long b = (unsigned long)rbx;
+
+	return sgx2_encls(leaf, &b, (unsigned long)rcx, (unsigned long)rdx);
+}
+
+/* One that has no code: EAX still has its number unless it faulted. */
+static __always_inline int sgx2_encls_void(enum sgx2_leaf leaf, unsigned long rbx, const void *rcx)
+{
+	u32 eax = sgx2_encls(leaf, &rbx, (unsigned long)rcx, 0);
+
+	return eax & SGX2_ENCLS_FAULT ? eax : 0;
+}
+
+int sgx2_ecreate(struct sgx_pageinfo *info, void *secs)
+{
+	return sgx2_encls_void(SGX2_LEAF_ECREATE, (unsigned long)info, secs);
+}
+
+int sgx2_eadd(struct sgx_pageinfo *info, void *page)
+{
+	return sgx2_encls_void(SGX2_LEAF_EADD, (unsigned long)info, page);
+}
+
+int sgx2_eextend(void *secs, void *block)
+{
+	return sgx2_encls_void(SGX2_LEAF_EEXTEND, (unsigned long)secs, block);
+}
+
+int sgx2_einit(void *sigstruct, void *secs, void *token)
+{
+	return sgx2_encls_code(SGX2_LEAF_EINIT, sigstruct, secs, token);
+}
+
+int sgx2_eremove(void *page)
+{
+	return sgx2_encls_code(SGX2_LEAF_EREMOVE, NULL, page, NULL);
+}
+
+int sgx2_edbgrd(void *address, u64 *data)
+{
+	unsigned long b = 0;
+	u32 eax = sgx2_encls(SGX2_LEAF_EDBGRD, &b, (unsigned long)address, 0);
+
+	*data = b;
+	return eax;
+}
+
+int sgx2_edbgwr(void *address, u64 data)
+{
+	unsigned long b = data;
+
+	return sgx2_encls(SGX2_LEAF_EDBGWR, &b, (unsigned long)address, 0);
+}
+
+int sgx2_eldu(struct sgx_pageinfo *info, void *page, void *slot)
+{
+	return sgx2_encls_code(SGX2_LEAF_ELDU, info, page, slot);
+}
+
+int sgx2_eblock(void *page)
+{
+	return sgx2_encls_code(SGX2_LEAF_EBLOCK, NULL, page, NULL);
+}
+
+int sgx2_epa(void *page)
+{
+	return sgx2_encls_void(SGX2_LEAF_EPA, SGX_PAGE_TYPE_VA, page);
+}
+
+int sgx2_ewb(struct sgx_pageinfo *info, void *page, void *slot)
+{
+	return sgx2_encls_code(SGX2_LEAF_EWB, info, page, slot);
+}
+
+int sgx2_etrack(void *secs)
+{
+	return sgx2_encls_code(SGX2_LEAF_ETRACK, NULL, secs, NULL);
+}
+
+int sgx2_eaug(struct sgx_pageinfo *info, void *page)
+{
+	return sgx2_encls_void(SGX2_LEAF_EAUG, (unsigned long)info, page);
+}
+
+int sgx2_emodpr(struct sgx_secinfo *secinfo, void *page)
+{
+	return sgx2_encls_code(SGX2_LEAF_EMODPR, secinfo, page, NULL);
+}
+
+int sgx2_emodt(struct sgx_secinfo *secinfo, void *page)
+{
+	return sgx2_encls_code(SGX2_LEAF_EMODT, secinfo, page, NULL);
+}
+
+int sgx2_eupdatesvn(void)
+{
+	return sgx2_encls_code(SGX2_LEAF_EUPDATESVN, NULL, NULL, NULL);
+}

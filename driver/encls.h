@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The leaves of ENCLS, one function each, and what they answer. */
+#ifndef SGX2_ENCLS_H
+#define SGX2_ENCLS_H
+
+#include <linux/bits.h>
+#include <linux/types.h>
+#include <asm/sgx.h>
+
+/* Numbers of the leaves, EAX of ENCLS (SDM Vol. 3D); asm/sgx.h has only some of them. */
+enum sgx2_leaf {
+	SGX2_LEAF_ECREATE = 0x00,
+	SGX2_LEAF_EADD = 0x01,
+	SGX2_LEAF_EINIT = 0x02,
+	SGX2_LEAF_EREMOVE = 0x03,
+	SGX2_LEAF_EDBGRD = 0x04,
+	SGX2_LEAF_EDBGWR = 0x05,
+	SGX2_LEAF_EEXTEND = 0x06,
+	SGX2_LEAF_ELDU = 0x08,
+	SGX2_LEAF_EBLOCK = 0x09,
+	SGX2_LEAF_EPA = 0x0a,
+	SGX2_LEAF_EWB = 0x0b,
+	SGX2_LEAF_ETRACK = 0x0c,
+	SGX2_LEAF_EAUG = 0x0d,
+	SGX2_LEAF_EMODPR = 0x0e,
+	SGX2_LEAF_EMODT = 0x0f,
+	SGX2_LEAF_EUPDATESVN = 0x18,
+};
+
+/*
+ * Answer of a leaf: 0; one of the processor's codes (SDM Vol. 3D, table of ENCLS error codes), as
+ * in EAX; or, when the instruction faulted, SGX2_ENCLS_FAULT with the vector in the low byte.
+ * Whoever calls a leaf looks at the answer.
+ *
+ * These are ordinary functions, not inlines, so that tests/kunit links a processor of its own in
+ * their place.
+ */
+#define SGX2_ENCLS_FAULT BIT(30)
+
+/* Codes that this driver tells apart; asm/sgx.h has only some, and not on each kernel. */
+#define SGX2_BLKSTATE 3
+#define SGX2_PG_INVLD 6
+#define SGX2_PAGE_CONFLICT 7
+#define SGX2_MAC_COMPARE_FAIL 9
+#define SGX2_NOT_TRACKED 11
+#define SGX2_VA_SLOT_OCCUPIED 12
+#define SGX2_CHILD_PRESENT 13
+#define SGX2_ENCLAVE_ACT 14
+#define SGX2_PREV_TRK_INCMPL 17
+#define SGX2_PAGE_NOT_MODIFIABLE 20
+#define SGX2_INSUFFICIENT_ENTROPY 29
+#define SGX2_NO_UPDATE 31
+#define SGX2_UNMASKED_EVENT 128
+
+static inline bool sgx2_encls_faulted(int ret)
+{
+	return ret & SGX2_ENCLS_FAULT;
+}
+
+static inline int sgx2_encls_vector(int ret)
+{
+	return ret & 0xff;
+}
+
+/* Addresses of EPC pages are the kernel's, from sgx2_epc_address(). */
+int sgx2_ecreate(struct sgx_pageinfo *info, void *secs);
+int sgx2_eadd(struct sgx_pageinfo *info, void *page);
+int sgx2_eextend(void *secs, void *block);
+int sgx2_einit(void *sigstruct, void *secs, void *token);
+int sgx2_eremove(void *page);
+int sgx2_edbgrd(void *address, u64 *data);
+int sgx2_edbgwr(void *address, u64 data);
+int sgx2_eldu(struct sgx_pageinfo *info, void *page, void *slot);
+int sgx2_eblock(void *page);
+int sgx2_epa(void *page);
+int sgx2_ewb(struct sgx_pageinfo *info, void *page, void *slot);
+int sgx2_etrack(void *secs);
+int sgx2_eaug(struct sgx_pageinfo *info, void *page);
+int sgx2_emodpr(struct sgx_secinfo *secinfo, void *page);
+int sgx2_emodt(struct sgx_secinfo *secinfo, void *page);
+int sgx2_eupdatesvn(void);
+
+#endif

@@ -1,0 +1,398 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Pages of the EPC: which are free, on which node, and who waits for one.
+ *
+ * Each section has a list of its free pages, by number, in 4 bytes a page. How many are free in all
+ * is counted before a page is taken and after it is put back, so whoever has been given a count
+ * finds as many on the lists.
+ *
+ * A kernel thread, ksgx2d, first makes every page invalid, since a kernel before this one, or the
+ * driver before, may have left valid ones. Pages are free as soon as they are clean, so the first
+ * enclaves do not wait for the last page. Then it keeps a few pages free, by eviction.
+ */
+#undef pr_fmt
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/freezer.h>
+#include <linux/io.h>
+#include <linux/kthread.h>
+#include <linux/mm.h>
+#include <linux/numa.h>
+#include <linux/rcupdate.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/topology.h>
+#include <linux/vmalloc.h>
+#include <linux/wait.h>
+#include "encls.h"
+#include "epc.h"
+#include "hw.h"
+#include "paging.h"
+#include "reclaim.h"
+
+/* A name is a section's number and a page's in it. */
+#define SGX2_PAGE_BITS 28
+#define SGX2_PAGE_MASK (BIT(SGX2_PAGE_BITS) - 1)
+
+/* In place of the next free page: the list ends, the page is in use, the page is lost. */
+#define SGX2_NEXT_END ((u32)~0)
+#define SGX2_NEXT_USED ((u32)~1)
+#define SGX2_NEXT_LOST ((u32)~2)
+
+/*
+ * Pages that ksgx2d tries to have free, at least and once it has begun; and those kept for eviction
+ * itself.
+ */
+#define SGX2_LOW_MAX 32UL
+#define SGX2_RESERVE_MAX 16UL
+#define SGX2_RESERVE_MIN 2UL
+
+/*
+ * How many pages are evicted at once, how long a waiter sleeps before it looks again, and how often
+ * it does with no hope.
+ */
+#define SGX2_WANT 16
+#define SGX2_WAIT (HZ / 10)
+#define SGX2_HOPELESS 10
+#define SGX2_IDLE (HZ / 50)
+
+/**
+ * struct sgx2_section - one contiguous piece of EPC
+ */
+struct sgx2_section {
+	/** @lock: for @next and @head, a leaf. */
+	spinlock_t lock;
+	/** @head: first free page. */
+	u32 head;
+	/** @next: for each free page the next one; what SGX2_NEXT_* say for others. */
+	u32 *next;
+	/** @address: where the kernel has it mapped; constant. */
+	void *address;
+	/** @pfn: its first page frame; constant. */
+	unsigned long pfn;
+	/** @pages: how many there are; constant. */
+	u32 pages;
+	/** @node: of NUMA; constant. */
+	int node;
+} ____cacheline_aligned;
+
+/* Constant once sgx2_epc_init() is done, but for what the locks in them protect. */
+static struct sgx2_section sgx2_sections[SGX2_MAX_SECTIONS];
+static unsigned int sgx2_section_count;
+/* For each node the sections, nearest first. */
+static u8 (*sgx2_order)[SGX2_MAX_SECTIONS];
+
+static unsigned long sgx2_total, sgx2_reserve, sgx2_low, sgx2_high;
+static atomic_long_t sgx2_free = ATOMIC_LONG_INIT(0);
+static atomic_long_t sgx2_lost = ATOMIC_LONG_INIT(0);
+
+static struct task_struct *sgx2_thread;
+static bool sgx2_sanitized;
+static DECLARE_WAIT_QUEUE_HEAD(sgx2_thread_wait);
+static DECLARE_WAIT_QUEUE_HEAD(sgx2_page_wait);
+
+static struct sgx2_section *sgx2_epc_section(sgx2_epc_t page)
+{
+	return &sgx2_sections[page >> SGX2_PAGE_BITS];
+}
+
+void *sgx2_epc_address(sgx2_epc_t page)
+{
+	return sgx2_epc_section(page)->address + (page & SGX2_PAGE_MASK) * PAGE_SIZE;
+}
+
+unsigned long sgx2_epc_pfn(sgx2_epc_t page)
+{
+	return sgx2_epc_section(page)->pfn + (page & SGX2_PAGE_MASK);
+}
+
+void sgx2_epc_counts(struct sgx2_epc_counts *counts)
+{
+	counts->total = sgx2_total;
+	counts->free = atomic_long_read(&sgx2_free);
+	counts->lost = atomic_long_read(&sgx2_lost);
+}
+
+/* Takes as many as are on the section's list, @count at most. */
+static unsigned int sgx2_section_take(struct sgx2_section *section, sgx2_epc_t *page,
+				      unsigned int count)
+{
+	u32 name = (section - sgx2_sections) << SGX2_PAGE_BITS;
+	unsigned int i;
+
+	guard(spinlock)(&section->lock);
+	for (i = 0; i < count && section->head != SGX2_NEXT_END; i++) {
+		u32 number = section->head;
+
+		section->head = section->next[number];
+		section->next[number] = SGX2_NEXT_USED;
+		page[i] = name | number;
+	}
+	return i;
+}
+
+/*
+ * So many pages become ours to take from the lists; 0 if the class has to leave those that there
+ * are.
+ */
+static unsigned int sgx2_epc_claim(unsigned int count, enum sgx2_epc_class class)
+{
+	long floor = class == SGX2_EPC_RECLAIM	? 0 :
+		     class == SGX2_EPC_ORDINARY ? sgx2_reserve :
+						  sgx2_high;
+	long free = atomic_long_read(&sgx2_free);
+
+	do {
+		if (free <= floor)
+			return 0;
+		count = min_t(long, count, free - floor);
+	} while (!atomic_long_try_cmpxchg(&sgx2_free, &free, free - count));
+	if (free - count < sgx2_low && wq_has_sleeper(&sgx2_thread_wait))
+		wake_up(&sgx2_thread_wait);
+	return count;
+}
+
+unsigned int sgx2_epc_alloc(sgx2_epc_t *page, unsigned int count, enum sgx2_epc_class class)
+{
+	const u8 *order = sgx2_order[numa_node_id()];
+	unsigned int i, done = 0;
+
+	count = sgx2_epc_claim(count, class);
+	for (i = 0; i < sgx2_section_count && done < count; i++)
+		done += sgx2_section_take(&sgx2_sections[order[i]], page + done, count - done);
+	if (WARN_ON_ONCE(done < count))
+		atomic_long_add(count - done, &sgx2_free);
+	return done;
+}
+
+/* @was is what the page must be marked as. */
+static bool sgx2_epc_put(sgx2_epc_t page, u32 was)
+{
+	struct sgx2_section *section = sgx2_epc_section(page);
+	u32 number = page & SGX2_PAGE_MASK;
+
+	scoped_guard(spinlock, &section->lock)
+	{
+		if (WARN_ON_ONCE(section->next[number] != was))
+			return false;
+		section->next[number] = section->head;
+		section->head = number;
+	}
+	atomic_long_inc(&sgx2_free);
+	if (wq_has_sleeper(&sgx2_page_wait))
+		wake_up(&sgx2_page_wait);
+	return true;
+}
+
+void sgx2_epc_free(sgx2_epc_t page)
+{
+	sgx2_epc_put(page, SGX2_NEXT_USED);
+}
+
+void sgx2_epc_remove(sgx2_epc_t page)
+{
+	int ret = sgx2_retry(sgx2_eremove(sgx2_epc_address(page)));
+
+	if (!WARN_ONCE(ret, "EREMOVE answers %#x: the page is lost\n", ret))
+		return sgx2_epc_free(page);
+	sgx2_epc_section(page)->next[page & SGX2_PAGE_MASK] = SGX2_NEXT_LOST;
+	atomic_long_inc(&sgx2_lost);
+}
+
+static bool sgx2_epc_short(void)
+{
+	return atomic_long_read(&sgx2_free) < sgx2_low && sgx2_reclaim_possible();
+}
+
+static bool sgx2_epc_room(void)
+{
+	return atomic_long_read(&sgx2_free) > sgx2_reserve;
+}
+
+int sgx2_epc_wait(unsigned int count)
+{
+	unsigned int hopeless = 0;
+	long ret;
+
+	while (!sgx2_epc_room()) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		if (sgx2_reclaim(min_t(unsigned int, count, SGX2_WANT)))
+			continue;
+		wake_up(&sgx2_thread_wait);
+		ret = wait_event_killable_timeout(sgx2_page_wait, sgx2_epc_room(), SGX2_WAIT);
+		if (ret < 0)
+			return -EINTR;
+		/*
+		 * What is left is in enclaves that are being built, of which nothing can be
+		 * evicted.
+		 */
+		if (!ret && READ_ONCE(sgx2_sanitized) && !sgx2_reclaim_possible() &&
+		    ++hopeless == SGX2_HOPELESS)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/*
+ * One pass over a section: EREMOVE of each page that is not known to be clean. How many are left.
+ */
+static u32 sgx2_sanitize_pass(struct sgx2_section *section)
+{
+	u32 name = (section - sgx2_sections) << SGX2_PAGE_BITS, number, left = 0;
+
+	for (number = 0; number < section->pages && !kthread_should_stop(); number++) {
+		/* Nobody but us touches a page that has never been free. */
+		if (READ_ONCE(section->next[number]) != SGX2_NEXT_LOST)
+			continue;
+		if (sgx2_retry(sgx2_eremove(sgx2_epc_address(name | number))))
+			left++;
+		else if (sgx2_epc_put(name | number, SGX2_NEXT_LOST))
+			atomic_long_dec(&sgx2_lost);
+		cond_resched_tasks_rcu_qs();
+	}
+	return left;
+}
+
+/*
+ * A SECS goes only after its children, which may be in any section, so there are two passes over
+ * all.
+ */
+static void sgx2_sanitize(void)
+{
+	unsigned int pass, i;
+	u32 left = 0;
+
+	for (pass = 0; pass < 2; pass++) {
+		left = 0;
+		for (i = 0; i < sgx2_section_count; i++)
+			left += sgx2_sanitize_pass(&sgx2_sections[i]);
+		if (!left || kthread_should_stop())
+			break;
+	}
+	if (left && !kthread_should_stop())
+		pr_warn("%u EPC pages cannot be cleaned and are not used\n", left);
+	WRITE_ONCE(sgx2_sanitized, true);
+}
+
+static int sgx2_epc_thread(void *unused)
+{
+	set_freezable();
+	sgx2_sanitize();
+	while (!kthread_should_stop()) {
+		wait_event_freezable(sgx2_thread_wait, kthread_should_stop() || sgx2_epc_short());
+		while (!kthread_should_stop() && sgx2_reclaim_possible() &&
+		       atomic_long_read(&sgx2_free) < sgx2_high) {
+			/* All that could go is in use at the moment. */
+			if (!sgx2_reclaim(SGX2_WANT))
+				schedule_timeout_interruptible(SGX2_IDLE);
+			cond_resched();
+		}
+	}
+	return 0;
+}
+
+static int sgx2_section_init(unsigned int i)
+{
+	struct sgx2_section *section = &sgx2_sections[i];
+	u64 base = sgx2_hw.section[i].base, size = sgx2_hw.section[i].size;
+	u32 number;
+
+	section->node = numa_map_to_online_node(phys_to_target_node(base));
+	if (section->node == NUMA_NO_NODE)
+		section->node = first_online_node;
+	section->pages = min_t(u64, size >> PAGE_SHIFT, SGX2_PAGE_MASK);
+	section->pfn = base >> PAGE_SHIFT;
+	section->head = SGX2_NEXT_END;
+	spin_lock_init(&section->lock);
+	section->next = vmalloc_node(section->pages * sizeof(u32), section->node);
+	if (!section->next)
+		return -ENOMEM;
+	for (number = 0; number < section->pages; number++)
+		section->next[number] = SGX2_NEXT_LOST;
+	section->address = memremap(base, (u64)section->pages << PAGE_SHIFT, MEMREMAP_WB);
+	if (!section->address) {
+		vfree(section->next);
+		return -ENOMEM;
+	}
+	atomic_long_add(section->pages, &sgx2_lost);
+	sgx2_total += section->pages;
+	sgx2_section_count++;
+	return 0;
+}
+
+/* Insertion by distance: sections are few. */
+static void sgx2_order_node(int node)
+{
+	unsigned int i, at;
+
+	for (i = 0; i < sgx2_section_count; i++) {
+		for (at = i; at; at--) {
+			u8 before = sgx2_order[node][at - 1];
+
+			if (node_distance(node, sgx2_sections[before].node) <=
+			    node_distance(node, sgx2_sections[i].node))
+				break;
+			sgx2_order[node][at] = before;
+		}
+		sgx2_order[node][at] = i;
+	}
+}
+
+static void sgx2_sections_exit(void)
+{
+	while (sgx2_section_count) {
+		struct sgx2_section *section = &sgx2_sections[--sgx2_section_count];
+
+		memunmap(section->address);
+		vfree(section->next);
+	}
+	kfree(sgx2_order);
+}
+
+static int sgx2_sections_init(void)
+{
+	unsigned int i;
+	int node, ret;
+
+	sgx2_order = kcalloc(nr_node_ids, sizeof(*sgx2_order), GFP_KERNEL);
+	if (!sgx2_order)
+		return -ENOMEM;
+	for (i = 0; i < sgx2_hw.sections; i++) {
+		ret = sgx2_section_init(i);
+		if (ret) {
+			sgx2_sections_exit();
+			return ret;
+		}
+	}
+	for_each_node(node)
+		sgx2_order_node(node);
+	sgx2_reserve = clamp(sgx2_total / 16, SGX2_RESERVE_MIN, SGX2_RESERVE_MAX);
+	sgx2_low = sgx2_reserve + min(sgx2_total / 8, SGX2_LOW_MAX);
+	sgx2_high = sgx2_low + min(sgx2_total / 8, SGX2_LOW_MAX);
+	return 0;
+}
+
+int sgx2_epc_init(void)
+{
+	int ret;
+
+	ret = sgx2_sections_init();
+	if (ret)
+		return ret;
+	sgx2_thread = kthread_run(sgx2_epc_thread, NULL, "ksgx2d");
+	if (IS_ERR(sgx2_thread)) {
+		sgx2_sections_exit();
+		return PTR_ERR(sgx2_thread);
+	}
+	return 0;
+}
+
+void sgx2_epc_exit(void)
+{
+	kthread_stop(sgx2_thread);
+	/* A page that is in use belongs to an enclave, and that keeps the module. */
+	WARN_ON(atomic_long_read(&sgx2_free) + atomic_long_read(&sgx2_lost) != sgx2_total);
+	sgx2_sections_exit();
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Pages of the EPC: which are free, on which node, and who waits for one. */
+#ifndef SGX2_EPC_H
+#define SGX2_EPC_H
+
+#include <linux/types.h>
+
+/*
+ * A page of the EPC is named by 32 bits: 4 of its section, 28 of its place there. Nothing more is
+ * kept of a page in use; a free one has the next free one in its 4 bytes.
+ */
+typedef u32 sgx2_epc_t;
+#define SGX2_EPC_NONE ((sgx2_epc_t)~0)
+
+/*
+ * Who asks. The last pages are kept for the reclaimer, which needs a Version Array to free many
+ * others. Who asks on suspicion gets one only while there are plenty.
+ */
+enum sgx2_epc_class { SGX2_EPC_SPARE, SGX2_EPC_ORDINARY, SGX2_EPC_RECLAIM };
+
+int sgx2_epc_init(void);
+/* Stops the kernel thread and unmaps the sections. Every page must have come back. */
+void sgx2_epc_exit(void);
+
+/**
+ * sgx2_epc_alloc() - take free pages, without waiting
+ * @page: where their names go
+ * @count: how many are wanted
+ * @class: who asks
+ *
+ * From the node of this CPU while it has some, else from the nearest. Wakes the kernel thread when
+ * few are left.
+ *
+ * Context: any that may take a spinlock; never sleeps.
+ * Return: how many were taken, 0 to @count.
+ */
+unsigned int sgx2_epc_alloc(sgx2_epc_t *page, unsigned int count, enum sgx2_epc_class class);
+
+/**
+ * sgx2_epc_wait() - make room, or wait until there is some
+ * @count: how many pages one would like
+ *
+ * Reclaims on behalf of the caller, then waits. There being room when it returns does not mean that
+ * one gets it.
+ *
+ * Context: sleeps; no chunk mutex may be held.
+ * Return: 0; -EINTR when the task is being killed; -ENOMEM if nothing can be reclaimed at all.
+ */
+int sgx2_epc_wait(unsigned int count);
+
+/**
+ * sgx2_epc_free() - give a page back whose EPCM entry is no longer valid
+ * @page: its name
+ */
+void sgx2_epc_free(sgx2_epc_t page);
+
+/**
+ * sgx2_epc_remove() - EREMOVE a page and give it back
+ *
+ * A page that the processor does not let go is not used again and counted as lost, with a warning,
+ * since it must not happen.
+ * @page: its name
+ */
+void sgx2_epc_remove(sgx2_epc_t page);
+
+/* The kernel's address of a page, and the page-frame number that goes into a PTE. */
+void *sgx2_epc_address(sgx2_epc_t page);
+unsigned long sgx2_epc_pfn(sgx2_epc_t page);
+
+/* Pages that exist, that are free, and that are lost; a snapshot. */
+struct sgx2_epc_counts {
+	unsigned long total, free, lost;
+};
+
+void sgx2_epc_counts(struct sgx2_epc_counts *counts);
+
+#endif

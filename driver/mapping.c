@@ -1,0 +1,392 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Mappings of an enclave: mmap(), mprotect(), faults, and what a debugger sees.
+ *
+ * A VMA's offset is its linear address, so the inode's address space finds its PTEs by linear
+ * address, and moving one is refused. VM_PFNMAP keeps the VMAs from being merged, and
+ * get_user_pages() out.
+ */
+#include <linux/mm.h>
+#include <linux/personality.h>
+#include <linux/sched/signal.h>
+#include "augment.h"
+#include "edmm.h"
+#include "enclave.h"
+#include "encls.h"
+#include "mapping.h"
+#include "mms.h"
+#include "paging.h"
+#include "policy.h"
+#include "trace.h"
+
+/*
+ * Whether pages [first, last] of a chunk may be mapped so. Without the chunk's mutex: a page that
+ * comes, or changes, while we look is checked when it is touched.
+ */
+static bool sgx2_chunk_may_map(struct sgx2_chunk *chunk, unsigned int first, unsigned int last,
+			       unsigned long flags)
+{
+	bool absent = !sgx2_policy_needs_page(chunk->enclave, flags);
+	struct sgx2_page *page;
+	unsigned int i;
+
+	if (absent && sgx2_policy_may(READ_ONCE(chunk->max), flags))
+		return true;
+	for (i = first; i <= last; i++) {
+		page = &chunk->page[i];
+		/* Pairs with sgx2_chunk_add(). */
+		if (smp_load_acquire(&page->state) == SGX2_ABSENT) {
+			if (!absent)
+				return false;
+		} else if (!sgx2_policy_may(READ_ONCE(page->max), flags)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Whether each page number in [first, last] has a chunk. */
+static bool sgx2_chunks_cover(struct sgx2_enclave *enclave, unsigned long first, unsigned long last)
+{
+	unsigned long number;
+
+	for (number = first >> SGX2_CHUNK_ORDER; number <= last >> SGX2_CHUNK_ORDER; number++) {
+		if (!xa_load(&enclave->chunks, number))
+			return false;
+	}
+	return true;
+}
+
+static int sgx2_may_map(struct sgx2_enclave *enclave, unsigned long start, unsigned long end,
+			unsigned long flags)
+{
+	unsigned long first = start >> PAGE_SHIFT, last = (end - 1) >> PAGE_SHIFT, number;
+	unsigned int from, to;
+	struct sgx2_chunk *chunk;
+
+	if (sgx2_enclave_is(enclave, SGX2_INITIALIZED) &&
+	    (start < enclave->base || end > enclave->base + enclave->size))
+		return -EACCES;
+	/* Such a task would get PROT_EXEC without having asked for it. */
+	if (current->personality & READ_IMPLIES_EXEC)
+		return -EACCES;
+	if (sgx2_policy_needs_page(enclave, flags) && !sgx2_chunks_cover(enclave, first, last))
+		return -EACCES;
+	xa_for_each_range(&enclave->chunks, number, chunk, first >> SGX2_CHUNK_ORDER,
+			  last >> SGX2_CHUNK_ORDER) {
+		from = number == first >> SGX2_CHUNK_ORDER ? first % SGX2_CHUNK_PAGES : 0;
+		to = number == last >> SGX2_CHUNK_ORDER ? last % SGX2_CHUNK_PAGES :
+							  SGX2_CHUNK_PAGES - 1;
+		if (!sgx2_chunk_may_map(chunk, from, to, flags))
+			return -EACCES;
+		cond_resched();
+	}
+	return 0;
+}
+
+/* The same, with a refusal for the sake of dynamic_code counted. */
+static int sgx2_may_map_counted(struct sgx2_enclave *enclave, unsigned long start,
+				unsigned long end, unsigned long flags)
+{
+	int ret = sgx2_may_map(enclave, start, end, flags);
+
+	if (ret && sgx2_policy_needs_page(enclave, flags))
+		sgx2_policy_refused(enclave, start);
+	return ret;
+}
+
+int sgx2_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct sgx2_enclave *enclave = file->private_data;
+	int ret;
+
+	/*
+	 * Not VM_SHARED, which the kernel takes off a mapping of a file that was opened for
+	 * reading.
+	 */
+	if (!(vma->vm_flags & VM_MAYSHARE))
+		return -EINVAL;
+	ret = sgx2_may_map_counted(enclave, vma->vm_start, vma->vm_end, vma->vm_flags);
+	if (ret)
+		return ret;
+	ret = sgx2_mms_add(enclave, vma->vm_mm);
+	if (ret)
+		return ret;
+	vma->vm_ops = &sgx2_vm_ops;
+	vma->vm_private_data = enclave;
+	vma->vm_pgoff = vma->vm_start >> PAGE_SHIFT;
+	vm_flags_set(vma, VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP | VM_IO);
+	return 0;
+}
+
+static void sgx2_vma_open(struct vm_area_struct *vma)
+{
+	struct sgx2_enclave *enclave = vma->vm_private_data;
+
+	/* The fork, or split, goes on whatever we say. */
+	if (sgx2_mms_add(enclave, vma->vm_mm))
+		sgx2_enclave_set(enclave, SGX2_ALL_CPUS);
+}
+
+static void sgx2_vma_close(struct vm_area_struct *vma)
+{
+	sgx2_mms_del(vma->vm_private_data, vma->vm_mm);
+}
+
+static int sgx2_vma_mremap(struct vm_area_struct *vma)
+{
+	return -EINVAL;
+}
+
+static int sgx2_vma_mprotect(struct vm_area_struct *vma, unsigned long start, unsigned long end,
+			     unsigned long flags)
+{
+	int ret;
+
+	ret = sgx2_may_map_counted(vma->vm_private_data, start, end, flags);
+	return ret ? ret : sgx2_mprotect(vma->vm_private_data, start, end, flags);
+}
+
+/**
+ * struct sgx2_map - what the walk that installs PTEs is about
+ */
+struct sgx2_map {
+	/** @chunk: whose pages. */
+	struct sgx2_chunk *chunk;
+	/** @vma: they are mapped in. */
+	struct vm_area_struct *vma;
+};
+
+static int sgx2_map_pte(pte_t *pte, unsigned long address, void *data)
+{
+	struct sgx2_map *map = data;
+	struct sgx2_page *page = sgx2_chunk_page(map->chunk, address >> PAGE_SHIFT);
+	struct vm_area_struct *vma = map->vma;
+	pgprot_t prot = sgx2_policy_prot(page, vma);
+
+	if (page->state == SGX2_RESIDENT && pte_none(*pte) &&
+	    sgx2_policy_may_touch(map->chunk->enclave, page, vma->vm_flags))
+		set_pte_at(vma->vm_mm, address, pte,
+			   pte_mkspecial(pfn_pte(sgx2_epc_pfn(page->where), prot)));
+	return 0;
+}
+
+int sgx2_map_present(struct sgx2_chunk *chunk, struct vm_area_struct *vma, unsigned int first,
+		     unsigned int count)
+{
+	struct sgx2_map map = { .chunk = chunk, .vma = vma };
+
+	lockdep_assert_held(&chunk->lock);
+	return apply_to_page_range(vma->vm_mm, sgx2_chunk_address(chunk, first), count * PAGE_SIZE,
+				   sgx2_map_pte, &map);
+}
+
+void sgx2_map_chunk(struct sgx2_chunk *chunk, unsigned int first, unsigned int last)
+{
+	unsigned long start = sgx2_chunk_address(chunk, first);
+	unsigned long end = sgx2_chunk_address(chunk, last);
+	struct mm_struct *mm = current->mm;
+	struct vm_area_struct *vma;
+	unsigned long from, to;
+
+	mmap_assert_locked(mm);
+	for (vma = find_vma(mm, start); vma && vma->vm_start < end;
+	     vma = find_vma(mm, vma->vm_end)) {
+		if (vma->vm_ops != &sgx2_vm_ops || vma->vm_private_data != chunk->enclave)
+			continue;
+		/* A mapping that nobody may read, as a reservation is, needs no PTEs. */
+		if (!(vma->vm_flags & VM_ACCESS_FLAGS))
+			continue;
+		from = max(start, vma->vm_start);
+		to = min(end, vma->vm_end);
+		/* What fails is left to a fault. */
+		sgx2_map_present(chunk, vma, (from >> PAGE_SHIFT) % SGX2_CHUNK_PAGES,
+				 (to - from) >> PAGE_SHIFT);
+	}
+}
+
+/*
+ * Whether a fault may leave the lock under which it came, wait, and be tried again from the start.
+ */
+static bool sgx2_fault_may_leave(struct vm_fault *vmf)
+{
+	return (vmf->flags & FAULT_FLAG_ALLOW_RETRY) && !(vmf->flags & FAULT_FLAG_RETRY_NOWAIT);
+}
+
+/* Another thread has the chunk: wait for it where that does not hold up the address space. */
+static vm_fault_t sgx2_fault_lock(struct sgx2_chunk *chunk, struct vm_fault *vmf)
+{
+	struct sgx2_enclave *enclave = chunk->enclave;
+
+	if (vmf->flags & FAULT_FLAG_RETRY_NOWAIT)
+		return VM_FAULT_RETRY;
+	if (!sgx2_fault_may_leave(vmf))
+		return mutex_lock_killable(&chunk->lock) ? VM_FAULT_NOPAGE : 0;
+	sgx2_enclave_get(enclave);
+	release_fault_lock(vmf);
+	if (!mutex_lock_killable(&chunk->lock))
+		mutex_unlock(&chunk->lock);
+	sgx2_enclave_put(enclave);
+	return VM_FAULT_RETRY;
+}
+
+/* No EPC page is free: the same. */
+static vm_fault_t sgx2_fault_room(struct sgx2_enclave *enclave, struct vm_fault *vmf)
+{
+	if (vmf->flags & FAULT_FLAG_RETRY_NOWAIT)
+		return VM_FAULT_RETRY;
+	if (!sgx2_fault_may_leave(vmf))
+		return sgx2_epc_wait(1) == -ENOMEM ? VM_FAULT_SIGBUS : VM_FAULT_NOPAGE;
+	sgx2_enclave_get(enclave);
+	release_fault_lock(vmf);
+	/*
+	 * Nothing to be had now may be something the next time; a task that is killed does not come
+	 * back.
+	 */
+	sgx2_epc_wait(1);
+	sgx2_enclave_put(enclave);
+	return VM_FAULT_RETRY;
+}
+
+static vm_fault_t sgx2_fault_locked(struct sgx2_chunk *chunk, struct vm_fault *vmf)
+	__must_hold(&chunk->lock)
+{
+	unsigned int index = vmf->pgoff % SGX2_CHUNK_PAGES;
+	struct sgx2_page *page = sgx2_chunk_page(chunk, index);
+	struct vm_area_struct *vma = vmf->vma;
+	int ret;
+
+	if (page->state == SGX2_ABSENT) {
+		if (!sgx2_augment_wanted(chunk->enclave, vmf->pgoff))
+			return VM_FAULT_SIGBUS;
+		ret = sgx2_augment_fault(chunk, vmf);
+	} else {
+		if (!sgx2_policy_may_touch(chunk->enclave, page, vma->vm_flags))
+			return VM_FAULT_SIGBUS;
+		ret = sgx2_page_load(chunk, index);
+	}
+	if (ret == -EAGAIN)
+		return VM_FAULT_RETRY;
+	if (ret)
+		return ret == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
+	return vmf_insert_pfn_prot(vma, vmf->address, sgx2_epc_pfn(page->where),
+				   sgx2_policy_prot(page, vma));
+}
+
+/* The chunk of a page that is touched; made if that may add a page to it. */
+static struct sgx2_chunk *sgx2_fault_chunk(struct sgx2_enclave *enclave, unsigned long pgoff)
+{
+	struct sgx2_chunk *chunk = sgx2_chunk_find(enclave, pgoff);
+
+	if (chunk || !sgx2_augment_wanted(enclave, pgoff))
+		return chunk;
+	return sgx2_chunk_make(enclave, pgoff);
+}
+
+static vm_fault_t sgx2_fault(struct vm_fault *vmf)
+{
+	struct sgx2_enclave *enclave = vmf->vma->vm_private_data;
+	struct sgx2_chunk *chunk;
+	vm_fault_t ret;
+
+	sgx2_enclave_count(enclave, SGX2_COUNT_FAULTS);
+	if (sgx2_enclave_is(enclave, SGX2_DEAD))
+		return VM_FAULT_SIGBUS;
+	chunk = sgx2_fault_chunk(enclave, vmf->pgoff);
+	if (IS_ERR(chunk))
+		return VM_FAULT_OOM;
+	if (!chunk)
+		return VM_FAULT_SIGBUS;
+	if (!mutex_trylock(&chunk->lock)) {
+		ret = sgx2_fault_lock(chunk, vmf);
+		if (ret)
+			return ret;
+	}
+	ret = sgx2_fault_locked(chunk, vmf);
+	mutex_unlock(&chunk->lock);
+	trace_sgx2_fault(enclave, vmf->pgoff << PAGE_SHIFT, (__force unsigned int)ret);
+	return ret == VM_FAULT_RETRY ? sgx2_fault_room(enclave, vmf) : ret;
+}
+
+/* Nothing: its being there lets faults run under the VMA lock alone. */
+static vm_fault_t sgx2_map_pages(struct vm_fault *vmf, pgoff_t start, pgoff_t end)
+{
+	return 0;
+}
+
+/* Reads, and if @write changes, part of the 8 bytes at @address, in a page that is loaded. */
+static int sgx2_debug_word(sgx2_epc_t epc, unsigned long address, void *buf, unsigned int len,
+			   bool write)
+{
+	unsigned int offset = address % sizeof(u64);
+	void *word = sgx2_epc_address(epc) + (address & ~PAGE_MASK) - offset;
+	u64 data;
+
+	if (sgx2_retry(sgx2_edbgrd(word, &data)))
+		return -EIO;
+	if (!write) {
+		memcpy(buf, (u8 *)&data + offset, len);
+		return 0;
+	}
+	memcpy((u8 *)&data + offset, buf, len);
+	return sgx2_retry(sgx2_edbgwr(word, data)) ? -EIO : 0;
+}
+
+static int sgx2_debug_locked(struct sgx2_chunk *chunk, struct vm_area_struct *vma,
+			     unsigned long address, void *buf, unsigned int len, bool write)
+{
+	unsigned int index = (address >> PAGE_SHIFT) % SGX2_CHUNK_PAGES;
+	struct sgx2_page *page;
+	int ret;
+
+	if (mutex_lock_killable(&chunk->lock))
+		return -EINTR;
+	page = sgx2_chunk_page(chunk, index);
+	ret = sgx2_page_load(chunk, index);
+	if (!ret && !sgx2_policy_may_touch(chunk->enclave, page, vma->vm_flags))
+		ret = -EFAULT;
+	if (!ret && write && !sgx2_policy_may_patch(chunk->enclave, page))
+		ret = -EFAULT;
+	if (!ret)
+		ret = sgx2_debug_word(page->where, address, buf, len, write);
+	mutex_unlock(&chunk->lock);
+	return ret;
+}
+
+/* What ptrace() and /proc/PID/mem come to: of a debug enclave only, 8 bytes at a time. */
+static int sgx2_access(struct vm_area_struct *vma, unsigned long address, void *buf, int len,
+		       int write)
+{
+	struct sgx2_enclave *enclave = vma->vm_private_data;
+	struct sgx2_chunk *chunk;
+	unsigned int now;
+	int done, ret;
+
+	if (!sgx2_enclave_is(enclave, SGX2_DEBUG))
+		return -EFAULT;
+	for (done = 0; done < len; done += now) {
+		now = min_t(unsigned int, len - done, sizeof(u64) - (address + done) % sizeof(u64));
+		chunk = sgx2_chunk_find(enclave, (address + done) >> PAGE_SHIFT);
+		if (!chunk)
+			return -EFAULT;
+		while ((ret = sgx2_debug_locked(chunk, vma, address + done, buf + done, now,
+						write)) == -EAGAIN) {
+			ret = sgx2_epc_wait(1);
+			if (ret)
+				break;
+		}
+		if (ret)
+			return ret;
+	}
+	return done;
+}
+
+const struct vm_operations_struct sgx2_vm_ops = {
+	.open = sgx2_vma_open,
+	.close = sgx2_vma_close,
+	.mremap = sgx2_vma_mremap,
+	.mprotect = sgx2_vma_mprotect,
+	.fault = sgx2_fault,
+	.map_pages = sgx2_map_pages,
+	.access = sgx2_access,
+};

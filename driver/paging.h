@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Eviction of pages to the backing file, and their return. */
+#ifndef SGX2_PAGING_H
+#define SGX2_PAGING_H
+
+#include <linux/sched.h>
+#include <asm/trapnr.h>
+#include "encls.h"
+#include "epc.h"
+
+struct sgx2_backing;
+struct sgx2_chunk;
+
+/*
+ * A leaf that finds a page or a SECS held by a leaf on another CPU faults with #GP instead of
+ * waiting. That passes within that leaf's time, so the leaf is run again for a while before it
+ * counts as failed.
+ */
+#define SGX2_RETRIES 256
+
+#define sgx2_retry(leaf)                                                                 \
+	({                                                                               \
+		int __left = SGX2_RETRIES, __ret;                                        \
+		while ((__ret = (leaf)) == (SGX2_ENCLS_FAULT | X86_TRAP_GP) && --__left) \
+			cpu_relax();                                                     \
+		__ret;                                                                   \
+	})
+
+/* EWB and ELDU of one page with its place in the backing file and its slot; the leaf's answer. */
+int sgx2_page_ewb(sgx2_epc_t epc, struct sgx2_backing *backing, void *slot);
+int sgx2_page_eldu(sgx2_epc_t epc, struct sgx2_backing *backing, unsigned long address, void *secs,
+		   void *slot);
+
+/**
+ * sgx2_page_load() - bring a page back to the EPC, if it is not there
+ * @chunk: its chunk
+ * @index: its place there
+ *
+ * Context: under the chunk's mutex; sleeps.
+ * Return: 0; -EAGAIN if no EPC page is free (leave the mutex, sgx2_epc_wait(), try again); -EFAULT
+ * if there is no such page; -ENOMEM and the like if the backing file cannot be read; -EIO if the
+ * enclave is dead, or is now.
+ */
+int sgx2_page_load(struct sgx2_chunk *chunk, unsigned int index);
+
+/**
+ * sgx2_chunk_evict() - write out pages of a chunk
+ * @chunk: from here
+ * @want: at most so many, SGX2_BATCH at most
+ * @young: a bit for each page that was used lately and is spared, or NULL to spare none
+ *
+ * Context: under the chunk's mutex; sleeps.
+ * Return: how many EPC pages came free.
+ */
+unsigned int sgx2_chunk_evict(struct sgx2_chunk *chunk, unsigned int want,
+			      const unsigned long *young);
+
+#define SGX2_BATCH 64
+
+#endif

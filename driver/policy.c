@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What a page of an enclave may be mapped with, and whether code may come after EINIT.
+ *
+ * With dynamic_code=0 the set of executable pages of an enclave is what was added and declared
+ * executable before EINIT, and none of these is writable. An enclave takes the word at CREATE and
+ * keeps it; it is then called frozen.
+ */
+#include <linux/kernel.h>
+#include <linux/mm.h>
+#include <linux/moduleparam.h>
+#include <asm/sgx.h>
+#include "enclave.h"
+#include "policy.h"
+#include "trace.h"
+
+static bool sgx2_dynamic_code = true;
+
+/* On the command line either way; at run time it can be forbidden and not allowed again. */
+static int sgx2_dynamic_code_set(const char *text, const struct kernel_param *param)
+{
+	bool value;
+	int ret;
+
+	ret = kstrtobool(text, &value);
+	if (ret)
+		return ret;
+	if (value && !READ_ONCE(sgx2_dynamic_code))
+		return -EPERM;
+	WRITE_ONCE(sgx2_dynamic_code, value);
+	return 0;
+}
+
+static const struct kernel_param_ops sgx2_dynamic_code_ops = {
+	.set = sgx2_dynamic_code_set,
+	.get = param_get_bool,
+};
+
+module_param_cb(dynamic_code, &sgx2_dynamic_code_ops, &sgx2_dynamic_code, 0644);
+MODULE_PARM_DESC(dynamic_code, "let enclaves run code that comes after EINIT: 1, or 0 for good");
+
+bool sgx2_policy_dynamic_code(void)
+{
+	return READ_ONCE(sgx2_dynamic_code);
+}
+
+u8 sgx2_policy_added(u64 secinfo)
+{
+	u8 max = 0;
+
+	/* Threads never touch a TCS as memory; the processor reads and writes it for them. */
+	if ((secinfo & SGX_SECINFO_PAGE_TYPE_MASK) == SGX_SECINFO_TCS)
+		return VM_READ | VM_WRITE;
+	if (secinfo & SGX_SECINFO_R)
+		max |= VM_READ;
+	if (secinfo & SGX_SECINFO_W)
+		max |= VM_WRITE;
+	if (secinfo & SGX_SECINFO_X)
+		max |= VM_EXEC;
+	return max;
+}
+
+u8 sgx2_policy_dynamic(const struct sgx2_enclave *enclave)
+{
+	return enclave->frozen ? VM_READ | VM_WRITE : VM_ACCESS_FLAGS;
+}
+
+bool sgx2_policy_add(struct sgx2_enclave *enclave, u64 secinfo)
+{
+	u64 both = SGX_SECINFO_W | SGX_SECINFO_X;
+
+	if (!enclave->frozen || (secinfo & both) != both)
+		return true;
+	sgx2_policy_refused(enclave, 0);
+	return false;
+}
+
+bool sgx2_policy_may(u8 max, unsigned long flags)
+{
+	return !(flags & VM_ACCESS_FLAGS & ~(unsigned long)max);
+}
+
+bool sgx2_policy_needs_page(const struct sgx2_enclave *enclave, unsigned long flags)
+{
+	return flags & VM_EXEC && sgx2_enclave_is(enclave, SGX2_INITIALIZED) && enclave->frozen;
+}
+
+bool sgx2_policy_may_touch(const struct sgx2_enclave *enclave, const struct sgx2_page *page,
+			   unsigned long flags)
+{
+	/* No instruction gets at a TCS, so it may lie in an executable mapping. */
+	if (page->type == SGX_PAGE_TYPE_TCS)
+		flags &= ~VM_EXEC;
+	/* In an executable mapping from before CREATE a dynamic page gets a PTE that is not. */
+	if (enclave->frozen && page->flags & SGX2_PAGE_DYNAMIC)
+		flags &= ~VM_EXEC;
+	return sgx2_policy_may(page->max, flags);
+}
+
+pgprot_t sgx2_policy_prot(const struct sgx2_page *page, const struct vm_area_struct *vma)
+{
+	if (vma->vm_flags & VM_EXEC && !(page->max & VM_EXEC))
+		return __pgprot(pgprot_val(vma->vm_page_prot) | _PAGE_NX);
+	return vma->vm_page_prot;
+}
+
+bool sgx2_policy_may_patch(struct sgx2_enclave *enclave, const struct sgx2_page *page)
+{
+	if (!enclave->frozen || !(page->max & VM_EXEC))
+		return true;
+	sgx2_policy_refused(enclave, 0);
+	return false;
+}
+
+void sgx2_policy_refused(struct sgx2_enclave *enclave, unsigned long address)
+{
+	sgx2_enclave_count(enclave, SGX2_COUNT_REFUSED);
+	trace_sgx2_refused(enclave, address);
+}
