@@ -55,7 +55,7 @@ class Parser(argparse.ArgumentParser):
 def parse(argv):
     p = Parser(prog='tests/machine/run', usage='tests/machine/run [option...] -- COMMAND...', epilog=CODES,
                formatter_class=argparse.RawDescriptionHelpFormatter, description=__doc__, allow_abbrev=False)
-    p.add_argument('--kernel', default='lab', metavar='stock|lab|FILE', help="Debian 12's image, ours, or a bzImage (lab)")
+    p.add_argument('--kernel', default='lab', metavar='stock|lab|debug|FILE', help="Debian 12's image, ours, ours with KASAN and lockdep, or a bzImage (lab)")
     p.add_argument('--modules', metavar='DIR', help='lib/modules/VERSION of a --kernel FILE whose virtio is modular')
     p.add_argument('--driver', default='intree', choices=('intree', 'sgx2', 'none'),
                    help="who owns the EPC: the kernel's driver, ours, or nobody; the last two boot with nosgx (intree)")
@@ -136,7 +136,7 @@ def check(opt):
     for text in opt.param:
         if '=' not in text:
             bad(f'--param {text}: NAME=VALUE')
-    if opt.driver == 'sgx2' and opt.kernel not in ('lab', 'stock') and not opt.ko:
+    if opt.driver == 'sgx2' and opt.kernel not in ('lab', 'debug', 'stock') and not opt.ko:
         bad('--driver sgx2 with a kernel of yours wants --ko')
     if opt.ko and not os.path.isfile(opt.ko):
         bad(f'--ko {opt.ko}: no such file')
@@ -160,8 +160,8 @@ class Kernel:
 
     def __init__(self, opt):
         self.modules = None
-        if opt.kernel == 'lab':
-            self.image = os.path.join(script('build-kernel', 'lab'), 'bzImage')
+        if opt.kernel in ('lab', 'debug'):
+            self.image = os.path.join(script('build-kernel', opt.kernel), 'bzImage')
         elif opt.kernel == 'stock':
             folder = script('fetch', 'stock')
             self.image = os.path.join(folder, 'vmlinux')
