@@ -80,7 +80,7 @@ static bool sgx2_around_used(struct sgx2_chunk *chunk, struct vm_area_struct *vm
 	/* Of the page tables only those of this VMA are sure to stay. */
 	if (address < vma->vm_start || address >= vma->vm_end)
 		return false;
-	apply_to_existing_page_range(vma->vm_mm, address, PAGE_SIZE, sgx2_touched_pte, &touched);
+	apply_to_page_range(vma->vm_mm, address, PAGE_SIZE, sgx2_touched_pte, &touched);
 	return touched;
 }
 

@@ -29,7 +29,7 @@ struct file *sgx2_backing_file(unsigned long base, unsigned long size)
 {
 	loff_t pages = sgx2_backing_chunks(base, size) * SGX2_STRIDE + 2;
 
-	return shmem_file_setup("sgx2", pages << PAGE_SHIFT, VM_NORESERVE);
+	return shmem_file_setup("sgx2", pages << PAGE_SHIFT, mk_vma_flags(VMA_NORESERVE_BIT));
 }
 
 /* Page of the file at which a chunk's part begins; that of the SECS for NULL. */

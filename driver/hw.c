@@ -12,6 +12,7 @@
 #include <linux/mutex.h>
 #include <linux/preempt.h>
 #include <asm/cpufeature.h>
+#include <asm/cpuid/api.h>
 #include <asm/msr.h>
 #include <asm/processor.h>
 #include <asm/sgx.h>

@@ -126,7 +126,8 @@ struct sgx2_age {
 
 /*
  * No TLB flush: a translation that is cached still hides one use from the next look, and that is
- * all.
+ * all. The walk makes page tables where there are none, which is next to nowhere, since the chunk
+ * has pages in the EPC; the walk that makes none is not for modules since 7.3.
  */
 static int sgx2_age_pte(pte_t *pte, unsigned long address, void *data)
 {
@@ -155,7 +156,7 @@ static void sgx2_age_mm(struct sgx2_chunk *chunk, struct mm_struct *mm, unsigned
 			continue;
 		from = max(vma->vm_start, age.start);
 		to = min(vma->vm_end, end);
-		apply_to_existing_page_range(mm, from, to - from, sgx2_age_pte, &age);
+		apply_to_page_range(mm, from, to - from, sgx2_age_pte, &age);
 	}
 }
 

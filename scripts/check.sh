@@ -33,7 +33,7 @@ modules     | guest modules: checkpatch --strict, sparse, W=1      | tests/isa/m
 isa-lab     | each leaf with right and wrong operands, lab kernel  | tests/isa/run                       | step_isa lab
 isa-stock   | the same on the stock kernel, optional leaves too    | tests/isa/run                       | step_isa stock --cpu ,+sgx-encls-c,+sgx-eupdatesvn
 qmp         | counters, EPCM, injection, loss of EPC over QMP      | tests/machine/qmp-check.py          | step_qmp
-driver      | sgx2.ko for both kernels, W=1, small frames          | driver/main.c                       | step_driver
+driver      | sgx2.ko, W=1: 6.1, 6.12, 6.12 by clang, the newest   | driver/main.c                       | step_driver
 gates       | checkpatch --strict, sparse, kernel-doc on it        | driver/main.c                       | step_gates
 refusals    | what sgx2 tells an administrator                     | driver/main.c                       | step_refusals
 sgx2-lab    | SGX selftests of Linux on sgx2, lab kernel           | driver/main.c                       | step_linux sgx2 lab
@@ -324,6 +324,8 @@ step_no_epc() {
 step_driver() {
 	"$SGX2_TOP/scripts/build-driver" lab
 	"$SGX2_TOP/scripts/build-driver" stock
+	"$SGX2_TOP/scripts/build-driver" clang
+	"$SGX2_TOP/scripts/build-driver" newest
 }
 
 # The kernel's own tools on the driver. sparse does not follow locks through cleanup.h's guards, so its account of them is off;

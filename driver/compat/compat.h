@@ -64,6 +64,12 @@ static inline void release_fault_lock(struct vm_fault *vmf)
 }
 #endif
 
+/* 7.0 gave the flags of a VMA a type of their own. */
+#ifndef mk_vma_flags
+#define VMA_NORESERVE_BIT	VM_NORESERVE
+#define mk_vma_flags(flag)	(flag)
+#endif
+
 /* 6.16 renamed the accessors of MSRs. */
 #include <asm/msr.h>
 #ifndef rdmsrq_safe
