@@ -356,6 +356,10 @@ static int sgx2_sections_init(void)
 	unsigned int i;
 	int node, ret;
 
+	sgx2_total = 0;
+	atomic_long_set(&sgx2_free, 0);
+	atomic_long_set(&sgx2_lost, 0);
+	WRITE_ONCE(sgx2_sanitized, false);
 	sgx2_order = kcalloc(nr_node_ids, sizeof(*sgx2_order), GFP_KERNEL);
 	if (!sgx2_order)
 		return -ENOMEM;

@@ -35,6 +35,7 @@ isa-stock   | the same on the stock kernel, optional leaves too    | tests/isa/r
 qmp         | counters, EPCM, injection, loss of EPC over QMP      | tests/machine/qmp-check.py          | step_qmp
 driver      | sgx2.ko, W=1: 6.1, 6.12, 6.12 by clang, the newest   | driver/main.c                       | step_driver
 gates       | checkpatch --strict, sparse, kernel-doc on it        | driver/main.c                       | step_gates
+kunit       | pure KUnit suites, on a machine without SGX          | tests/kunit/Kbuild                  | step_kunit
 refusals    | what sgx2 tells an administrator                     | driver/main.c                       | step_refusals
 sgx2-lab    | SGX selftests of Linux on sgx2, lab kernel           | driver/main.c                       | step_linux sgx2 lab
 sgx2-stock  | the same on the stock kernel                         | driver/main.c                       | step_linux sgx2 stock
@@ -335,7 +336,7 @@ step_gates() {
 	need sparse perl gcc make libelf-dev
 	kernel=$("$SGX2_TOP/scripts/build-kernel" lab)
 	tree=$(readlink -f "$kernel/build/source")
-	item "gates-$(hash_of "$(hash_files "$SGX2_TOP/driver" "$SGX2_TOP/include")" "$kernel" "$(declare -f gates)")" gates "$kernel/build" "$tree"
+	item "gates-$(hash_of "$(hash_files "$SGX2_TOP/driver" "$SGX2_TOP/include" "$SGX2_TOP/tests/kunit")" "$kernel" "$(declare -f gates)")" gates "$kernel/build" "$tree"
 }
 gates() {
 	local out=$1 build=$2 tree=$3 check=(perl "$3/scripts/checkpatch.pl" --no-tree --strict --terse --no-summary --show-types)
@@ -343,7 +344,8 @@ gates() {
 	cp -r "$SGX2_TOP/driver" "$SGX2_TOP/include" "$out/"
 	cd "$out"
 	for f in driver/*.[ch]; do case $f in driver/trace.h) trace+=("$f") ;; *) rest+=("$f") ;; esac; done
-	"${check[@]}" -f "${rest[@]}"
+	cp -r "$SGX2_TOP/tests/kunit" "$out/"
+	"${check[@]}" -f "${rest[@]}" kunit/*.[ch]
 	"${check[@]}" --ignore OPEN_ENDED_LINE,PARENTHESIS_ALIGNMENT -f "${trace[@]}"
 	"${check[@]}" --ignore LINUX_VERSION_CODE,CONSTANT_COMPARISON,SUSPECT_CODE_INDENT -f driver/compat/*.h
 	# BIT() is not for programs.
@@ -353,7 +355,19 @@ gates() {
 	printf '#include <linux/sgx2.h>\nstruct sgx_enclave_query q;\n' > use.c
 	gcc -std=c90 -pedantic-errors -Wall -Wextra -Werror -Wno-long-long -Iinclude/uapi -c -o /dev/null use.c
 	g++ -std=c++98 -pedantic-errors -Wall -Wextra -Werror -Wno-long-long -Iinclude/uapi -x c++ -c -o /dev/null use.c
-	rm -rf driver include use.c
+	rm -rf driver include kunit use.c
+}
+
+# Counts the rows of a KTAP stream that stand innermost, one blank deep or more.
+step_kunit() {
+	local out rc=0 pass fail
+	out=$("$run" --driver none --cpu max --epc 0 --smp 2 --append kunit.enable=1 --add "$("$SGX2_TOP/scripts/build-driver" kunit):/sgx2_kunit.ko" -- \
+		sh -c 'insmod /sgx2_kunit.ko && cat /sys/kernel/debug/kunit/*/results && rmmod sgx2_kunit') || rc=$?
+	echo "$out"
+	pass=$(grep -cE '^ +ok ' <<< "$out" || true)
+	fail=$(grep -cE '^ +not ok ' <<< "$out" || true)
+	tally "$pass" "$fail" 0
+	[ $rc = 0 ] && [ "$fail" = 0 ] && [ "$pass" -gt 0 ]
 }
 
 # says REGEX OPTION...: loaded by hand in such a guest the module is refused, or not, and the last it says matches.

@@ -1,0 +1,399 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Pages between absent, resident and evicted against a plain array; Version Arrays; the SECS;
+ * tracking; loss.
+ */
+#include <kunit/test.h>
+#include <linux/delay.h>
+#include <linux/fs.h>
+#include <linux/prandom.h>
+#include "backing.h"
+#include "enclave.h"
+#include "epc.h"
+#include "paging.h"
+#include "processor.h"
+#include "reclaim.h"
+#include "track.h"
+#include "version.h"
+
+#define BASE 0x10000000UL
+#define SIZE 0x1000000UL
+#define PAGES (SIZE / PAGE_SIZE)
+
+/**
+ * struct fixture - an enclave that is initialized, and what it should hold
+ */
+struct fixture {
+	/** @file: as if a program had opened the device. */
+	struct file *file;
+	/** @enclave: of that file. */
+	struct sgx2_enclave *enclave;
+	/** @value: first word of each page, 0 for one that is absent. */
+	u64 *value;
+};
+
+static void wait_clean(struct kunit *test)
+{
+	struct sgx2_epc_counts counts;
+	unsigned int i;
+
+	for (i = 0; i < 1000; i++) {
+		sgx2_epc_counts(&counts);
+		if (counts.free == PROCESSOR_PAGES)
+			return;
+		usleep_range(1000, 2000);
+	}
+	KUNIT_FAIL(test, "the EPC does not get clean");
+}
+
+static void start(struct kunit *test, struct fixture *f)
+{
+	struct sgx_secinfo secinfo = {};
+	struct sgx_pageinfo info = { .metadata = (unsigned long)&secinfo };
+	void *secs;
+
+	KUNIT_ASSERT_EQ(test, processor_start(), 0);
+	wait_clean(test);
+	f->value = kunit_kcalloc(test, PAGES, sizeof(u64), GFP_KERNEL);
+	f->file = kunit_kzalloc(test, sizeof(*f->file), GFP_KERNEL);
+	secs = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, f->value);
+	KUNIT_ASSERT_NOT_NULL(test, f->file);
+	KUNIT_ASSERT_NOT_NULL(test, secs);
+	KUNIT_ASSERT_EQ(test, sgx2_enclave_fops.open(NULL, f->file), 0);
+	f->enclave = f->file->private_data;
+	f->enclave->base = BASE;
+	f->enclave->size = SIZE;
+	f->enclave->backing = sgx2_backing_file(BASE, SIZE);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(f->enclave->backing));
+	KUNIT_ASSERT_EQ(test, sgx2_epc_alloc(&f->enclave->secs, 1, SGX2_EPC_ORDINARY), 1);
+	info.contents = (unsigned long)secs;
+	KUNIT_ASSERT_EQ(test, sgx2_ecreate(&info, sgx2_epc_address(f->enclave->secs)), 0);
+	sgx2_enclave_set(f->enclave, SGX2_CREATED);
+	sgx2_enclave_set(f->enclave, SGX2_INITIALIZED);
+}
+
+/* The last reference goes, ours or for a moment ksgx2d's, and with it every page. */
+static void stop(struct kunit *test, struct fixture *f)
+{
+	sgx2_enclave_fops.release(NULL, f->file);
+	wait_clean(test);
+	KUNIT_EXPECT_EQ(test, processor_valid(), 0);
+	processor_stop();
+}
+
+static struct processor_page *secs_of(struct fixture *f)
+{
+	return processor_page(f->enclave->secs);
+}
+
+/* As EAUG on a fault adds one, and the program writes to it. */
+static int grow(struct fixture *f, unsigned int number, u64 value)
+{
+	struct sgx2_chunk *chunk = sgx2_chunk_make(f->enclave, BASE / PAGE_SIZE + number);
+	struct sgx_pageinfo info = {};
+	sgx2_epc_t epc;
+	int ret;
+
+	if (IS_ERR(chunk))
+		return PTR_ERR(chunk);
+	guard(mutex)(&chunk->lock);
+	ret = sgx2_secs_pin(f->enclave);
+	if (ret)
+		return ret;
+	ret = -EAGAIN;
+	if (sgx2_epc_alloc(&epc, 1, SGX2_EPC_ORDINARY)) {
+		info.addr = BASE + number * PAGE_SIZE;
+		info.secs = (unsigned long)sgx2_secs_address(f->enclave);
+		ret = sgx2_eaug(&info, sgx2_epc_address(epc));
+		*(u64 *)sgx2_epc_address(epc) = value;
+		sgx2_chunk_add(chunk, number % SGX2_CHUNK_PAGES, epc, SGX_PAGE_TYPE_REG, 7, 0);
+		f->value[number] = value;
+	}
+	sgx2_secs_unpin(f->enclave);
+	return ret;
+}
+
+static int check(struct kunit *test, struct fixture *f, unsigned int number)
+{
+	struct sgx2_chunk *chunk = sgx2_chunk_find(f->enclave, BASE / PAGE_SIZE + number);
+	struct sgx2_page *page;
+	int ret;
+
+	if (!chunk) {
+		KUNIT_EXPECT_EQ(test, f->value[number], 0);
+		return 0;
+	}
+	guard(mutex)(&chunk->lock);
+	ret = sgx2_page_load(chunk, number % SGX2_CHUNK_PAGES);
+	if (!f->value[number]) {
+		KUNIT_EXPECT_EQ(test, ret, -EFAULT);
+		return 0;
+	}
+	if (ret)
+		return ret;
+	page = sgx2_chunk_page(chunk, number % SGX2_CHUNK_PAGES);
+	KUNIT_EXPECT_EQ(test, page->state, SGX2_RESIDENT);
+	KUNIT_EXPECT_EQ(test, *(u64 *)sgx2_epc_address(page->where), f->value[number]);
+	KUNIT_EXPECT_EQ(test, processor_page(page->where)->address, BASE + number * PAGE_SIZE);
+	return 0;
+}
+
+/* Takes a page away, as REMOVE_PAGES does. */
+static int shrink(struct fixture *f, unsigned int number)
+{
+	struct sgx2_chunk *chunk = sgx2_chunk_find(f->enclave, BASE / PAGE_SIZE + number);
+	sgx2_epc_t epc;
+	int ret;
+
+	guard(mutex)(&chunk->lock);
+	ret = sgx2_page_load(chunk, number % SGX2_CHUNK_PAGES);
+	if (ret)
+		return ret;
+	epc = sgx2_chunk_page(chunk, number % SGX2_CHUNK_PAGES)->where;
+	sgx2_chunk_forget(chunk, number % SGX2_CHUNK_PAGES);
+	sgx2_epc_remove(epc);
+	f->value[number] = 0;
+	return 0;
+}
+
+/* 1000 pages at most, in an EPC of 512: whatever is done, each page holds what it should. */
+static void random_test(struct kunit *test)
+{
+	struct fixture f;
+	struct rnd_state rnd;
+	unsigned int i, number;
+	int ret;
+
+	start(test, &f);
+	prandom_seed_state(&rnd, 3);
+	for (i = 0; i < 20000; i++) {
+		number = prandom_u32_state(&rnd) % 1000;
+		switch (prandom_u32_state(&rnd) % 8) {
+		case 0 ... 2:
+			ret = f.value[number] ? 0 : grow(&f, number, 1 + prandom_u32_state(&rnd));
+			break;
+		case 3:
+			ret = f.value[number] ? shrink(&f, number) : 0;
+			break;
+		case 4:
+			sgx2_reclaim(prandom_u32_state(&rnd) % 64);
+			ret = 0;
+			break;
+		default:
+			ret = check(test, &f, number);
+		}
+		if (ret == -EAGAIN)
+			ret = sgx2_epc_wait(1);
+		KUNIT_ASSERT_EQ(test, ret, 0);
+	}
+	for (number = 0; number < PAGES; number++) {
+		while ((ret = check(test, &f, number)) == -EAGAIN)
+			KUNIT_ASSERT_EQ(test, sgx2_epc_wait(1), 0);
+		KUNIT_ASSERT_EQ(test, ret, 0);
+	}
+	KUNIT_EXPECT_GT(test, atomic64_read(&f.enclave->count[SGX2_COUNT_LOADS]), 500);
+	stop(test, &f);
+}
+
+static void version_test(struct kunit *test)
+{
+	struct fixture f;
+	u32 *slot = kunit_kcalloc(test, 1500, sizeof(*slot), GFP_KERNEL);
+	bool *used = kunit_kcalloc(test, 4096, sizeof(*used), GFP_KERNEL);
+	unsigned int count = 0, i, at, most = 0;
+	struct rnd_state rnd;
+
+	KUNIT_ASSERT_NOT_NULL(test, slot);
+	KUNIT_ASSERT_NOT_NULL(test, used);
+	start(test, &f);
+	prandom_seed_state(&rnd, 4);
+	for (i = 0; i < 20000; i++) {
+		if (count < 1500 && prandom_u32_state(&rnd) % 5 < 3) {
+			KUNIT_ASSERT_EQ(test, sgx2_version_get(f.enclave, &slot[count]), 0);
+			KUNIT_ASSERT_LT(test, slot[count], 4096);
+			KUNIT_ASSERT_FALSE(test, used[slot[count]]);
+			used[slot[count]] = true;
+			KUNIT_ASSERT_NOT_NULL(test, sgx2_version_address(f.enclave, slot[count]));
+			count++;
+		} else if (count) {
+			at = prandom_u32_state(&rnd) % count;
+			used[slot[at]] = false;
+			sgx2_version_put(f.enclave, slot[at]);
+			slot[at] = slot[--count];
+		}
+		most = max(most, processor_valid() - 1);
+	}
+	/* 1500 slots want three pages, and one more may be there for the next. */
+	KUNIT_EXPECT_LE(test, most, 4);
+	while (count)
+		sgx2_version_put(f.enclave, slot[--count]);
+	KUNIT_EXPECT_LE(test, processor_valid(), 2);
+	stop(test, &f);
+}
+
+/* The SECS goes with its last child, and comes back with the first. */
+static void secs_test(struct kunit *test)
+{
+	struct fixture f;
+
+	start(test, &f);
+	KUNIT_ASSERT_EQ(test, grow(&f, 5, 55), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&f.enclave->pins), 1);
+	KUNIT_EXPECT_FALSE(test, sgx2_secs_evict(f.enclave));
+	KUNIT_EXPECT_EQ(test, sgx2_reclaim(2), 2);
+	KUNIT_EXPECT_EQ(test, f.enclave->secs, SGX2_EPC_NONE);
+	KUNIT_EXPECT_EQ(test, atomic_read(&f.enclave->pins), 0);
+	/* Nothing but the Version Array is left. */
+	KUNIT_EXPECT_EQ(test, processor_valid(), 1);
+	KUNIT_EXPECT_FALSE(test, sgx2_secs_evict(f.enclave));
+	KUNIT_EXPECT_EQ(test, check(test, &f, 5), 0);
+	KUNIT_EXPECT_NE(test, f.enclave->secs, SGX2_EPC_NONE);
+	stop(test, &f);
+}
+
+static void reset_counts(struct fixture *f)
+{
+	atomic64_set(&f->enclave->count[SGX2_COUNT_ROUNDS], 0);
+	processor.calls[SGX2_LEAF_ETRACK] = 0;
+}
+
+static void expect_counts(struct kunit *test, struct fixture *f, unsigned int etracks,
+			  unsigned int rounds)
+{
+	KUNIT_EXPECT_EQ(test, processor.calls[SGX2_LEAF_ETRACK], etracks);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&f->enclave->count[SGX2_COUNT_ROUNDS]), rounds);
+	reset_counts(f);
+}
+
+static void track_test(struct kunit *test)
+{
+	struct fixture f;
+
+	start(test, &f);
+	KUNIT_ASSERT_EQ(test, sgx2_secs_pin(f.enclave), 0);
+	mutex_lock(&f.enclave->track);
+	reset_counts(&f);
+	/* Nobody inside: two ETRACKs, no interrupt. */
+	KUNIT_EXPECT_EQ(test, sgx2_track_start(f.enclave), 0);
+	KUNIT_EXPECT_EQ(test, sgx2_track_finish(f.enclave), 0);
+	expect_counts(test, &f, 2, 0);
+	/* Somebody who stays inside: asked once, then interrupted. */
+	secs_of(&f)->inside = 1;
+	KUNIT_EXPECT_EQ(test, sgx2_track_start(f.enclave), 0);
+	expect_counts(test, &f, 1, 0);
+	KUNIT_EXPECT_EQ(test, sgx2_track_finish(f.enclave), 0);
+	expect_counts(test, &f, 1, 1);
+	/*
+	 * The cycle before has not ended: our processor's thread does not leave by an interrupt, so
+	 * it is one that never does.
+	 */
+	processor.inject_leaf = SGX2_LEAF_ETRACK;
+	processor.inject_answer = SGX2_PREV_TRK_INCMPL;
+	processor.inject_times = 1;
+	secs_of(&f)->before = 0;
+	KUNIT_EXPECT_EQ(test, sgx2_track_start(f.enclave), 0);
+	expect_counts(test, &f, 2, 1);
+	/* Another ETRACK at the same time. */
+	processor.inject_answer = SGX2_ENCLS_FAULT | 13;
+	processor.inject_times = 5;
+	KUNIT_EXPECT_EQ(test, sgx2_track_finish(f.enclave), 0);
+	KUNIT_EXPECT_FALSE(test, sgx2_enclave_is(f.enclave, SGX2_DEAD));
+	/* The SECS is gone. */
+	processor.inject_answer = SGX2_ENCLS_FAULT | 14;
+	processor.inject_times = 1;
+	KUNIT_EXPECT_EQ(test, sgx2_track_start(f.enclave), -EIO);
+	KUNIT_EXPECT_TRUE(test, sgx2_enclave_is(f.enclave, SGX2_DEAD));
+	mutex_unlock(&f.enclave->track);
+	sgx2_secs_unpin(f.enclave);
+	KUNIT_EXPECT_EQ(test, sgx2_secs_pin(f.enclave), -EIO);
+	stop(test, &f);
+}
+
+/* A batch is blocked, tracked once and written; a thread inside costs one round for all of it. */
+static void batch_test(struct kunit *test)
+{
+	struct sgx2_chunk *chunk;
+	struct fixture f;
+	unsigned int i;
+
+	start(test, &f);
+	for (i = 0; i < 40; i++)
+		KUNIT_ASSERT_EQ(test, grow(&f, i, 100 + i), 0);
+	reset_counts(&f);
+	chunk = sgx2_chunk_find(f.enclave, BASE / PAGE_SIZE);
+	mutex_lock(&chunk->lock);
+	KUNIT_EXPECT_EQ(test, sgx2_chunk_evict(chunk, 10, NULL), 10);
+	expect_counts(test, &f, 1, 0);
+	/* A page that another leaf is at stays. */
+	processor.inject_leaf = SGX2_LEAF_EBLOCK;
+	processor.inject_answer = SGX2_PAGE_CONFLICT;
+	processor.inject_times = 3;
+	KUNIT_EXPECT_EQ(test, sgx2_chunk_evict(chunk, 10, NULL), 7);
+	KUNIT_EXPECT_EQ(test, chunk->resident, 23);
+	reset_counts(&f);
+	/* EWB says once that somebody is inside. */
+	processor.inject_leaf = SGX2_LEAF_EWB;
+	processor.inject_answer = SGX2_NOT_TRACKED;
+	processor.inject_times = 1;
+	KUNIT_EXPECT_EQ(test, sgx2_chunk_evict(chunk, 10, NULL), 10);
+	expect_counts(test, &f, 1, 1);
+	mutex_unlock(&chunk->lock);
+	for (i = 0; i < 40; i++)
+		KUNIT_EXPECT_EQ(test, check(test, &f, i), 0);
+	stop(test, &f);
+}
+
+/* Pages that were used lately are spared. */
+static void young_test(struct kunit *test)
+{
+	DECLARE_BITMAP(young, SGX2_CHUNK_PAGES);
+	struct sgx2_chunk *chunk;
+	struct fixture f;
+	unsigned int i;
+
+	start(test, &f);
+	bitmap_zero(young, SGX2_CHUNK_PAGES);
+	for (i = 0; i < 40; i++) {
+		KUNIT_ASSERT_EQ(test, grow(&f, i, 100 + i), 0);
+		if (i % 3)
+			__set_bit(i, young);
+	}
+	chunk = sgx2_chunk_find(f.enclave, BASE / PAGE_SIZE);
+	mutex_lock(&chunk->lock);
+	KUNIT_EXPECT_EQ(test, sgx2_chunk_evict(chunk, 64, young), 14);
+	for (i = 0; i < 40; i++)
+		KUNIT_EXPECT_EQ(test, chunk->page[i].state, i % 3 ? SGX2_RESIDENT : SGX2_EVICTED);
+	mutex_unlock(&chunk->lock);
+	stop(test, &f);
+}
+
+/*
+ * The EPC is lost: what is asked of the enclave then fails, and its pages come back all the same.
+ */
+static void lost_test(struct kunit *test)
+{
+	struct sgx2_chunk *chunk;
+	struct fixture f;
+	unsigned int i;
+
+	start(test, &f);
+	for (i = 0; i < 40; i++)
+		KUNIT_ASSERT_EQ(test, grow(&f, i, 100 + i), 0);
+	for (i = 0; i < PROCESSOR_PAGES; i++)
+		processor.page[i].valid = false;
+	chunk = sgx2_chunk_find(f.enclave, BASE / PAGE_SIZE);
+	mutex_lock(&chunk->lock);
+	KUNIT_EXPECT_EQ(test, sgx2_chunk_evict(chunk, 10, NULL), 0);
+	KUNIT_EXPECT_TRUE(test, sgx2_enclave_is(f.enclave, SGX2_DEAD));
+	KUNIT_EXPECT_EQ(test, sgx2_page_load(chunk, 1), -EIO);
+	mutex_unlock(&chunk->lock);
+	stop(test, &f);
+}
+
+static struct kunit_case cases[] = { KUNIT_CASE(random_test), KUNIT_CASE(version_test),
+				     KUNIT_CASE(secs_test),   KUNIT_CASE(track_test),
+				     KUNIT_CASE(batch_test),  KUNIT_CASE(young_test),
+				     KUNIT_CASE(lost_test),   {} };
+static struct kunit_suite suite = { .name = "sgx2_enclave", .test_cases = cases };
+kunit_test_suite(suite);

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The EPC's free lists against a plain array, the classes of who asks, and the cleaning at the
+ * start.
+ */
+#include <kunit/test.h>
+#include <linux/delay.h>
+#include <linux/prandom.h>
+#include "epc.h"
+#include "processor.h"
+
+static unsigned long free_pages_now(void)
+{
+	struct sgx2_epc_counts counts;
+
+	sgx2_epc_counts(&counts);
+	return counts.free;
+}
+
+/* Until ksgx2d has cleaned all that can be cleaned. */
+static void cleaned(struct kunit *test, unsigned long wanted)
+{
+	unsigned int i;
+
+	for (i = 0; i < 1000 && free_pages_now() != wanted; i++)
+		usleep_range(1000, 2000);
+	KUNIT_ASSERT_EQ(test, free_pages_now(), wanted);
+}
+
+static void random_test(struct kunit *test)
+{
+	bool *used = kunit_kcalloc(test, PROCESSOR_PAGES, sizeof(bool), GFP_KERNEL);
+	sgx2_epc_t *mine = kunit_kcalloc(test, PROCESSOR_PAGES, sizeof(*mine), GFP_KERNEL);
+	unsigned int count = 0, i, got, at;
+	struct rnd_state rnd;
+
+	KUNIT_ASSERT_NOT_NULL(test, used);
+	KUNIT_ASSERT_NOT_NULL(test, mine);
+	KUNIT_ASSERT_EQ(test, processor_start(), 0);
+	cleaned(test, PROCESSOR_PAGES);
+	prandom_seed_state(&rnd, 2);
+	for (i = 0; i < 20000; i++) {
+		if (prandom_u32_state(&rnd) % 2) {
+			got = sgx2_epc_alloc(mine + count,
+					     min(prandom_u32_state(&rnd) % 8,
+						 PROCESSOR_PAGES - count),
+					     SGX2_EPC_RECLAIM);
+			for (at = count; at < count + got; at++) {
+				KUNIT_ASSERT_LT(test, mine[at], PROCESSOR_PAGES);
+				KUNIT_ASSERT_FALSE(test, used[mine[at]]);
+				used[mine[at]] = true;
+				KUNIT_ASSERT_PTR_EQ(test, sgx2_epc_address(mine[at]),
+						    processor.memory + mine[at] * PAGE_SIZE);
+			}
+			count += got;
+		} else if (count) {
+			at = prandom_u32_state(&rnd) % count;
+			used[mine[at]] = false;
+			sgx2_epc_free(mine[at]);
+			mine[at] = mine[--count];
+		}
+		KUNIT_ASSERT_EQ(test, free_pages_now(), PROCESSOR_PAGES - count);
+	}
+	while (count)
+		sgx2_epc_free(mine[--count]);
+	processor_stop();
+}
+
+/* Who asks on suspicion stops first, who evicts gets the last one. */
+static void class_test(struct kunit *test)
+{
+	sgx2_epc_t *mine = kunit_kcalloc(test, PROCESSOR_PAGES, sizeof(*mine), GFP_KERNEL);
+	unsigned int spare, ordinary, all;
+
+	KUNIT_ASSERT_NOT_NULL(test, mine);
+	KUNIT_ASSERT_EQ(test, processor_start(), 0);
+	cleaned(test, PROCESSOR_PAGES);
+	spare = sgx2_epc_alloc(mine, PROCESSOR_PAGES, SGX2_EPC_SPARE);
+	KUNIT_EXPECT_EQ(test, sgx2_epc_alloc(mine + spare, 1, SGX2_EPC_SPARE), 0);
+	ordinary = spare + sgx2_epc_alloc(mine + spare, PROCESSOR_PAGES - spare, SGX2_EPC_ORDINARY);
+	KUNIT_EXPECT_EQ(test, sgx2_epc_alloc(mine + ordinary, 1, SGX2_EPC_ORDINARY), 0);
+	all = ordinary +
+	      sgx2_epc_alloc(mine + ordinary, PROCESSOR_PAGES - ordinary, SGX2_EPC_RECLAIM);
+	KUNIT_EXPECT_GT(test, ordinary, spare);
+	KUNIT_EXPECT_GT(test, all, ordinary);
+	KUNIT_EXPECT_EQ(test, all, PROCESSOR_PAGES);
+	/* Nothing can be evicted, so there is no hope. */
+	KUNIT_EXPECT_EQ(test, sgx2_epc_wait(1), -ENOMEM);
+	while (all)
+		sgx2_epc_free(mine[--all]);
+	KUNIT_EXPECT_EQ(test, sgx2_epc_wait(1), 0);
+	processor_stop();
+}
+
+/* A SECS before its children, and a page that never goes. */
+static void clean_test(struct kunit *test)
+{
+	struct sgx2_epc_counts counts;
+	unsigned int i;
+
+	KUNIT_ASSERT_EQ(test, processor_start(), 0);
+	cleaned(test, PROCESSOR_PAGES);
+	sgx2_epc_exit();
+	processor.page[3] = (struct processor_page){
+		.valid = true, .owner = 3, .flags = SGX_SECINFO_SECS, .children = 2
+	};
+	processor.page[7] =
+		(struct processor_page){ .valid = true, .owner = 3, .flags = SGX_SECINFO_REG };
+	processor.page[9] =
+		(struct processor_page){ .valid = true, .owner = 3, .flags = SGX_SECINFO_REG };
+	processor.page[20] = (struct processor_page){
+		.valid = true, .owner = 20, .flags = SGX_SECINFO_SECS, .children = 1
+	};
+	KUNIT_ASSERT_EQ(test, sgx2_epc_init(), 0);
+	cleaned(test, PROCESSOR_PAGES - 1);
+	for (i = 0; i < 50; i++) {
+		sgx2_epc_counts(&counts);
+		usleep_range(1000, 2000);
+	}
+	KUNIT_EXPECT_EQ(test, counts.lost, 1);
+	KUNIT_EXPECT_EQ(test, counts.free, PROCESSOR_PAGES - 1);
+	KUNIT_EXPECT_EQ(test, counts.total, PROCESSOR_PAGES);
+	KUNIT_EXPECT_EQ(test, processor_valid(), 1);
+	processor_stop();
+}
+
+static struct kunit_case cases[] = { KUNIT_CASE(random_test),
+				     KUNIT_CASE(class_test),
+				     KUNIT_CASE(clean_test),
+				     {} };
+static struct kunit_suite suite = { .name = "sgx2_epc", .test_cases = cases };
+kunit_test_suite(suite);

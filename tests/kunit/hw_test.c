@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What the module says to a machine that it cannot use, and EUPDATESVN at the first open. */
+#include <kunit/test.h>
+#include <asm/msr-index.h>
+#include "hw.h"
+#include "processor.h"
+
+#define ALL_ON (FEAT_CTL_LOCKED | FEAT_CTL_SGX_ENABLED | FEAT_CTL_SGX_LC_ENABLED)
+
+/* A machine that is fine; each row spoils one thing. */
+static const struct sgx2_hw_raw fine = {
+	.max_leaf = 0x16,
+	.leaf7_ebx = BIT(2),
+	.leaf7_ecx = BIT(30),
+	.leaf12_eax = BIT(0) | BIT(1),
+	.sections = 1,
+	.feat_ctl = ALL_ON,
+	.feat_ctl_valid = true,
+};
+
+static void refusal_test(struct kunit *test)
+{
+	struct sgx2_hw_raw raw = fine;
+
+	KUNIT_EXPECT_EQ(test, sgx2_hw_refusal(&raw), SGX2_USABLE);
+	raw.leaf12_eax = BIT(0);
+	KUNIT_EXPECT_EQ(test, sgx2_hw_refusal(&raw), SGX2_USABLE);
+	raw = fine;
+	raw.max_leaf = 0x11;
+	KUNIT_EXPECT_EQ(test, sgx2_hw_refusal(&raw), SGX2_NO_SGX);
+	raw = fine;
+	raw.leaf7_ebx = ~(u32)BIT(2);
+	KUNIT_EXPECT_EQ(test, sgx2_hw_refusal(&raw), SGX2_NO_SGX);
+	raw = fine;
+	raw.intree = true;
+	KUNIT_EXPECT_EQ(test, sgx2_hw_refusal(&raw), SGX2_INTREE);
+	raw = fine;
+	raw.feat_ctl_valid = false;
+	KUNIT_EXPECT_EQ(test, sgx2_hw_refusal(&raw), SGX2_DISABLED);
+	raw = fine;
+	raw.feat_ctl &= ~FEAT_CTL_LOCKED;
+	KUNIT_EXPECT_EQ(test, sgx2_hw_refusal(&raw), SGX2_DISABLED);
+	raw = fine;
+	raw.feat_ctl &= ~FEAT_CTL_SGX_ENABLED;
+	KUNIT_EXPECT_EQ(test, sgx2_hw_refusal(&raw), SGX2_DISABLED);
+	raw = fine;
+	raw.leaf7_ecx = ~(u32)BIT(30);
+	KUNIT_EXPECT_EQ(test, sgx2_hw_refusal(&raw), SGX2_NO_LC);
+	raw = fine;
+	raw.feat_ctl &= ~FEAT_CTL_SGX_LC_ENABLED;
+	KUNIT_EXPECT_EQ(test, sgx2_hw_refusal(&raw), SGX2_LC_LOCKED);
+	raw = fine;
+	raw.leaf12_eax = BIT(1);
+	KUNIT_EXPECT_EQ(test, sgx2_hw_refusal(&raw), SGX2_NO_LEAVES);
+	raw = fine;
+	raw.sections = 0;
+	KUNIT_EXPECT_EQ(test, sgx2_hw_refusal(&raw), SGX2_NO_EPC);
+}
+
+static void inject(int answer, unsigned int times)
+{
+	processor.inject_leaf = SGX2_LEAF_EUPDATESVN;
+	processor.inject_answer = answer;
+	processor.inject_times = times;
+}
+
+static void updatesvn_test(struct kunit *test)
+{
+	memset(&processor, 0, sizeof(processor));
+	sgx2_hw.updatesvn = false;
+	KUNIT_EXPECT_EQ(test, sgx2_hw_open(), 0);
+	KUNIT_EXPECT_EQ(test, processor.calls[SGX2_LEAF_EUPDATESVN], 0);
+	sgx2_hw_close();
+
+	sgx2_hw.updatesvn = true;
+	KUNIT_EXPECT_EQ(test, sgx2_hw_open(), 0);
+	KUNIT_EXPECT_EQ(test, sgx2_hw_open(), 0);
+	KUNIT_EXPECT_EQ(test, processor.calls[SGX2_LEAF_EUPDATESVN], 1);
+	sgx2_hw_close();
+	sgx2_hw_close();
+
+	inject(SGX2_NO_UPDATE, 1);
+	KUNIT_EXPECT_EQ(test, sgx2_hw_open(), 0);
+	sgx2_hw_close();
+	inject(SGX2_INSUFFICIENT_ENTROPY, 3);
+	KUNIT_EXPECT_EQ(test, sgx2_hw_open(), 0);
+	sgx2_hw_close();
+	inject(SGX2_INSUFFICIENT_ENTROPY, 1000);
+	KUNIT_EXPECT_EQ(test, sgx2_hw_open(), -EAGAIN);
+	inject(30, 1);
+	KUNIT_EXPECT_EQ(test, sgx2_hw_open(), -EIO);
+	/* One that failed is not counted as open. */
+	inject(0, 0);
+	KUNIT_EXPECT_EQ(test, sgx2_hw_open(), 0);
+	sgx2_hw_close();
+	sgx2_hw.updatesvn = false;
+}
+
+static struct kunit_case cases[] = { KUNIT_CASE(refusal_test), KUNIT_CASE(updatesvn_test), {} };
+static struct kunit_suite suite = { .name = "sgx2_hw", .test_cases = cases };
+kunit_test_suite(suite);

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What may be mapped how, for each type of page, each declaration, each mapping, with dynamic_code
+ * and without.
+ */
+#include <kunit/test.h>
+#include <linux/mm.h>
+#include <asm/sgx.h>
+#include "build.h"
+#include "enclave.h"
+#include "policy.h"
+
+static struct sgx2_enclave *enclave_of(struct kunit *test, bool frozen)
+{
+	struct sgx2_enclave *enclave = kunit_kzalloc(test, sizeof(*enclave), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, enclave);
+	enclave->frozen = frozen;
+	enclave->state = BIT(SGX2_CREATED) | BIT(SGX2_INITIALIZED);
+	enclave->size = 1 << 20;
+	return enclave;
+}
+
+static void added_test(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, sgx2_policy_added(SGX_SECINFO_REG), 0);
+	KUNIT_EXPECT_EQ(test, sgx2_policy_added(SGX_SECINFO_REG | SGX_SECINFO_R), VM_READ);
+	KUNIT_EXPECT_EQ(test, sgx2_policy_added(SGX_SECINFO_REG | SGX_SECINFO_R | SGX_SECINFO_X),
+			VM_READ | VM_EXEC);
+	KUNIT_EXPECT_EQ(test, sgx2_policy_added(SGX_SECINFO_REG | 7), VM_ACCESS_FLAGS);
+	KUNIT_EXPECT_EQ(test, sgx2_policy_added(SGX_SECINFO_TCS), VM_READ | VM_WRITE);
+	KUNIT_EXPECT_EQ(test, sgx2_policy_dynamic(enclave_of(test, false)), VM_ACCESS_FLAGS);
+	KUNIT_EXPECT_EQ(test, sgx2_policy_dynamic(enclave_of(test, true)), VM_READ | VM_WRITE);
+}
+
+/* All 64 pairs of what was declared and what is asked for. */
+static void may_test(struct kunit *test)
+{
+	unsigned long max, flags;
+
+	for (max = 0; max < 8; max++) {
+		for (flags = 0; flags < 8; flags++)
+			KUNIT_EXPECT_EQ(test, sgx2_policy_may(max, flags | VM_SHARED | VM_PFNMAP),
+					(flags & max) == flags);
+	}
+}
+
+static void touch_test(struct kunit *test)
+{
+	struct sgx2_page page = { .state = SGX2_RESIDENT,
+				  .type = SGX_PAGE_TYPE_TCS,
+				  .max = VM_READ | VM_WRITE };
+	struct sgx2_enclave *enclave = enclave_of(test, false), *frozen = enclave_of(test, true);
+
+	/* A TCS in a mapping of everything. */
+	KUNIT_EXPECT_TRUE(test, sgx2_policy_may_touch(enclave, &page, VM_ACCESS_FLAGS));
+	KUNIT_EXPECT_TRUE(test, sgx2_policy_may_touch(frozen, &page, VM_ACCESS_FLAGS));
+	page.type = SGX_PAGE_TYPE_REG;
+	KUNIT_EXPECT_FALSE(test, sgx2_policy_may_touch(enclave, &page, VM_ACCESS_FLAGS));
+	KUNIT_EXPECT_FALSE(test, sgx2_policy_may_touch(frozen, &page, VM_ACCESS_FLAGS));
+	/* A dynamic page of a frozen enclave: mapped, and not executable. */
+	page.flags = SGX2_PAGE_DYNAMIC;
+	KUNIT_EXPECT_TRUE(test, sgx2_policy_may_touch(frozen, &page, VM_ACCESS_FLAGS));
+	KUNIT_EXPECT_FALSE(test, sgx2_policy_may_touch(enclave, &page, VM_ACCESS_FLAGS));
+	page.max = VM_READ;
+	KUNIT_EXPECT_FALSE(test, sgx2_policy_may_touch(frozen, &page, VM_WRITE));
+}
+
+static void prot_test(struct kunit *test)
+{
+	struct vm_area_struct *vma = kunit_kzalloc(test, sizeof(*vma), GFP_KERNEL);
+	struct sgx2_page page = { .max = VM_READ | VM_WRITE };
+
+	KUNIT_ASSERT_NOT_NULL(test, vma);
+	vm_flags_init(vma, VM_ACCESS_FLAGS);
+	vma->vm_page_prot = PAGE_SHARED_EXEC;
+	KUNIT_EXPECT_TRUE(test, pgprot_val(sgx2_policy_prot(&page, vma)) & _PAGE_NX);
+	page.max = VM_ACCESS_FLAGS;
+	KUNIT_EXPECT_FALSE(test, pgprot_val(sgx2_policy_prot(&page, vma)) & _PAGE_NX);
+}
+
+static void frozen_test(struct kunit *test)
+{
+	struct sgx2_enclave *enclave = enclave_of(test, false), *frozen = enclave_of(test, true);
+	struct sgx2_page code = { .max = VM_READ | VM_EXEC }, data = { .max = VM_READ };
+
+	KUNIT_EXPECT_TRUE(test, sgx2_policy_add(enclave, SGX_SECINFO_REG | 7));
+	KUNIT_EXPECT_TRUE(test, sgx2_policy_add(frozen, SGX_SECINFO_REG | 5));
+	KUNIT_EXPECT_TRUE(test, sgx2_policy_add(frozen, SGX_SECINFO_REG | 3));
+	KUNIT_EXPECT_FALSE(test, sgx2_policy_add(frozen, SGX_SECINFO_REG | 7));
+	KUNIT_EXPECT_TRUE(test, sgx2_policy_needs_page(frozen, VM_EXEC));
+	KUNIT_EXPECT_FALSE(test, sgx2_policy_needs_page(frozen, VM_READ | VM_WRITE));
+	KUNIT_EXPECT_FALSE(test, sgx2_policy_needs_page(enclave, VM_EXEC));
+	KUNIT_EXPECT_TRUE(test, sgx2_policy_may_patch(enclave, &code));
+	KUNIT_EXPECT_TRUE(test, sgx2_policy_may_patch(frozen, &data));
+	KUNIT_EXPECT_FALSE(test, sgx2_policy_may_patch(frozen, &code));
+	KUNIT_EXPECT_EQ(test, atomic64_read(&frozen->count[SGX2_COUNT_REFUSED]), 2);
+	/* Before EINIT nothing is known of what will be there: Gramine maps all of it then. */
+	frozen->state = BIT(SGX2_CREATED);
+	KUNIT_EXPECT_FALSE(test, sgx2_policy_needs_page(frozen, VM_EXEC));
+}
+
+static void range_test(struct kunit *test)
+{
+	static const struct {
+		u64 offset, length;
+		bool valid;
+	} rows[] = {
+		{ 0, 0x1000, true },	       { 0, 0x100000, true },
+		{ 0xff000, 0x1000, true },     { 0, 0, false },
+		{ 1, 0x1000, false },	       { 0, 1, false },
+		{ 0, 0x1001, false },	       { 0, 0x101000, false },
+		{ 0x100000, 0x1000, false },   { 0xff000, 0x2000, false },
+		{ -0x1000ULL, 0x1000, false }, { -0x1000ULL, 0x2000, false },
+		{ 0x1000, -0x1000ULL, false }, { 0x800, 0x1000, false },
+	};
+	struct sgx2_enclave *enclave = enclave_of(test, false);
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++)
+		KUNIT_EXPECT_EQ_MSG(test, sgx2_range_valid(enclave, rows[i].offset, rows[i].length),
+				    rows[i].valid, "row %u", i);
+}
+
+static struct kunit_case cases[] = { KUNIT_CASE(added_test),
+				     KUNIT_CASE(may_test),
+				     KUNIT_CASE(touch_test),
+				     KUNIT_CASE(prot_test),
+				     KUNIT_CASE(frozen_test),
+				     KUNIT_CASE(range_test),
+				     {} };
+static struct kunit_suite suite = { .name = "sgx2_policy", .test_cases = cases };
+kunit_test_suite(suite);
