@@ -35,6 +35,7 @@ isa-stock   | the same on the stock kernel, optional leaves too    | tests/isa/r
 qmp         | counters, EPCM, injection, loss of EPC over QMP      | tests/machine/qmp-check.py          | step_qmp
 driver      | sgx2.ko, W=1: 6.1, 6.12, 6.12 by clang, the newest   | driver/main.c                       | step_driver
 gates       | checkpatch --strict, sparse, kernel-doc on it        | driver/main.c                       | step_gates
+cocci       | coccinelle: patches of the kernel and ours            | tests/cocci                         | step_cocci
 kunit       | pure KUnit suites, on a machine without SGX          | tests/kunit/Kbuild                  | step_kunit
 refusals    | what sgx2 tells an administrator                     | driver/main.c                       | step_refusals
 sgx2-lab    | SGX selftests of Linux on sgx2, lab kernel           | driver/main.c                       | step_linux sgx2 lab
@@ -356,6 +357,32 @@ gates() {
 	gcc -std=c90 -pedantic-errors -Wall -Wextra -Werror -Wno-long-long -Iinclude/uapi -c -o /dev/null use.c
 	g++ -std=c++98 -pedantic-errors -Wall -Wextra -Werror -Wno-long-long -Iinclude/uapi -x c++ -c -o /dev/null use.c
 	rm -rf driver include kunit use.c
+}
+
+# Each patch of ours finds the one thing in bad.c that is there for it, and nothing in the driver; the kernel's find nothing at all. Two
+# of those want an OCaml compiler, and are about other drivers.
+step_cocci() {
+	local kernel
+	need coccinelle
+	kernel=$("$SGX2_TOP/scripts/build-kernel" lab)
+	item "cocci-$(hash_of "$(hash_files "$SGX2_TOP/driver" "$SGX2_TOP/tests/cocci")" "$kernel" "$(declare -f cocci)")" \
+		cocci "$(readlink -f "$kernel/build/source")/scripts/coccinelle"
+}
+cocci() {
+	local out=$1 theirs=$2 ours=$SGX2_TOP/tests/cocci patch found
+	for patch in "$ours"/*.cocci; do
+		found=$(spatch --very-quiet --cocci-file "$patch" "$ours/bad.c" | grep -c '^-[^-]' || true)
+		[ "$found" = 1 ] || { echo "$patch finds $found things in bad.c, not 1"; return 1; }
+		spatch --very-quiet --cocci-file "$patch" --dir "$SGX2_TOP/driver" | tee "$out/report"
+		[ ! -s "$out/report" ] || return 1
+	done
+	say 'the patches of the kernel on the driver'
+	find "$theirs" -name '*.cocci' -exec grep -l 'virtual report' {} + | sort > "$out/list"
+	while read -r patch; do
+		timeout 100 spatch -D report --no-show-diff --very-quiet --cocci-file "$patch" --dir "$SGX2_TOP/driver" || true
+	done < "$out/list" > "$out/report" 2>&1
+	cat "$out/report"
+	! grep -F "$SGX2_TOP/driver" "$out/report"
 }
 
 # Counts the rows of a KTAP stream that stand innermost, one blank deep or more.
