@@ -8,6 +8,7 @@ RUNS ?= 1
 SELFTESTS ?= 6.12
 
 help:
+	@echo 'make demo             boot the SGX2 machine, load sgx2, run an enclave that grows, changes and shrinks; KERNEL=lab|stock'
 	@echo 'make check            set up all it needs, then run every check; CHECK="lint boot" for some, see scripts/check.sh --list'
 	@echo 'make check-full       the same, with five minutes of fuzzing and ten runs of each of Linux'\''s selftests'
 	@echo 'make machine          a shell in a guest that has SGX2; KERNEL=lab|stock, SMP=n'
@@ -22,6 +23,9 @@ check:
 check-full:
 	@SGX2_FUZZ_SECONDS=300 SGX2_RUNS=10 scripts/check.sh
 
+demo:
+	@scripts/demo --kernel '$(KERNEL)'
+
 machine:
 	@scripts/machine --kernel '$(KERNEL)' --driver '$(DRIVER)' --smp '$(SMP)'
 
@@ -35,4 +39,4 @@ clean-room:
 clean-cache:
 	@scripts/clean-cache
 
-.PHONY: help check check-full machine linux-selftests clean-room clean-cache
+.PHONY: help demo check check-full machine linux-selftests clean-room clean-cache

@@ -38,6 +38,8 @@ gates       | checkpatch --strict, sparse, kernel-doc on it        | driver/main
 cocci       | coccinelle: patches of the kernel and ours            | tests/cocci                         | step_cocci
 kunit       | pure KUnit suites, on a machine without SGX          | tests/kunit/Kbuild                  | step_kunit
 refusals    | what sgx2 tells an administrator                     | driver/main.c                       | step_refusals
+demo        | make demo on both kernels                            | tools/selftests/demo.cpp            | step_demo
+suite       | our selftests: both drivers, both kernels            | tools/selftests/CMakeLists.txt      | step_suite
 sgx2-lab    | SGX selftests of Linux on sgx2, lab kernel           | driver/main.c                       | step_linux sgx2 lab
 sgx2-stock  | the same on the stock kernel                         | driver/main.c                       | step_linux sgx2 stock
 linux-lab   | SGX selftests of Linux 6.1 and 6.12, lab kernel      | tools/emulator/qemu/patches/*.patch | step_linux intree lab
@@ -124,7 +126,7 @@ step_format() {
 		say "skipped: $(clang-format --version | head -n 1), and the tree is held to version 14"
 		return 77
 	fi
-	mapfile -t file < <(files | grep -E '\.(cc|cpp)$|^tools/emulator/model/(src|tests)/.*\.h$|^tests/isa/program/.*\.h$')
+	mapfile -t file < <(files | grep -E '\.(cc|cpp)$|^tools/selftests/lib/.*\.h$|^tools/emulator/model/(src|tests)/.*\.h$|^tests/isa/program/.*\.h$')
 	cd "$SGX2_TOP"
 	clang-format --dry-run -Werror "${file[@]}"
 }
@@ -394,6 +396,33 @@ step_kunit() {
 	pass=$(grep -cE '^ +ok ' <<< "$out" || true)
 	fail=$(grep -cE '^ +not ok ' <<< "$out" || true)
 	tally "$pass" "$fail" 0
+	[ $rc = 0 ] && [ "$fail" = 0 ] && [ "$pass" -gt 0 ]
+}
+
+step_demo() {
+	local kernel out
+	for kernel in lab stock; do
+		out=$("$SGX2_TOP/scripts/demo" --kernel "$kernel") || { echo "$out"; fail "the demo on $kernel"; }
+		echo "$out"
+		grep -qx 'All as it should be.' <<< "$out" || fail "the demo on $kernel does not end as it should"
+	done
+}
+
+step_suite() {
+	local folder out rc=0 how pass=0 fail=0 skip=0
+	folder=$("$SGX2_TOP/scripts/build-suite")
+	for how in '--driver intree --kernel lab --smp 2' '--driver sgx2 --kernel lab --smp 1' '--driver sgx2 --kernel lab --smp 4' \
+		'--driver sgx2 --kernel stock --smp 4' '--driver sgx2 --kernel lab --icount'; do
+		# shellcheck disable=SC2086 # words
+		out=$("$run" $how --add "$folder/sgx2-selftest:/sgx2-selftest" -- /sgx2-selftest) || rc=$?
+		echo "== $how"
+		echo "$out"
+		grep -q '^# Totals:' <<< "$out" || rc=1
+		pass=$((pass + $(grep '^ok ' <<< "$out" | grep -vc '# SKIP' || true)))
+		fail=$((fail + $(grep -c '^not ok ' <<< "$out" || true)))
+		skip=$((skip + $(grep -c '^ok .*# SKIP' <<< "$out" || true)))
+	done
+	tally "$pass" "$fail" "$skip"
 	[ $rc = 0 ] && [ "$fail" = 0 ] && [ "$pass" -gt 0 ]
 }
 

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-2.0
+// What runs here: which driver, and what the processor and the EPC are like.
+#pragma once
+
+#include <string>
+
+#include "arch.h"
+
+namespace sgx {
+
+/// The driver that owns /dev/sgx_enclave.
+struct Driver {
+	/// "sgx2" or "intree".
+	static std::string name();
+	static bool is_sgx2() { return name() == "sgx2"; }
+	/// Whether it knows a call: an unknown one is ENOTTY.
+	static bool offers(unsigned long ioctl_number);
+};
+
+/// By CPUID.
+struct Processor {
+	static bool has_sgx2();
+	/// All sections together.
+	static u64 epc_bytes();
+	/// SECS.SIZE must be below 2 to this.
+	static unsigned size_log2_limit();
+	static u32 misc_allowed();
+	static u64 attributes_allowed();
+	static u64 xfrm_allowed();
+};
+
+} // namespace sgx

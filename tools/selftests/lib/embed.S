@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The files themselves; CMakeLists.txt says where they were built. */
+.macro EMBED name, path
+	.balign	4096
+	.globl	embedded_\name\()_begin
+embedded_\name\()_begin:
+	.incbin	"\path"
+	.globl	embedded_\name\()_end
+embedded_\name\()_end:
+.endm
+
+	.section .rodata
+	EMBED	worker, WORKER_FILE
+	EMBED	tiny, TINY_FILE
+	EMBED	key, KEY_FILE
+
+	.section .note.GNU-stack, "", @progbits

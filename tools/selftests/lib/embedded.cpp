@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0
+// Where embed.S has put them.
+
+#include "embedded.h"
+
+extern "C" {
+extern const sgx::u8 embedded_worker_begin[], embedded_worker_end[];
+extern const sgx::u8 embedded_tiny_begin[], embedded_tiny_end[];
+extern const sgx::u8 embedded_key_begin[], embedded_key_end[];
+}
+
+namespace sgx {
+
+std::span<const u8> embedded_worker()
+{
+	return {embedded_worker_begin, embedded_worker_end};
+}
+
+std::span<const u8> embedded_tiny()
+{
+	return {embedded_tiny_begin, embedded_tiny_end};
+}
+
+std::span<const u8> embedded_key()
+{
+	return {embedded_key_begin, embedded_key_end};
+}
+
+} // namespace sgx
