@@ -414,7 +414,7 @@ step_suite() {
 	for how in '--driver intree --kernel lab --smp 2' '--driver sgx2 --kernel lab --smp 1' '--driver sgx2 --kernel lab --smp 4' \
 		'--driver sgx2 --kernel stock --smp 4' '--driver sgx2 --kernel lab --icount'; do
 		# shellcheck disable=SC2086 # words
-		out=$("$run" $how --add "$folder/sgx2-selftest:/sgx2-selftest" -- /sgx2-selftest) || rc=$?
+		out=$("$run" $how --epc 64M --add "$folder/sgx2-selftest:/sgx2-selftest" -- /sgx2-selftest) || rc=$?
 		echo "== $how"
 		echo "$out"
 		grep -q '^# Totals:' <<< "$out" || rc=1

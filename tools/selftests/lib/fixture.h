@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0
+// What tests have in common: requests in short, threads that stay inside, and the machine's own count of what happened.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include "../../../tests/isa/program/monitor.h"
+#include "driver.h"
+#include "enclave.h"
+
+namespace sgx {
+
+/// A skip says why.
+#define ONLY_SGX2()             \
+	if (!Driver::is_sgx2()) \
+	GTEST_SKIP() << "only sgx2 has, or does, this"
+
+inline Request request(Op op, u64 address, u64 length = 0, u64 secinfo = 0)
+{
+	Request r = {};
+	r.op = op;
+	r.address = address;
+	r.length = length;
+	r.secinfo = secinfo;
+	return r;
+}
+
+/// All of the range was done.
+inline testing::AssertionResult whole(const Request &r)
+{
+	if (r.status == Status::done && r.done == r.length)
+		return testing::AssertionSuccess();
+	return testing::AssertionFailure() << "status " << static_cast<u64>(r.status) << ", result " << r.result << " after "
+					   << r.done << " of " << r.length << " bytes";
+}
+
+/// A thread of the enclave that is inside, and stays, until this goes.
+class Inside {
+public:
+	Inside(const Enclave &enclave, unsigned thread) : thread_([this, &enclave, thread] { run(enclave, thread); })
+	{
+		while (!beat_.inside)
+			std::this_thread::yield();
+	}
+	~Inside()
+	{
+		beat_.stop = 1;
+		thread_.join();
+	}
+	Inside(const Inside &) = delete;
+	Inside &operator=(const Inside &) = delete;
+
+private:
+	void run(const Enclave &enclave, unsigned thread)
+	{
+		Request r = request(Op::spin, reinterpret_cast<u64>(&beat_));
+		u32 leaf = EENTER;
+		while (!enclave.enter(r, thread, leaf).normal())
+			leaf = ERESUME;
+	}
+
+	Beat beat_ = {};
+	std::thread thread_;
+};
+
+/// What the machine and the driver counted since this was made.
+class Count {
+public:
+	explicit Count(const Enclave &enclave) : enclave_(enclave), monitor_(isa::Monitor::find()) { reset(); }
+	void reset()
+	{
+		etracks_ = leaf(0xc);
+		emodprs_ = leaf(0xe);
+		faults_ = fdinfo(enclave_.device(), "sgx2-faults");
+		rounds_ = fdinfo(enclave_.device(), "sgx2-interrupt-rounds");
+	}
+	long etracks() const { return leaf(0xc) - etracks_; }
+	long emodprs() const { return leaf(0xe) - emodprs_; }
+	long faults() const { return fdinfo(enclave_.device(), "sgx2-faults") - faults_; }
+	long rounds() const { return fdinfo(enclave_.device(), "sgx2-interrupt-rounds") - rounds_; }
+	const isa::Monitor &machine() const { return *monitor_; }
+
+private:
+	/// With whatever result.
+	long leaf(unsigned number) const
+	{
+		long sum = 0;
+		for (unsigned result = 0; result < 34; result++)
+			sum += static_cast<long>(monitor_->counter(SGX2_DEV_CTR_ENCLS(number, result)));
+		return sum;
+	}
+
+	const Enclave &enclave_;
+	std::unique_ptr<isa::Monitor> monitor_;
+	long etracks_ = 0, emodprs_ = 0, faults_ = 0, rounds_ = 0;
+};
+
+/// A dynamic range of an enclave, mapped.
+class Dynamic : public testing::Test {
+protected:
+	static constexpr u64 pages = 4096, length = pages * page_size;
+
+	/// The pages that an entry itself needs are mapped after one.
+	void SetUp() override
+	{
+		for (unsigned thread = 0; thread < 2; thread++)
+			enclave.ask(request(Op::nothing, 0), thread);
+	}
+
+	void grow(u64 bytes = length, int prot = PROT_READ | PROT_WRITE | PROT_EXEC)
+	{
+		enclave.map(offset, bytes, prot);
+		if (Driver::is_sgx2()) {
+			const Progress p = enclave.device().augment_pages(offset, bytes);
+			ASSERT_EQ(p, (Progress{0, bytes, 0}));
+		}
+		ASSERT_TRUE(whole(accept(bytes, REG | RW | PENDING)));
+	}
+	Request accept(u64 bytes, u64 secinfo, unsigned thread = 0) const
+	{
+		return enclave.ask(request(Op::accept, at, bytes, secinfo), thread);
+	}
+	Request extend(u64 bytes, u64 secinfo) const { return enclave.ask(request(Op::extend, at, bytes, secinfo)); }
+	void remove(u64 bytes) const
+	{
+		EXPECT_EQ(enclave.device().modify_types(offset, bytes, type_trim), (Progress{0, bytes, 0}));
+		EXPECT_TRUE(whole(accept(bytes, TRIM | MODIFIED)));
+		EXPECT_EQ(enclave.device().remove_pages(offset, bytes), (Progress{0, bytes, 0}));
+	}
+
+	Enclave enclave;
+	const u64 offset = enclave.image().end;
+	const u64 at = enclave.at(offset);
+};
+
+} // namespace sgx
