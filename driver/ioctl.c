@@ -18,6 +18,8 @@ struct sgx2_call {
 	unsigned int cmd;
 	/** @function: gets the argument as the program gave it. */
 	long (*function)(struct sgx2_enclave *enclave, void __user *arg);
+	/** @always: works on an enclave that has lost its EPC pages, too. */
+	bool always;
 };
 
 static const struct sgx2_call sgx2_calls[] = {
@@ -28,7 +30,7 @@ static const struct sgx2_call sgx2_calls[] = {
 	{ SGX_IOC_ENCLAVE_RESTRICT_PERMISSIONS, sgx2_restrict },
 	{ SGX_IOC_ENCLAVE_MODIFY_TYPES, sgx2_modify },
 	{ SGX_IOC_ENCLAVE_REMOVE_PAGES, sgx2_remove },
-	{ SGX_IOC_ENCLAVE_QUERY, sgx2_query },
+	{ SGX_IOC_ENCLAVE_QUERY, sgx2_query, .always = true },
 	{ SGX_IOC_ENCLAVE_CONFIGURE, sgx2_configure },
 	{ SGX_IOC_ENCLAVE_RESET_PERMISSIONS, sgx2_reset },
 	{ SGX_IOC_ENCLAVE_AUGMENT_PAGES, sgx2_augment },
@@ -42,7 +44,7 @@ long sgx2_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	for (i = 0; i < ARRAY_SIZE(sgx2_calls); i++) {
 		if (sgx2_calls[i].cmd != cmd)
 			continue;
-		if (sgx2_enclave_is(enclave, SGX2_DEAD))
+		if (!sgx2_calls[i].always && sgx2_enclave_is(enclave, SGX2_DEAD))
 			return -EIO;
 		return sgx2_calls[i].function(enclave, (void __user *)arg);
 	}

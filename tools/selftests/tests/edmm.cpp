@@ -466,6 +466,9 @@ TEST_F(Edmm, LossOfTheEpc)
 	EXPECT_EQ(enclave.device().remove_pages(offset, page), (Progress{EIO, 0, 0}));
 	Request r = request(Op::read, at);
 	EXPECT_FALSE(enclave.enter(r).normal());
+	Query query = {};
+	query.size = sizeof(query);
+	EXPECT_EQ(enclave.device().call(ioc_query, &query), 0) << "that works always";
 	const Enclave other;
 	EXPECT_EQ(other.ask(request(Op::nothing, 0)).status, Status::done);
 }
