@@ -113,6 +113,7 @@ int sgx2_augment_fault(struct sgx2_chunk *chunk, struct vm_fault *vmf)
 	unsigned int limit = READ_ONCE(chunk->enclave->fault_around);
 	unsigned int index = vmf->pgoff % SGX2_CHUNK_PAGES, count, done;
 	bool up = !sgx2_around_down(&chunk->around, index);
+	unsigned long far;
 	int ret;
 
 	lockdep_assert_held(&chunk->lock);
@@ -134,7 +135,9 @@ int sgx2_augment_fault(struct sgx2_chunk *chunk, struct vm_fault *vmf)
 	chunk->around.count = done;
 	if (done == 1)
 		return 0;
-	return sgx2_map_present(chunk, vmf->vma, chunk->around.first, done);
+	/* The next fault wants to know of the far end, and of no other, whether it was touched. */
+	far = sgx2_chunk_address(chunk, up ? index + done - 1 : chunk->around.first);
+	return sgx2_map_present(chunk, vmf->vma, chunk->around.first, done, far);
 }
 
 /**

@@ -155,6 +155,8 @@ struct sgx2_map {
 	struct sgx2_chunk *chunk;
 	/** @vma: they are mapped in. */
 	struct vm_area_struct *vma;
+	/** @old: address of the page whose PTE is to tell when it is used first, 0 for none. */
+	unsigned long old;
 };
 
 static int sgx2_map_pte(pte_t *pte, unsigned long address, void *data)
@@ -162,19 +164,23 @@ static int sgx2_map_pte(pte_t *pte, unsigned long address, void *data)
 	struct sgx2_map *map = data;
 	struct sgx2_page *page = sgx2_chunk_page(map->chunk, address >> PAGE_SHIFT);
 	struct vm_area_struct *vma = map->vma;
-	pgprot_t prot = sgx2_policy_prot(page, vma);
+	pte_t entry;
 
-	if (page->state == SGX2_RESIDENT && pte_none(*pte) &&
-	    sgx2_policy_may_touch(map->chunk->enclave, page, vma->vm_flags))
-		set_pte_at(vma->vm_mm, address, pte,
-			   pte_mkspecial(pfn_pte(sgx2_epc_pfn(page->where), prot)));
+	if (page->state != SGX2_RESIDENT || !pte_none(*pte) ||
+	    !sgx2_policy_may_touch(map->chunk->enclave, page, vma->vm_flags))
+		return 0;
+	entry = pfn_pte(sgx2_epc_pfn(page->where), sgx2_policy_prot(page, vma));
+	/* What protections are made of has the Accessed bit set. */
+	if (address == map->old)
+		entry = pte_mkold(entry);
+	set_pte_at(vma->vm_mm, address, pte, pte_mkspecial(entry));
 	return 0;
 }
 
 int sgx2_map_present(struct sgx2_chunk *chunk, struct vm_area_struct *vma, unsigned int first,
-		     unsigned int count)
+		     unsigned int count, unsigned long old)
 {
-	struct sgx2_map map = { .chunk = chunk, .vma = vma };
+	struct sgx2_map map = { .chunk = chunk, .vma = vma, .old = old };
 
 	lockdep_assert_held(&chunk->lock);
 	return apply_to_page_range(vma->vm_mm, sgx2_chunk_address(chunk, first), count * PAGE_SIZE,
@@ -201,7 +207,7 @@ void sgx2_map_chunk(struct sgx2_chunk *chunk, unsigned int first, unsigned int l
 		to = min(end, vma->vm_end);
 		/* What fails is left to a fault. */
 		sgx2_map_present(chunk, vma, (from >> PAGE_SHIFT) % SGX2_CHUNK_PAGES,
-				 (to - from) >> PAGE_SHIFT);
+				 (to - from) >> PAGE_SHIFT, 0);
 	}
 }
 

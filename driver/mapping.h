@@ -30,6 +30,7 @@ struct sgx2_chunk;
  * @vma: that is locked against change, by mmap_lock or by itself
  * @first: index of the first page
  * @count: how many
+ * @old: address of a page among them whose PTE is to have the Accessed bit clear, 0 for none
  *
  * What must not be mapped so, or has a PTE, is passed over.
  *
@@ -37,7 +38,7 @@ struct sgx2_chunk;
  * Return: 0 or -ENOMEM.
  */
 int sgx2_map_present(struct sgx2_chunk *chunk, struct vm_area_struct *vma, unsigned int first,
-		     unsigned int count);
+		     unsigned int count, unsigned long old);
 
 /* The same for pages [first, last) in all VMAs of the caller, who holds mmap_lock. */
 void sgx2_map_chunk(struct sgx2_chunk *chunk, unsigned int first, unsigned int last);

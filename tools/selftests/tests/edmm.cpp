@@ -142,6 +142,23 @@ TEST_F(Edmm, WalksUpAndDownFaultSeldom)
 	EXPECT_LE(count.faults(), 128);
 }
 
+// Who steps over what was added for him gets no more of it: at most as much again as he steps on.
+TEST_F(Edmm, StepsOverPagesAreNotRewarded)
+{
+	ONLY_SGX2();
+	enclave.map(offset, length, PROT_READ | PROT_WRITE);
+	const long before = fdinfo(enclave.device(), "sgx2-pages");
+	long touched = 0;
+	for (u64 where = at; where < at + 512 * page; touched++) {
+		const long had = fdinfo(enclave.device(), "sgx2-pages");
+		EXPECT_TRUE(whole(enclave.ask(request(Op::accept, where, page, REG | RW | PENDING))));
+		const long added = fdinfo(enclave.device(), "sgx2-pages") - had;
+		ASSERT_GT(added, 0);
+		where += static_cast<u64>(added) * page;
+	}
+	EXPECT_LE(fdinfo(enclave.device(), "sgx2-pages") - before, 2 * touched);
+}
+
 TEST_F(Edmm, NoAugmentMeansAFaultEachTime)
 {
 	ONLY_SGX2();
