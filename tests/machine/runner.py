@@ -35,6 +35,9 @@ exit status:
   126  the guest's kernel panicked; a warning counts (panic_on_warn)
 """
 
+# Kernels that scripts/build-kernel makes.
+BUILT = ('lab', 'debug', 'kcsan', 'next')
+
 # What a console says when the guest's kernel is done for, most telling first.
 TROUBLE = re.compile(r'BUG: |WARNING: |Oops|general protection fault|Kernel panic|UBSAN: |KASAN: |unable to handle|RIP: 0010')
 
@@ -55,7 +58,8 @@ class Parser(argparse.ArgumentParser):
 def parse(argv):
     p = Parser(prog='tests/machine/run', usage='tests/machine/run [option...] -- COMMAND...', epilog=CODES,
                formatter_class=argparse.RawDescriptionHelpFormatter, description=__doc__, allow_abbrev=False)
-    p.add_argument('--kernel', default='lab', metavar='stock|lab|debug|FILE', help="Debian 12's image, ours, ours with KASAN and lockdep, or a bzImage (lab)")
+    p.add_argument('--kernel', default='lab', metavar='stock|lab|debug|kcsan|next|FILE',
+                   help="Debian 12's image, ours, ours with KASAN and lockdep, with KCSAN, the newest Linux, or a bzImage (lab)")
     p.add_argument('--modules', metavar='DIR', help='lib/modules/VERSION of a --kernel FILE whose virtio is modular')
     p.add_argument('--driver', default='intree', choices=('intree', 'sgx2', 'none'),
                    help="who owns the EPC: the kernel's driver, ours, or nobody; the last two boot with nosgx (intree)")
@@ -136,7 +140,7 @@ def check(opt):
     for text in opt.param:
         if '=' not in text:
             bad(f'--param {text}: NAME=VALUE')
-    if opt.driver == 'sgx2' and opt.kernel not in ('lab', 'debug', 'stock') and not opt.ko:
+    if opt.driver == 'sgx2' and opt.kernel not in (*BUILT, 'stock') and not opt.ko:
         bad('--driver sgx2 with a kernel of yours wants --ko')
     if opt.ko and not os.path.isfile(opt.ko):
         bad(f'--ko {opt.ko}: no such file')
@@ -160,7 +164,7 @@ class Kernel:
 
     def __init__(self, opt):
         self.modules = None
-        if opt.kernel in ('lab', 'debug'):
+        if opt.kernel in BUILT:
             self.image = os.path.join(script('build-kernel', opt.kernel), 'bzImage')
         elif opt.kernel == 'stock':
             folder = script('fetch', 'stock')
