@@ -27,7 +27,7 @@ Device::~Device()
 Errno Device::open(const char *path, int flags)
 {
 	close();
-	fd_ = ::open(path, (flags ? flags : O_RDWR) | O_CLOEXEC);
+	fd_ = ::open(path, flags | O_CLOEXEC, 0600);
 	return errno_of(fd_);
 }
 

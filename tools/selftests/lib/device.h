@@ -2,6 +2,8 @@
 // /dev/sgx_enclave: one open file, and each of its calls with the struct as the caller has filled it.
 #pragma once
 
+#include <fcntl.h>
+
 #include "errors.h"
 #include "uapi.h"
 
@@ -30,7 +32,7 @@ public:
 	Device &operator=(const Device &) = delete;
 	~Device();
 
-	Errno open(const char *path = "/dev/sgx_enclave", int flags = 0);
+	Errno open(const char *path = "/dev/sgx_enclave", int flags = O_RDWR);
 	Errno close();
 	int fd() const { return fd_; }
 

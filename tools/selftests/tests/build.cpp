@@ -1,0 +1,395 @@
+// SPDX-License-Identifier: GPL-2.0
+// What makes an enclave: each error of CREATE, ADD_PAGES, INIT and PROVISION by itself, and what may be mapped how.
+
+#include <cstring>
+
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/personality.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fixture.h"
+
+using namespace sgx;
+
+namespace {
+
+constexpr u64 page = page_size, size = 16 * page;
+
+/// An open file and what is needed to go on by hand.
+class Build : public testing::Test {
+protected:
+	void SetUp() override
+	{
+		ASSERT_EQ(device.open(), 0);
+		secs.size = size;
+		secs.base = range.address();
+		secs.frame_pages = 1;
+		secs.attributes = attr_mode64 | attr_debug;
+		secs.xfrm = xfrm_legacy;
+		info.flags = REG | RW;
+		pages.src = source.address();
+		pages.length = page;
+		pages.secinfo = reinterpret_cast<u64>(&info);
+	}
+	void create() { ASSERT_EQ(device.create(secs), 0); }
+	Errno add(u64 offset, u64 length = page)
+	{
+		pages.offset = offset;
+		pages.length = length;
+		pages.count = 0;
+		return device.add_pages(pages);
+	}
+	/// Signed for an enclave without a page.
+	Sigstruct signature() const
+	{
+		Measurement m;
+		m.create(1, size);
+		Sigstruct s = sigstruct_for(secs, m.digest());
+		sign(s);
+		return s;
+	}
+
+	Device device;
+	Mapping range = Mapping::reserve(size);
+	Mapping source = Mapping(4 * page);
+	Secs secs = {};
+	SecInfo info = {};
+	sgx_enclave_add_pages pages = {};
+};
+
+TEST_F(Build, Create)
+{
+	EXPECT_EQ(device.call(SGX_IOC_ENCLAVE_CREATE, static_cast<u64>(0)), EFAULT);
+	EXPECT_EQ(device.create(static_cast<u64>(0)), EFAULT);
+	for (const u64 bad : {0UL, 3 * page, size + 1}) {
+		Secs other = secs;
+		other.size = bad;
+		EXPECT_EQ(device.create(other), EINVAL) << bad;
+	}
+	Secs other = secs;
+	other.size = page;
+	EXPECT_EQ(device.create(other), EIO) << "two pages at least, says ECREATE";
+	other = secs;
+	other.base += page;
+	EXPECT_EQ(device.create(other), EIO) << "aligned to its size";
+	other = secs;
+	other.attributes |= attr_init;
+	EXPECT_EQ(device.create(other), EIO);
+	other = secs;
+	other.xfrm = 1;
+	EXPECT_EQ(device.create(other), EIO);
+	create();
+	EXPECT_EQ(device.create(secs), EINVAL) << "once only";
+}
+
+TEST_F(Build, AddPagesArgument)
+{
+	EXPECT_EQ(add(0), EINVAL) << "not created";
+	create();
+	EXPECT_EQ(device.call(SGX_IOC_ENCLAVE_ADD_PAGES, static_cast<u64>(0)), EFAULT);
+	const sgx_enclave_add_pages good = pages;
+	for (const auto &[offset, length] : {std::pair<u64, u64>{1, page},
+					     {0, 0},
+					     {0, 1},
+					     {0, page + 1},
+					     {size, page},
+					     {0, size + page},
+					     {~0ULL - page + 1, page},
+					     {~0ULL - page + 1, 2 * page}})
+		EXPECT_EQ(add(offset, length), EINVAL) << offset << " " << length;
+	pages = good;
+	pages.src += 8;
+	EXPECT_EQ(add(0), EINVAL);
+	pages = good;
+	pages.secinfo = 0;
+	EXPECT_EQ(add(0), EFAULT);
+	pages = good;
+	for (const u64 flags : {type_bits(type_secs), type_bits(type_va), TRIM | RW, REG | W, REG | W | X, TCS | R,
+				REG | RW | PENDING, REG | RW | 64, REG | RW | 1UL << 16, REG | RW | 1UL << 63}) {
+		info.flags = flags;
+		EXPECT_EQ(add(0), EINVAL) << flags;
+	}
+	info.flags = REG | RW;
+	info.reserved[55] = 1;
+	EXPECT_EQ(add(0), EINVAL);
+	info.reserved[55] = 0;
+	EXPECT_EQ(add(0), 0);
+	EXPECT_EQ(pages.count, page);
+}
+
+TEST_F(Build, AddPagesSource)
+{
+	create();
+	pages.src = range.address();
+	EXPECT_EQ(add(0), EFAULT) << "no access to it";
+	EXPECT_EQ(pages.count, 0U);
+	ASSERT_EQ(protect(source.address() + 2 * page, page, PROT_NONE), 0);
+	pages.src = source.address();
+	EXPECT_EQ(add(0, 4 * page), EFAULT);
+	EXPECT_EQ(pages.count, 2 * page) << "what was added is told";
+	EXPECT_EQ(add(0), EBUSY) << "it is there";
+	ASSERT_EQ(protect(source.address(), page, PROT_READ), 0);
+	EXPECT_EQ(add(8 * page), 0) << "reading is enough";
+	std::memset(source.data() + page, 0xff, page);
+	info.flags = TCS;
+	pages.src = source.address() + page;
+	EXPECT_EQ(add(9 * page), EIO) << "EADD finds reserved fields set";
+	info.flags = REG | RW;
+	EXPECT_EQ(add(9 * page), 0) << "and that page is not lost for it";
+}
+
+/// A folder from whose files nothing may be executed.
+class NoExec {
+public:
+	NoExec() : good_(mkdir(path, 0700) == 0 && mount("tmpfs", path, "tmpfs", MS_NOEXEC, nullptr) == 0) {}
+	~NoExec()
+	{
+		if (good_)
+			umount2(path, MNT_DETACH);
+		rmdir(path);
+	}
+	NoExec(const NoExec &) = delete;
+	NoExec &operator=(const NoExec &) = delete;
+	bool good() const { return good_; }
+
+	static constexpr const char *path = "/tmp/sgx2-noexec", *file = "/tmp/sgx2-noexec/page";
+
+private:
+	bool good_;
+};
+
+// What the program itself could not execute does not become an enclave's, whatever permissions SECINFO asks for.
+TEST_F(Build, AddPagesNotFromNoexec)
+{
+	const NoExec folder;
+	if (!folder.good())
+		GTEST_SKIP() << "cannot mount a filesystem without execution here";
+	create();
+	Device file;
+	ASSERT_EQ(file.open(NoExec::file, O_RDWR | O_CREAT), 0);
+	ASSERT_EQ(ftruncate(file.fd(), page), 0);
+	ASSERT_EQ(map_fixed(file.fd(), source.address() + page, page, PROT_READ), 0);
+	pages.src = source.address() + page;
+	EXPECT_EQ(add(0), EACCES);
+	EXPECT_EQ(pages.count, 0U);
+	pages.src = source.address();
+	EXPECT_EQ(add(0, 2 * page), EACCES);
+	EXPECT_EQ(pages.count, page);
+}
+
+TEST_F(Build, InitArgument)
+{
+	Sigstruct s = signature();
+	EXPECT_EQ(device.init(s), EINVAL) << "not created";
+	create();
+	EXPECT_EQ(device.call(SGX_IOC_ENCLAVE_INIT, static_cast<u64>(0)), EFAULT);
+	EXPECT_EQ(device.init(static_cast<u64>(0)), EFAULT);
+	s.vendor = 1;
+	EXPECT_EQ(device.init(s), EINVAL);
+	s = signature();
+	s.attributes = s.attributes_mask = 1 << 3;
+	EXPECT_EQ(device.init(s), EINVAL);
+	s = signature();
+	s.miscselect = s.misc_mask = 1U << 31;
+	EXPECT_EQ(device.init(s), EINVAL);
+	s = signature();
+	s.xfrm = s.xfrm_mask = 1ULL << 62;
+	EXPECT_EQ(device.init(s), EINVAL);
+	s = signature();
+	s.signature[7] ^= 1;
+	EXPECT_EQ(device.init(s), EPERM);
+	s = signature();
+	s.mrenclave[0] ^= 1;
+	sign(s);
+	EXPECT_EQ(device.init(s), EPERM) << "another enclave's";
+	EXPECT_EQ(device.init(signature()), 0);
+	EXPECT_EQ(device.init(signature()), EINVAL) << "once only";
+	EXPECT_EQ(add(0), EINVAL) << "and then no page is added";
+}
+
+TEST_F(Build, VendorOfIntel)
+{
+	create();
+	Sigstruct s = signature();
+	s.vendor = 0x8086;
+	sign(s);
+	EXPECT_EQ(device.init(s), 0);
+}
+
+TEST_F(Build, Provision)
+{
+	secs.attributes |= attr_provision;
+	create();
+	EXPECT_EQ(device.init(signature()), EACCES);
+	EXPECT_EQ(device.call(SGX_IOC_ENCLAVE_PROVISION, static_cast<u64>(0)), EFAULT);
+	EXPECT_EQ(device.provision(~0ULL), EINVAL);
+	EXPECT_EQ(device.provision(static_cast<u64>(device.fd())), EINVAL);
+	Device key;
+	ASSERT_EQ(key.open("/dev/sgx_provision"), 0);
+	EXPECT_EQ(device.provision(static_cast<u64>(key.fd())), 0);
+	EXPECT_EQ(device.init(signature()), 0);
+}
+
+TEST_F(Build, TokenKeyIsNeverAllowed)
+{
+	secs.attributes |= attr_token;
+	create();
+	EXPECT_EQ(device.init(signature()), EACCES);
+}
+
+TEST_F(Build, MapBeforeCreate)
+{
+	EXPECT_EQ(map_fixed(device.fd(), range.address(), size, PROT_READ | PROT_WRITE | PROT_EXEC), 0);
+	EXPECT_EQ(mmap(nullptr, page, PROT_READ, MAP_PRIVATE, device.fd(), 0), MAP_FAILED);
+	EXPECT_EQ(errno, EINVAL);
+	// Gramine's: nearly all of a terabyte at 0.
+	void *at = mmap(reinterpret_cast<void *>(0x10000), (1UL << 40) - 0x10000, PROT_READ | PROT_WRITE | PROT_EXEC,
+			MAP_SHARED | MAP_FIXED_NOREPLACE, device.fd(), 0);
+	if (at != MAP_FAILED)
+		EXPECT_EQ(munmap(at, (1UL << 40) - 0x10000), 0);
+	else
+		EXPECT_EQ(errno, EEXIST);
+	create();
+	info.flags = REG | R;
+	EXPECT_EQ(add(0), 0);
+	// What was mapped too widely is refused when it is touched; the page itself is not to be written.
+	EXPECT_EQ(protect(range.address(), page, PROT_READ | PROT_WRITE), EACCES);
+	EXPECT_EQ(protect(range.address(), page, PROT_READ), 0);
+	EXPECT_EQ(protect(range.address() + page, page, PROT_READ | PROT_EXEC), 0) << "nothing is there yet";
+}
+
+TEST_F(Build, MapAfterInit)
+{
+	create();
+	ASSERT_EQ(device.init(signature()), 0);
+	EXPECT_EQ(map_fixed(device.fd(), range.address(), size, PROT_READ | PROT_WRITE), 0);
+	EXPECT_EQ(mmap(nullptr, page, PROT_READ, MAP_SHARED, device.fd(), 0), MAP_FAILED) << "outside of ELRANGE";
+	EXPECT_EQ(errno, EACCES);
+	ASSERT_NE(personality(READ_IMPLIES_EXEC), -1);
+	EXPECT_EQ(map_fixed(device.fd(), range.address(), page, PROT_READ), EACCES);
+	personality(0);
+}
+
+TEST_F(Build, MapOfAReadOnlyFile)
+{
+	Device reader;
+	ASSERT_EQ(reader.open("/dev/sgx_enclave", O_RDONLY), 0);
+	EXPECT_EQ(reader.create(secs), 0);
+	EXPECT_EQ(map_fixed(reader.fd(), range.address(), page, PROT_READ), 0);
+	EXPECT_EQ(map_fixed(reader.fd(), range.address(), page, PROT_READ | PROT_WRITE), EACCES);
+	EXPECT_EQ(protect(range.address(), page, PROT_READ | PROT_WRITE), EACCES);
+}
+
+TEST_F(Build, Mremap)
+{
+	ONLY_SGX2();
+	create();
+	ASSERT_EQ(map_fixed(device.fd(), range.address(), 2 * page, PROT_READ), 0);
+	const Mapping elsewhere(2 * page);
+	EXPECT_EQ(mremap(range.data(), 2 * page, 2 * page, MREMAP_MAYMOVE | MREMAP_FIXED, elsewhere.data()), MAP_FAILED);
+}
+
+TEST(Fork, ChildAndParentShare)
+{
+	const Enclave enclave;
+	Request r = request(Op::secret, 0);
+	r.value = 1234;
+	enclave.ask(r);
+	const pid_t child = fork();
+	if (child == 0) {
+		bool good = false;
+		try {
+			r.value = 5678;
+			good = enclave.ask(r).result == 1234;
+		} catch (const Failed &) {
+		}
+		_exit(good ? 0 : 1);
+	}
+	int status = 0;
+	ASSERT_EQ(waitpid(child, &status, 0), child);
+	EXPECT_EQ(status, 0);
+	EXPECT_EQ(enclave.ask(r).result, 5678U);
+}
+
+/// One word through /proc/self/mem; false if that is refused.
+bool debug(u64 at, u64 &value, bool write)
+{
+	const int fd = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
+	const ssize_t got = write ? pwrite(fd, &value, 8, static_cast<off_t>(at)) : pread(fd, &value, 8, static_cast<off_t>(at));
+	close(fd);
+	return got == 8;
+}
+
+TEST(Debug, ReadsAndWritesADebugEnclave)
+{
+	const Enclave enclave;
+	const u64 where = enclave.at(enclave.image().heap) + 12;
+	u64 value = 0x1122334455667788;
+	EXPECT_TRUE(debug(where, value, true));
+	EXPECT_EQ(enclave.ask(request(Op::read, where)).result, 0x1122334455667788U);
+	value = 0;
+	EXPECT_TRUE(debug(where, value, false));
+	EXPECT_EQ(value, 0x1122334455667788U);
+	// A TCS: what gdb does to let breakpoints work.
+	value = tcs_dbgoptin;
+	EXPECT_TRUE(debug(enclave.threads[0] + 8, value, true));
+	EXPECT_FALSE(debug(enclave.threads[0], value, true));
+	enclave.map(enclave.image().end, page, PROT_READ | PROT_WRITE);
+	EXPECT_FALSE(debug(enclave.at(enclave.image().end), value, false)) << "nothing is there";
+}
+
+TEST(Debug, ProductionEnclaveIsClosed)
+{
+	Options options;
+	options.attributes = attr_mode64;
+	const Enclave enclave(options);
+	enclave.ask(request(Op::nothing, 0));
+	u64 value = 0;
+	EXPECT_FALSE(debug(enclave.at(enclave.image().heap), value, false));
+	EXPECT_FALSE(debug(enclave.at(enclave.image().heap), value, true));
+}
+
+TEST(Entry, RegistersSurviveExits)
+{
+	const Enclave enclave;
+	Beat beat = {};
+	Request r = request(Op::registers, reinterpret_cast<u64>(&beat));
+	std::thread clock([&] {
+		while (!beat.inside)
+			std::this_thread::yield();
+		usleep(200000);
+		beat.stop = 1;
+	});
+	u32 leaf = EENTER;
+	while (!enclave.enter(r, 0, leaf).normal())
+		leaf = ERESUME;
+	clock.join();
+	EXPECT_EQ(r.result, 0U);
+	EXPECT_GT(beat.count, 100U);
+}
+
+TEST(Entry, ThreadsInParallel)
+{
+	const Enclave enclave;
+	std::vector<std::thread> threads;
+	std::atomic<unsigned> good = 0;
+	for (unsigned i = 0; i < 4; i++) {
+		threads.emplace_back([&, i] {
+			const u64 at = enclave.at(enclave.image().heap) + i * 4 * page;
+			for (unsigned round = 0; round < 50; round++) {
+				Request fill = request(Op::fill, at, 4 * page), check = request(Op::check, at, 4 * page);
+				fill.value = check.value = i * 100 + round;
+				enclave.ask(fill, i);
+				good += enclave.ask(check, i).result == 0;
+			}
+		});
+	}
+	for (auto &thread : threads)
+		thread.join();
+	EXPECT_EQ(good, 200U);
+}
+
+} // namespace
