@@ -98,6 +98,15 @@ u64 Monitor::counter(unsigned index) const
 	return read(SGX2_DEV_COUNTERS + 8 * index);
 }
 
+std::vector<u64> Monitor::counters() const
+{
+	std::vector<u64> all(SGX2_DEV_CTR_COUNT);
+	write(SGX2_DEV_COMMAND, SGX2_DEV_CMD_SNAPSHOT);
+	for (unsigned i = 0; i < all.size(); i++)
+		all[i] = read(SGX2_DEV_COUNTERS + 8 * i);
+	return all;
+}
+
 void Monitor::inject(unsigned reg, u64 rate) const
 {
 	write(SGX2_DEV_INJ_SEED, 1);

@@ -33,6 +33,8 @@ public:
 
 	// Counter by an index macro of sgx2_device.h, now.
 	u64 counter(unsigned index) const;
+	// All of them, at one moment.
+	std::vector<u64> counters() const;
 	// Rates per million, by the offset of a SGX2_DEV_INJ_* register; calm() sets all to 0.
 	void inject(unsigned reg, u64 rate) const;
 	void calm() const;

@@ -91,6 +91,20 @@ void each_page(Request &r, u32 leaf)
 	r.status = Status::done;
 }
 
+void touch(Request &r)
+{
+	const u64 first = r.address, last = first + r.length, value = r.value;
+	const bool down = r.descending != 0;
+	for (u64 done = 0; first + done < last; done += page_size) {
+		volatile u64 &at = word(down ? last - page_size - done : first + done);
+		if (value)
+			at = value;
+		else
+			r.result = at;
+	}
+	r.done = last - first;
+}
+
 void fill(Request &r)
 {
 	const u64 first = r.address, last = first + r.length, seed = r.value;
@@ -223,6 +237,9 @@ bool serve_memory(Request &r)
 	case Op::clear:
 		memset(reinterpret_cast<void *>(r.address), 0, r.length);
 		r.done = r.length;
+		break;
+	case Op::touch:
+		touch(r);
 		break;
 	case Op::fill:
 		fill(r);

@@ -113,7 +113,7 @@ void *vdso_function(const char *wanted)
 
 } // namespace
 
-Image Image::load(std::span<const u8> elf)
+Image Image::load(std::span<const u8> elf, u64 heap_pages)
 {
 	const auto &header = at_offset<Elf64_Ehdr>(elf, 0);
 	const Layout layout = layout_of(elf);
@@ -130,8 +130,8 @@ Image Image::load(std::span<const u8> elf)
 		image.segments.push_back(std::move(segment));
 	}
 	image.heap = next;
-	image.heap_length = layout.heap_pages * page_size;
-	image.segments.push_back({next, REG | RW, std::vector<u8>(image.heap_length)});
+	image.heap_length = (heap_pages ? heap_pages : layout.heap_pages) * page_size;
+	image.segments.push_back({next, REG | RW, std::vector<u8>(image.heap_length), heap_pages == 0});
 	next += image.heap_length;
 	for (u32 i = 0; i < layout.threads; i++)
 		add_thread(image, layout, header.e_entry, next);
@@ -140,7 +140,7 @@ Image Image::load(std::span<const u8> elf)
 	return image;
 }
 
-Enclave::Enclave(const Options &options) : image_(Image::load(embedded_worker()))
+Enclave::Enclave(const Options &options) : image_(Image::load(embedded_worker(), options.heap_pages))
 {
 	if (options.size)
 		image_.size = options.size;
@@ -188,11 +188,12 @@ void Enclave::add(const Segment &segment, Measurement &measurement) const
 	pages.offset = segment.offset;
 	pages.length = segment.content.size();
 	pages.secinfo = reinterpret_cast<u64>(&info);
-	pages.flags = SGX_PAGE_MEASURE;
+	pages.flags = segment.measured ? SGX_PAGE_MEASURE : 0;
 	must(device_.add_pages(pages), "ADD_PAGES");
 	for (u64 done = 0; done < segment.content.size(); done += page_size) {
 		measurement.add(segment.offset + done, segment.secinfo);
-		measurement.extend_page(segment.offset + done, segment.content.data() + done);
+		if (segment.measured)
+			measurement.extend_page(segment.offset + done, segment.content.data() + done);
 	}
 }
 

@@ -30,6 +30,8 @@ struct Segment {
 	/// SECINFO.FLAGS.
 	u64 secinfo;
 	std::vector<u8> content;
+	/// By EEXTEND; if not, its content is not part of the enclave's identity.
+	bool measured = true;
 };
 
 /// What an ELF file of enclaves/ says, laid out: segments, heap, and the pages of each thread.
@@ -42,7 +44,8 @@ struct Image {
 	std::vector<u64> tcs;
 	std::vector<Segment> segments;
 
-	static Image load(std::span<const u8> elf);
+	/// With a heap of so many pages, which is not measured then, or the one that the file asks for.
+	static Image load(std::span<const u8> elf, u64 heap_pages = 0);
 };
 
 /// What may differ from the ordinary.
@@ -50,6 +53,8 @@ struct Options {
 	u64 attributes = attr_mode64 | attr_debug;
 	/// Pages of 2 MiB more of ELRANGE than the image asks for, as a power of two; 0 for none.
 	u64 size = 0;
+	/// Pages of heap instead of the image's; 0 for those.
+	u64 heap_pages = 0;
 	bool init = true;
 	bool map = true;
 };

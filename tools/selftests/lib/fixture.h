@@ -2,15 +2,14 @@
 // What tests have in common: requests in short, threads that stay inside, and the machine's own count of what happened.
 #pragma once
 
-#include <atomic>
 #include <memory>
-#include <thread>
 
 #include <gtest/gtest.h>
 
 #include "../../../tests/isa/program/monitor.h"
 #include "driver.h"
 #include "enclave.h"
+#include "inside.h"
 
 namespace sgx {
 
@@ -18,16 +17,6 @@ namespace sgx {
 #define ONLY_SGX2()             \
 	if (!Driver::is_sgx2()) \
 	GTEST_SKIP() << "only sgx2 has, or does, this"
-
-inline Request request(Op op, u64 address, u64 length = 0, u64 secinfo = 0)
-{
-	Request r = {};
-	r.op = op;
-	r.address = address;
-	r.length = length;
-	r.secinfo = secinfo;
-	return r;
-}
 
 /// All of the range was done.
 inline testing::AssertionResult whole(const Request &r)
@@ -37,35 +26,6 @@ inline testing::AssertionResult whole(const Request &r)
 	return testing::AssertionFailure() << "status " << static_cast<u64>(r.status) << ", result " << r.result << " after "
 					   << r.done << " of " << r.length << " bytes";
 }
-
-/// A thread of the enclave that is inside, and stays, until this goes.
-class Inside {
-public:
-	Inside(const Enclave &enclave, unsigned thread) : thread_([this, &enclave, thread] { run(enclave, thread); })
-	{
-		while (!beat_.inside)
-			std::this_thread::yield();
-	}
-	~Inside()
-	{
-		beat_.stop = 1;
-		thread_.join();
-	}
-	Inside(const Inside &) = delete;
-	Inside &operator=(const Inside &) = delete;
-
-private:
-	void run(const Enclave &enclave, unsigned thread)
-	{
-		Request r = request(Op::spin, reinterpret_cast<u64>(&beat_));
-		u32 leaf = EENTER;
-		while (!enclave.enter(r, thread, leaf).normal())
-			leaf = ERESUME;
-	}
-
-	Beat beat_ = {};
-	std::thread thread_;
-};
 
 /// What the machine and the driver counted since this was made.
 class Count {

@@ -16,6 +16,7 @@ enum class Op : u64 {
 	fill,	     ///< the range's pattern with seed value
 	check,	     ///< result = how many words of the range differ from that pattern, extra = the address of the first
 	clear,	     ///< zeroes
+	touch,	     ///< reads a word of each page of the range, or writes value there if that is not 0
 	run,	     ///< result = what the function at address returns for value
 	leaf,	     ///< ENCLU with RAX, RBX, RCX, RDX = value, address, length, source; result = RAX
 	accept,	     ///< EACCEPT of each page of the range with secinfo

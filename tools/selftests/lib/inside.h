@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0
+// A thread that is inside an enclave and stays there, and requests in short.
+#pragma once
+
+#include <thread>
+
+#include "enclave.h"
+
+namespace sgx {
+
+inline Request request(Op op, u64 address, u64 length = 0, u64 secinfo = 0)
+{
+	Request r = {};
+	r.op = op;
+	r.address = address;
+	r.length = length;
+	r.secinfo = secinfo;
+	return r;
+}
+
+/// A thread of the enclave that is inside, and stays, until this goes.
+class Inside {
+public:
+	Inside(const Enclave &enclave, unsigned thread) : thread_([this, &enclave, thread] { run(enclave, thread); })
+	{
+		while (!beat_.inside)
+			std::this_thread::yield();
+	}
+	~Inside()
+	{
+		beat_.stop = 1;
+		thread_.join();
+	}
+	Inside(const Inside &) = delete;
+	Inside &operator=(const Inside &) = delete;
+
+	/// How often it has been round its loop.
+	u64 turns() const { return beat_.count; }
+
+private:
+	void run(const Enclave &enclave, unsigned thread)
+	{
+		Request r = request(Op::spin, reinterpret_cast<u64>(&beat_));
+		u32 leaf = EENTER;
+		while (!enclave.enter(r, thread, leaf).normal())
+			leaf = ERESUME;
+	}
+
+	Beat beat_ = {};
+	std::thread thread_;
+};
+
+} // namespace sgx
