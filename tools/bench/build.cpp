@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0
+// Building an enclave, its first touch, its end; and what it all takes of the kernel's memory.
+
+#include "work.h"
+
+#include <bit>
+#include <cstring>
+
+namespace sgx {
+
+namespace {
+
+/// CREATE and ADD_PAGES of an enclave that stays without a thread, and the end of it.
+void build(Bench &bench, u64 pages, bool measured)
+{
+	const u64 size = std::bit_ceil(pages * page_size), piece = std::min<u64>(pages, 4096) * page_size;
+	const Mapping range = Mapping::reserve(size), source(piece);
+	std::memset(source.data(), 1, piece);
+	Secs secs = {};
+	secs.size = size;
+	secs.base = range.address();
+	secs.frame_pages = 1;
+	secs.attributes = attr_mode64 | attr_debug;
+	secs.xfrm = xfrm_legacy;
+	SecInfo info = {};
+	info.flags = REG | RW;
+	Device device;
+	must(device.open(), "opening /dev/sgx_enclave");
+	const Sample built = bench.meter.measure(&device, [&] {
+		must(device.create(secs), "CREATE");
+		for (u64 done = 0; done < pages * page_size; done += piece) {
+			sgx_enclave_add_pages add = {};
+			add.src = source.address();
+			add.offset = done;
+			add.length = piece;
+			add.secinfo = reinterpret_cast<u64>(&info);
+			add.flags = measured ? SGX_PAGE_MEASURE : 0;
+			must(device.add_pages(add), "ADD_PAGES");
+		}
+	});
+	bench.results.add(measured ? "build-measured" : "build", pages, 0, built);
+	if (!measured)
+		bench.results.add("teardown-built", pages, 0,
+				  bench.meter.measure(nullptr, [&] { must(device.close(), "close"); }));
+}
+
+void first_touch(Bench &bench, u64 pages)
+{
+	Options options;
+	options.heap_pages = pages;
+	options.size = std::bit_ceil((pages + 1024) * page_size);
+	const Enclave enclave(options);
+	enclave.ask(request(Op::nothing, 0));
+	Request r = request(Op::touch, enclave.at(enclave.image().heap), pages * page_size);
+	bench.results.add("first-touch", pages, 0, bench.meter.measure(&enclave.device(), [&] { whole(enclave, r); }));
+}
+
+/// What a page of a dense enclave takes of the kernel's memory, and a page of EPC, used or not.
+void memory(Bench &bench, u64 pages)
+{
+	const Subject s(bench.meter, pages);
+	const long before = Meter::memory();
+	s.accept(REG | RW | PENDING);
+	const long after = Meter::memory();
+	Sample sample;
+	sample["bytes"] = after - before;
+	bench.results.add("memory-enclave", pages, 0, sample);
+	sample["bytes"] = Meter::epc_memory();
+	bench.results.add("memory-epc", Processor::epc_bytes() / page_size, 0, sample);
+}
+
+} // namespace
+
+void measure_build(Bench &bench)
+{
+	// What fills them lies in the guest's memory as well.
+	constexpr u64 most = 1 << 15;
+	for (const u64 pages : bench.plan.pages) {
+		if (pages > most)
+			break;
+		build(bench, pages, false);
+		build(bench, pages, true);
+		first_touch(bench, pages);
+	}
+	memory(bench, bench.plan.pages.back());
+}
+
+} // namespace sgx

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0
+// Measures what work on an enclave costs with the driver that runs here, one JSON object a line; scripts/bench compares two drivers.
+
+#include <algorithm>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "work.h"
+
+using namespace sgx;
+
+namespace {
+
+struct Work {
+	const char *name;
+	void (*run)(Bench &bench);
+};
+
+constexpr Work works[] = {
+	{"life", measure_life},	    {"growth", measure_growth},	  {"build", measure_build},
+	{"paging", measure_paging}, {"threads", measure_threads}, {"traces", measure_traces},
+};
+
+} // namespace
+
+int main(int argc, char **argv)
+{
+	CLI::App app("Measures a driver of SGX on the SGX2 machine");
+	Plan plan;
+	std::vector<std::string> names;
+	for (const Work &w : works)
+		names.emplace_back(w.name);
+	app.add_option("works", plan.works, "which: " + fmt::format("{}", fmt::join(names, ", ")))
+		->required()
+		->check(CLI::IsMember(names));
+	app.add_option("--pages", plan.pages, "sizes of ranges, ascending")->delimiter(',');
+	app.add_option("--inside", plan.inside, "how many threads stay inside, 0 to 3 each")->delimiter(',');
+	app.add_option("--times", plan.times, "for paging: how many EPCs large")->delimiter(',');
+	CLI11_PARSE(app, argc, argv);
+	if (plan.pages.empty())
+		plan.pages = {4096};
+	if (plan.inside.empty())
+		plan.inside = {0};
+	if (plan.times.empty())
+		plan.times = {2};
+	Results results;
+	try {
+		plan.own = Driver::is_sgx2();
+		const Meter meter;
+		Bench bench = {meter, plan, results};
+		for (const Work &w : works) {
+			if (std::find(plan.works.begin(), plan.works.end(), w.name) != plan.works.end())
+				w.run(bench);
+		}
+	} catch (const Failed &failed) {
+		results.print();
+		fmt::print(stderr, "{}\n", failed.what());
+		return 1;
+	}
+	results.print();
+	return 0;
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0
+// Enclaves larger than the EPC: written out as they grow, and then by each touch one page out and one in.
+
+#include "work.h"
+
+#include <fmt/format.h>
+
+namespace sgx {
+
+void measure_paging(Bench &bench)
+{
+	const u64 epc = Processor::epc_bytes() / page_size;
+	for (const u64 times : bench.plan.times) {
+		for (const unsigned inside : bench.plan.inside) {
+			const Subject s(bench.meter, epc * times, inside);
+			const auto row = [&](const char *name, const std::function<void()> &work) {
+				bench.results.add(fmt::format("{}-{}x", name, times), epc * times, inside, s.measure(work));
+			};
+			row("evict", [&] { s.accept(REG | RW | PENDING); });
+			row("reload", [&] { s.touch(); });
+			row("reload-written", [&] { s.touch(1); });
+		}
+	}
+}
+
+} // namespace sgx

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0
+// Reads the counters of the machine, of the kernel and of sgx2.
+
+#include "sample.h"
+
+#include <cstdio>
+#include <fstream>
+#include <sstream>
+
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+namespace sgx {
+
+namespace {
+
+constexpr unsigned results = 34;
+
+const std::map<unsigned, const char *> encls_names = {
+	{0x00, "ECREATE"}, {0x01, "EADD"}, {0x02, "EINIT"},  {0x03, "EREMOVE"}, {0x06, "EEXTEND"},
+	{0x07, "ELDB"},	   {0x08, "ELDU"}, {0x09, "EBLOCK"}, {0x0a, "EPA"},	{0x0b, "EWB"},
+	{0x0c, "ETRACK"},  {0x0d, "EAUG"}, {0x0e, "EMODPR"}, {0x0f, "EMODT"},
+};
+const std::map<unsigned, const char *> enclu_names = {
+	{EENTER, "EENTER"},   {ERESUME, "ERESUME"}, {EEXIT, "EEXIT"},
+	{EACCEPT, "EACCEPT"}, {EMODPE, "EMODPE"},   {EACCEPTCOPY, "EACCEPTCOPY"},
+};
+
+/// A line of /proc/interrupts, all CPUs together.
+long interrupts(const std::string &name)
+{
+	std::ifstream file("/proc/interrupts");
+	for (std::string line; std::getline(file, line);) {
+		std::istringstream words(line);
+		std::string first;
+		words >> first;
+		if (first != name + ":")
+			continue;
+		long sum = 0;
+		for (long n = 0; words >> n;)
+			sum += n;
+		return sum;
+	}
+	return 0;
+}
+
+long meminfo(const std::string &name)
+{
+	std::ifstream file("/proc/meminfo");
+	for (std::string line; std::getline(file, line);) {
+		if (line.starts_with(name + ":"))
+			return std::stol(line.substr(name.size() + 1)) * 1024;
+	}
+	return 0;
+}
+
+} // namespace
+
+Sample &operator+=(Sample &a, const Sample &b)
+{
+	for (const auto &[name, value] : b)
+		a[name] += value;
+	return a;
+}
+
+Meter::Meter() : monitor_(isa::Monitor::find())
+{
+	if (!monitor_)
+		throw Failed("this is not the SGX2 machine: it has no counters");
+}
+
+u64 Meter::stamp()
+{
+	u32 low = 0, high = 0;
+	asm volatile("rdtsc" : "=a"(low), "=d"(high) : : "memory");
+	return static_cast<u64>(high) << 32 | low;
+}
+
+long Meter::memory()
+{
+	return meminfo("MemTotal") - meminfo("MemFree") - meminfo("PageTables");
+}
+
+long Meter::epc_memory()
+{
+	std::ifstream file("/proc/vmallocinfo");
+	long sum = 0;
+	for (std::string line; std::getline(file, line);) {
+		// Where the EPC itself is mapped has an address.
+		if (line.find(" sgx") == std::string::npos || line.find("phys=") != std::string::npos)
+			continue;
+		std::istringstream words(line);
+		std::string range;
+		long size = 0;
+		words >> range >> size;
+		// The last page is a guard that takes no memory.
+		sum += size - static_cast<long>(page_size);
+	}
+	return sum;
+}
+
+Sample Meter::read(const Device *device) const
+{
+	const std::vector<u64> all = monitor_->counters();
+	const auto leaf = [&](unsigned first) {
+		long sum = 0;
+		for (unsigned result = 0; result < results; result++)
+			sum += static_cast<long>(all.at(first + result));
+		return sum;
+	};
+	Sample s;
+	for (const auto &[number, name] : encls_names)
+		s[name] = leaf(SGX2_DEV_CTR_ENCLS(number, 0));
+	for (const auto &[number, name] : enclu_names)
+		s[name] = leaf(SGX2_DEV_CTR_ENCLU(number, 0));
+	s["ETRACK 17"] = static_cast<long>(all.at(SGX2_DEV_CTR_ENCLS(0x0c, 17)));
+	s["EWB 11"] = static_cast<long>(all.at(SGX2_DEV_CTR_ENCLS(0x0b, 11)));
+	s["exits by fault"] = static_cast<long>(all.at(SGX2_DEV_CTR_AEX_EXCEPTION(vector_pf)));
+	s["exits by interrupt"] = static_cast<long>(all.at(SGX2_DEV_CTR_AEX_INTERRUPT));
+	s["TLB fills"] = static_cast<long>(all.at(SGX2_DEV_CTR_TLB_FILLS));
+	s["interrupts"] = interrupts("CAL");
+	s["TLB interrupts"] = interrupts("TLB");
+	rusage usage = {};
+	getrusage(RUSAGE_SELF, &usage);
+	s["faults"] = usage.ru_minflt + usage.ru_majflt;
+	if (device) {
+		const long rounds = fdinfo(*device, "sgx2-interrupt-rounds");
+		if (rounds >= 0)
+			s["rounds"] = rounds;
+	}
+	return s;
+}
+
+Sample Meter::difference(const Sample &before, const Sample &after, u64 ticks)
+{
+	Sample s;
+	for (const auto &[name, value] : after) {
+		const auto was = before.find(name);
+		if (const long d = value - (was == before.end() ? 0 : was->second))
+			s[name] = d;
+	}
+	s["instructions"] = static_cast<long>(ticks);
+	return s;
+}
+
+void Results::add(const std::string &work, u64 pages, unsigned inside, const Sample &sample)
+{
+	std::string line = fmt::format(R"({{"work": "{}", "pages": {}, "inside": {})", work, pages, inside);
+	for (const auto &[name, value] : sample)
+		line += fmt::format(R"(, "{}": {})", name, value);
+	lines_.push_back(line + "}");
+}
+
+void Results::print() const
+{
+	for (const auto &line : lines_)
+		fmt::print("{}\n", line);
+	std::fflush(stdout);
+}
+
+} // namespace sgx
