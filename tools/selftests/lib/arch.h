@@ -108,7 +108,7 @@ struct alignas(4096) Tcs {
 static_assert(sizeof(Tcs) == 4096 && offsetof(Tcs, reserved) == 72);
 
 /// TCS.FLAGS.
-constexpr u64 tcs_dbgoptin = 1;
+constexpr u64 tcs_dbgoptin = 1, tcs_aexnotify = 2;
 
 constexpr std::size_t rsa_bytes = 384;
 

@@ -3,6 +3,8 @@
 
 #include "driver.h"
 
+#include <fstream>
+
 #include <cpuid.h>
 #include <unistd.h>
 
@@ -44,21 +46,41 @@ bool Driver::offers(unsigned long ioctl_number)
 	return !device.open() && device.call(ioctl_number, nullptr) != ENOTTY;
 }
 
+bool Driver::allows_dynamic_code()
+{
+	std::ifstream file("/sys/module/sgx2/parameters/dynamic_code");
+	// Only sgx2 has a word in this.
+	return file.get() != 'N';
+}
+
 bool Processor::has_sgx2()
 {
 	return (cpuid(sgx_leaf, 0).a & 2) != 0;
 }
 
-u64 Processor::epc_bytes()
+bool Processor::has_updatesvn()
+{
+	return (cpuid(sgx_leaf, 0).a & 1 << 10) != 0;
+}
+
+std::vector<Processor::Section> Processor::epc_sections()
 {
 	constexpr u32 whole_pages = 0xfffff000, high_part = 0xfffff;
-	u64 sum = 0;
+	std::vector<Section> sections;
 	for (u32 i = 2; i < 10; i++) {
 		const Leaf l = cpuid(sgx_leaf, i);
 		if ((l.a & 0xf) != 1)
 			break;
-		sum += join(l.d & high_part, l.c & whole_pages);
+		sections.push_back({join(l.b & high_part, l.a & whole_pages), join(l.d & high_part, l.c & whole_pages)});
 	}
+	return sections;
+}
+
+u64 Processor::epc_bytes()
+{
+	u64 sum = 0;
+	for (const Section &section : epc_sections())
+		sum += section.size;
 	return sum;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "arch.h"
 
@@ -15,11 +16,19 @@ struct Driver {
 	static bool is_sgx2() { return name() == "sgx2"; }
 	/// Whether it knows a call: an unknown one is ENOTTY.
 	static bool offers(unsigned long ioctl_number);
+	/// Whether an enclave that is created now may run code that comes after EINIT.
+	static bool allows_dynamic_code();
 };
 
 /// By CPUID.
 struct Processor {
 	static bool has_sgx2();
+	static bool has_updatesvn();
+	/// A contiguous piece of EPC, by physical address.
+	struct Section {
+		u64 base, size;
+	};
+	static std::vector<Section> epc_sections();
 	/// All sections together.
 	static u64 epc_bytes();
 	/// SECS.SIZE must be below 2 to this.

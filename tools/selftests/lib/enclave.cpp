@@ -145,7 +145,15 @@ Enclave::Enclave(const Options &options) : image_(Image::load(embedded_worker(),
 	if (options.size)
 		image_.size = options.size;
 	range_ = Mapping::reserve(image_.size);
+	image_.segments.insert(image_.segments.end(), options.more.begin(), options.more.end());
+	for (Segment &segment : image_.segments) {
+		// The processor wants both or neither.
+		if (segment.secinfo == TCS && options.attributes & attr_aexnotify)
+			segment.content[offsetof(Tcs, flags)] |= tcs_aexnotify;
+	}
 	must(device_.open(), "opening /dev/sgx_enclave");
+	if (options.before != PROT_NONE)
+		map(0, image_.size, options.before);
 	Secs secs = {};
 	secs.size = image_.size;
 	secs.base = range_.address();

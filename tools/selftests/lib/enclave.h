@@ -57,6 +57,10 @@ struct Options {
 	u64 heap_pages = 0;
 	bool init = true;
 	bool map = true;
+	/// Map all of ELRANGE with these before CREATE, as Gramine does.
+	int before = PROT_NONE;
+	/// Segments beyond those of the image.
+	std::vector<Segment> more;
 };
 
 /// A built enclave. What does not work throws Failed.

@@ -32,4 +32,47 @@ sgx_enter:
 	ret
 	.size	sgx_enter, . - sgx_enter
 
+/*
+ * int sgx_enter_raw(void *request, unsigned leaf, void *tcs): the same without the vDSO. 0 after EEXIT; 1 when the handler of a signal
+ * went on at sgx_raw_left, with RIP at one of the two instructions before: where it came in, or where an AEX left it. An enclave that is
+ * resumed leaves with the stack of the entry, so the stack of this call is kept here.
+ */
+	.section .tbss, "awT", @nobits
+	.balign	8
+raw_stack:
+	.quad	0
+
+	.text
+	.globl	sgx_enter_raw, sgx_raw_enter, sgx_raw_resume, sgx_raw_left
+	.type	sgx_enter_raw, @function
+sgx_enter_raw:
+	pushq	%rbp
+	pushq	%rbx
+	pushq	%r12
+	pushq	%r13
+	pushq	%r14
+	pushq	%r15
+	movq	%rsp, %fs:raw_stack@tpoff
+	movl	%esi, %eax
+	movq	%rdx, %rbx
+	leaq	sgx_raw_resume(%rip), %rcx
+sgx_raw_enter:
+	enclu
+	xorl	%eax, %eax
+	jmp	1f
+sgx_raw_resume:
+	enclu
+	ud2
+sgx_raw_left:
+	movl	$1, %eax
+1:	movq	%fs:raw_stack@tpoff, %rsp
+	popq	%r15
+	popq	%r14
+	popq	%r13
+	popq	%r12
+	popq	%rbx
+	popq	%rbp
+	ret
+	.size	sgx_enter_raw, . - sgx_enter_raw
+
 	.section .note.GNU-stack, "", @progbits

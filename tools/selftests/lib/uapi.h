@@ -11,6 +11,9 @@ namespace sgx {
 /// Numbers of the calls that only sgx2 has. Their structs begin with their size.
 constexpr unsigned long ioc_query = 0xA440, ioc_configure = 0xA441, ioc_reset = 0xA442, ioc_augment = 0xA443;
 
+/// Query::features.
+constexpr u64 query_sgx2 = 1, query_dynamic_code = 2;
+
 struct Query {
 	u32 size;
 	u32 abi;
