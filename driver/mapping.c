@@ -116,6 +116,11 @@ int sgx2_mmap(struct file *file, struct vm_area_struct *vma)
 	vma->vm_private_data = enclave;
 	vma->vm_pgoff = vma->vm_start >> PAGE_SHIFT;
 	vm_flags_set(vma, VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP | VM_IO);
+	/* Runtimes reserve all of ELRANGE so, and use it for data. */
+	if (sgx2_policy_idle_exec(enclave, vma->vm_flags)) {
+		vm_flags_clear(vma, VM_EXEC);
+		vma->vm_page_prot = vm_get_page_prot(vma->vm_flags);
+	}
 	return 0;
 }
 
@@ -141,10 +146,15 @@ static int sgx2_vma_mremap(struct vm_area_struct *vma)
 static int sgx2_vma_mprotect(struct vm_area_struct *vma, unsigned long start, unsigned long end,
 			     unsigned long flags)
 {
+	struct sgx2_enclave *enclave = vma->vm_private_data;
 	int ret;
 
-	ret = sgx2_may_map_counted(vma->vm_private_data, start, end, flags);
-	return ret ? ret : sgx2_mprotect(vma->vm_private_data, start, end, flags);
+	if (sgx2_policy_idle_exec(enclave, flags)) {
+		sgx2_policy_refused(enclave, start);
+		return -EACCES;
+	}
+	ret = sgx2_may_map_counted(enclave, start, end, flags);
+	return ret ? ret : sgx2_mprotect(enclave, start, end, flags);
 }
 
 /**
@@ -167,9 +177,9 @@ static int sgx2_map_pte(pte_t *pte, unsigned long address, void *data)
 	pte_t entry;
 
 	if (page->state != SGX2_RESIDENT || !pte_none(*pte) ||
-	    !sgx2_policy_may_touch(map->chunk->enclave, page, vma->vm_flags))
+	    !sgx2_policy_may_touch(page, vma->vm_flags))
 		return 0;
-	entry = pfn_pte(sgx2_epc_pfn(page->where), sgx2_policy_prot(page, vma));
+	entry = pfn_pte(sgx2_epc_pfn(page->where), vma->vm_page_prot);
 	/* What protections are made of has the Accessed bit set. */
 	if (address == map->old)
 		entry = pte_mkold(entry);
@@ -262,12 +272,17 @@ static vm_fault_t sgx2_fault_locked(struct sgx2_chunk *chunk, struct vm_fault *v
 	struct vm_area_struct *vma = vmf->vma;
 	int ret;
 
+	if (page->state == SGX2_ABSENT && !sgx2_augment_wanted(chunk->enclave, vmf->pgoff))
+		return VM_FAULT_SIGBUS;
+	if (sgx2_policy_not_code(chunk->enclave, page, vma->vm_flags,
+				 vmf->flags & FAULT_FLAG_INSTRUCTION)) {
+		sgx2_policy_refused(chunk->enclave, vmf->address);
+		return VM_FAULT_SIGSEGV;
+	}
 	if (page->state == SGX2_ABSENT) {
-		if (!sgx2_augment_wanted(chunk->enclave, vmf->pgoff))
-			return VM_FAULT_SIGBUS;
 		ret = sgx2_augment_fault(chunk, vmf);
 	} else {
-		if (!sgx2_policy_may_touch(chunk->enclave, page, vma->vm_flags))
+		if (!sgx2_policy_may_touch(page, vma->vm_flags))
 			return VM_FAULT_SIGBUS;
 		ret = sgx2_page_load(chunk, index);
 	}
@@ -275,8 +290,7 @@ static vm_fault_t sgx2_fault_locked(struct sgx2_chunk *chunk, struct vm_fault *v
 		return VM_FAULT_RETRY;
 	if (ret)
 		return ret == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
-	return vmf_insert_pfn_prot(vma, vmf->address, sgx2_epc_pfn(page->where),
-				   sgx2_policy_prot(page, vma));
+	return vmf_insert_pfn(vma, vmf->address, sgx2_epc_pfn(page->where));
 }
 
 /* The chunk of a page that is touched; made if that may add a page to it. */
@@ -349,7 +363,7 @@ static int sgx2_debug_locked(struct sgx2_chunk *chunk, struct vm_area_struct *vm
 		return -EINTR;
 	page = sgx2_chunk_page(chunk, index);
 	ret = sgx2_page_load(chunk, index);
-	if (!ret && !sgx2_policy_may_touch(chunk->enclave, page, vma->vm_flags))
+	if (!ret && !sgx2_policy_may_touch(page, vma->vm_flags))
 		ret = -EFAULT;
 	if (!ret && write && !sgx2_policy_may_patch(chunk->enclave, page))
 		ret = -EFAULT;

@@ -5,6 +5,11 @@
  * With dynamic_code=0 the set of executable pages of an enclave is what was added and declared
  * executable before EINIT, and none of these is writable. An enclave takes the word at CREATE and
  * keeps it; it is then called frozen.
+ *
+ * A page that is not code has no PTE in an executable mapping of a frozen enclave. To give it one
+ * without execution would do only as long as nothing computes PTEs anew from the mapping without
+ * asking, as userfaultfd did in some kernels; and a fetch could not be counted. A mapping of all
+ * permissions from before CREATE loses execution when it is made.
  */
 #include <linux/kernel.h>
 #include <linux/mm.h>
@@ -85,23 +90,31 @@ bool sgx2_policy_needs_page(const struct sgx2_enclave *enclave, unsigned long fl
 	return flags & VM_EXEC && sgx2_enclave_is(enclave, SGX2_INITIALIZED) && enclave->frozen;
 }
 
-bool sgx2_policy_may_touch(const struct sgx2_enclave *enclave, const struct sgx2_page *page,
-			   unsigned long flags)
+bool sgx2_policy_may_touch(const struct sgx2_page *page, unsigned long flags)
 {
 	/* No instruction gets at a TCS, so it may lie in an executable mapping. */
 	if (page->type == SGX_PAGE_TYPE_TCS)
 		flags &= ~VM_EXEC;
-	/* In an executable mapping from before CREATE a dynamic page gets a PTE that is not. */
-	if (enclave->frozen && page->flags & SGX2_PAGE_DYNAMIC)
-		flags &= ~VM_EXEC;
 	return sgx2_policy_may(page->max, flags);
 }
 
-pgprot_t sgx2_policy_prot(const struct sgx2_page *page, const struct vm_area_struct *vma)
+bool sgx2_policy_idle_exec(const struct sgx2_enclave *enclave, unsigned long flags)
 {
-	if (vma->vm_flags & VM_EXEC && !(page->max & VM_EXEC))
-		return __pgprot(pgprot_val(vma->vm_page_prot) | _PAGE_NX);
-	return vma->vm_page_prot;
+	if ((flags & (VM_WRITE | VM_EXEC)) != (VM_WRITE | VM_EXEC))
+		return false;
+	return sgx2_enclave_is(enclave, SGX2_CREATED) ? enclave->frozen :
+							!sgx2_policy_dynamic_code();
+}
+
+bool sgx2_policy_not_code(const struct sgx2_enclave *enclave, const struct sgx2_page *page,
+			  unsigned long flags, bool fetch)
+{
+	if (!enclave->frozen || (!(flags & VM_EXEC) && !fetch))
+		return false;
+	/* What would be added is data. */
+	if (page->state == SGX2_ABSENT)
+		return true;
+	return page->type != SGX_PAGE_TYPE_TCS && !(page->max & VM_EXEC);
 }
 
 bool sgx2_policy_may_patch(struct sgx2_enclave *enclave, const struct sgx2_page *page)

@@ -50,17 +50,28 @@ bool sgx2_policy_needs_page(const struct sgx2_enclave *enclave, unsigned long fl
 /**
  * sgx2_policy_may_touch() - whether a PTE of this page may be in a mapping with these flags
  *
- * The one predicate of all that installs a PTE; the permissions of that PTE are sgx2_policy_prot().
+ * The one predicate of all that installs a PTE. The PTE has the permissions of the mapping, never
+ * less: the kernel computes PTEs anew from the mapping when it likes, and would widen it.
  *
  * Context: under the chunk's mutex.
  * Return: whether it may.
- * @enclave: whose
  * @page: its name
  * @flags: VM_READ, VM_WRITE, VM_EXEC of the mapping
  */
-bool sgx2_policy_may_touch(const struct sgx2_enclave *enclave, const struct sgx2_page *page,
-			   unsigned long flags);
-pgprot_t sgx2_policy_prot(const struct sgx2_page *page, const struct vm_area_struct *vma);
+bool sgx2_policy_may_touch(const struct sgx2_page *page, unsigned long flags);
+
+/*
+ * Whether code of such a mapping could never run, since the enclave is frozen, or will be if it is
+ * created now, and has no page that is both writable and executable.
+ */
+bool sgx2_policy_idle_exec(const struct sgx2_enclave *enclave, unsigned long flags);
+
+/*
+ * Whether a touch of the page, which may be absent, is refused because the enclave is frozen and
+ * the page is not code: it is a fetch, or the mapping is executable.
+ */
+bool sgx2_policy_not_code(const struct sgx2_enclave *enclave, const struct sgx2_page *page,
+			  unsigned long flags, bool fetch);
 
 /* Whether a debugger may write to it: not to the code of a frozen enclave. Counts a refusal. */
 bool sgx2_policy_may_patch(struct sgx2_enclave *enclave, const struct sgx2_page *page);

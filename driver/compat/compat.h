@@ -27,7 +27,7 @@
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 
-/* 6.3 made vm_flags const; Debian's 6.1 has neither the const nor the function. */
+/* 6.3 made vm_flags const; Debian's 6.1 has neither the const nor the functions. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
 static inline void sgx2_compat_vm_flags_set(struct vm_area_struct *vma, unsigned long flags)
 {
@@ -35,6 +35,13 @@ static inline void sgx2_compat_vm_flags_set(struct vm_area_struct *vma, unsigned
 }
 
 #define vm_flags_set sgx2_compat_vm_flags_set
+
+static inline void sgx2_compat_vm_flags_clear(struct vm_area_struct *vma, unsigned long flags)
+{
+	vma->vm_flags &= ~flags;
+}
+
+#define vm_flags_clear sgx2_compat_vm_flags_clear
 #endif
 
 /* Before 6.5 the pin functions told the VMAs as well. */

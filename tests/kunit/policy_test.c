@@ -50,33 +50,61 @@ static void touch_test(struct kunit *test)
 	struct sgx2_page page = { .state = SGX2_RESIDENT,
 				  .type = SGX_PAGE_TYPE_TCS,
 				  .max = VM_READ | VM_WRITE };
-	struct sgx2_enclave *enclave = enclave_of(test, false), *frozen = enclave_of(test, true);
 
 	/* A TCS in a mapping of everything. */
-	KUNIT_EXPECT_TRUE(test, sgx2_policy_may_touch(enclave, &page, VM_ACCESS_FLAGS));
-	KUNIT_EXPECT_TRUE(test, sgx2_policy_may_touch(frozen, &page, VM_ACCESS_FLAGS));
+	KUNIT_EXPECT_TRUE(test, sgx2_policy_may_touch(&page, VM_ACCESS_FLAGS));
 	page.type = SGX_PAGE_TYPE_REG;
-	KUNIT_EXPECT_FALSE(test, sgx2_policy_may_touch(enclave, &page, VM_ACCESS_FLAGS));
-	KUNIT_EXPECT_FALSE(test, sgx2_policy_may_touch(frozen, &page, VM_ACCESS_FLAGS));
-	/* A dynamic page of a frozen enclave: mapped, and not executable. */
-	page.flags = SGX2_PAGE_DYNAMIC;
-	KUNIT_EXPECT_TRUE(test, sgx2_policy_may_touch(frozen, &page, VM_ACCESS_FLAGS));
-	KUNIT_EXPECT_FALSE(test, sgx2_policy_may_touch(enclave, &page, VM_ACCESS_FLAGS));
+	KUNIT_EXPECT_FALSE(test, sgx2_policy_may_touch(&page, VM_ACCESS_FLAGS));
+	KUNIT_EXPECT_TRUE(test, sgx2_policy_may_touch(&page, VM_READ | VM_WRITE));
 	page.max = VM_READ;
-	KUNIT_EXPECT_FALSE(test, sgx2_policy_may_touch(frozen, &page, VM_WRITE));
+	KUNIT_EXPECT_FALSE(test, sgx2_policy_may_touch(&page, VM_WRITE));
 }
 
-static void prot_test(struct kunit *test)
+/* What a touch of data, code, a TCS and nothing comes to, by a fetch and else. */
+static void not_code_test(struct kunit *test)
 {
-	struct vm_area_struct *vma = kunit_kzalloc(test, sizeof(*vma), GFP_KERNEL);
-	struct sgx2_page page = { .max = VM_READ | VM_WRITE };
+	struct sgx2_page absent = { .state = SGX2_ABSENT, .max = VM_ACCESS_FLAGS },
+			 data = { .state = SGX2_RESIDENT,
+				  .type = SGX_PAGE_TYPE_REG,
+				  .max = VM_READ | VM_WRITE },
+			 code = { .state = SGX2_EVICTED,
+				  .type = SGX_PAGE_TYPE_REG,
+				  .max = VM_READ | VM_EXEC },
+			 tcs = { .state = SGX2_RESIDENT,
+				 .type = SGX_PAGE_TYPE_TCS,
+				 .max = VM_READ | VM_WRITE };
+	const struct {
+		struct sgx2_page *page;
+		bool refused;
+	} rows[] = { { &absent, true }, { &data, true }, { &code, false }, { &tcs, false } };
+	struct sgx2_enclave *enclave = enclave_of(test, false), *frozen = enclave_of(test, true);
+	unsigned int i;
 
-	KUNIT_ASSERT_NOT_NULL(test, vma);
-	vm_flags_init(vma, VM_ACCESS_FLAGS);
-	vma->vm_page_prot = PAGE_SHARED_EXEC;
-	KUNIT_EXPECT_TRUE(test, pgprot_val(sgx2_policy_prot(&page, vma)) & _PAGE_NX);
-	page.max = VM_ACCESS_FLAGS;
-	KUNIT_EXPECT_FALSE(test, pgprot_val(sgx2_policy_prot(&page, vma)) & _PAGE_NX);
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct sgx2_page *page = rows[i].page;
+		bool refused = rows[i].refused;
+
+		KUNIT_EXPECT_FALSE(test, sgx2_policy_not_code(frozen, page, VM_WRITE, false));
+		KUNIT_EXPECT_EQ(test, sgx2_policy_not_code(frozen, page, VM_EXEC, false), refused);
+		KUNIT_EXPECT_EQ(test, sgx2_policy_not_code(frozen, page, VM_READ, true), refused);
+		KUNIT_EXPECT_FALSE(test, sgx2_policy_not_code(enclave, page, VM_EXEC, true));
+	}
+}
+
+static void idle_exec_test(struct kunit *test)
+{
+	struct sgx2_enclave *enclave = enclave_of(test, false), *frozen = enclave_of(test, true);
+	unsigned long flags;
+
+	for (flags = 0; flags < 8; flags++) {
+		bool both = (flags & (VM_WRITE | VM_EXEC)) == (VM_WRITE | VM_EXEC);
+
+		KUNIT_EXPECT_EQ(test, sgx2_policy_idle_exec(frozen, flags | VM_SHARED), both);
+		KUNIT_EXPECT_FALSE(test, sgx2_policy_idle_exec(enclave, flags | VM_SHARED));
+	}
+	/* Before CREATE the module's word counts, which is to allow it. */
+	frozen->state = 0;
+	KUNIT_EXPECT_FALSE(test, sgx2_policy_idle_exec(frozen, VM_ACCESS_FLAGS));
 }
 
 static void frozen_test(struct kunit *test)
@@ -125,7 +153,8 @@ static void range_test(struct kunit *test)
 static struct kunit_case cases[] = { KUNIT_CASE(added_test),
 				     KUNIT_CASE(may_test),
 				     KUNIT_CASE(touch_test),
-				     KUNIT_CASE(prot_test),
+				     KUNIT_CASE(not_code_test),
+				     KUNIT_CASE(idle_exec_test),
 				     KUNIT_CASE(frozen_test),
 				     KUNIT_CASE(range_test),
 				     {} };
