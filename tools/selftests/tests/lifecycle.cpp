@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: GPL-2.0
+// What is around an enclave: processors with less, or more, than usual; its name; who pays for it; how a fault reaches the program.
+
+#include <csignal>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fixture.h"
+#include "raw.h"
+
+using namespace sgx;
+
+namespace {
+
+constexpr u64 page = page_size;
+
+std::string read_all(const std::string &path)
+{
+	std::ifstream file(path);
+	return {std::istreambuf_iterator<char>(file), {}};
+}
+
+bool write_all(const std::string &path, const std::string &text)
+{
+	std::ofstream file(path);
+	file << text << std::flush;
+	return file.good();
+}
+
+// EUPDATESVN is for the first of those who open at the same time. There must be no page in the EPC then.
+TEST(UpdateSvn, FirstOpenOnly)
+{
+	ONLY_SGX2();
+	const auto machine = isa::Monitor::find();
+	if (!Processor::has_updatesvn() || !machine)
+		GTEST_SKIP() << "this processor has no EUPDATESVN";
+	constexpr unsigned leaf = 0x18, no_update = 31, entropy = 29;
+	const auto count = [&] {
+		u64 sum = 0;
+		for (unsigned result = 0; result < 34; result++)
+			sum += machine->counter(SGX2_DEV_CTR_ENCLS(leaf, result));
+		return sum;
+	};
+	const u64 before = count();
+	Device first, second;
+	ASSERT_EQ(first.open(), 0);
+	EXPECT_EQ(count(), before + 1);
+	ASSERT_EQ(second.open(), 0);
+	EXPECT_EQ(count(), before + 1);
+	first.close();
+	ASSERT_EQ(first.open(), 0);
+	EXPECT_EQ(count(), before + 1) << "the second was open all the time";
+	first.close();
+	second.close();
+	ASSERT_EQ(first.open(), 0);
+	EXPECT_EQ(count(), before + 2);
+	EXPECT_GT(machine->counter(SGX2_DEV_CTR_ENCLS(leaf, no_update)), 0U) << "nothing new is no failure";
+	first.close();
+	// No entropy: it is tried a few times, and is for the program to try again.
+	machine->inject(SGX2_DEV_INJ_ENTROPY, 1000000);
+	const u64 short_of = machine->counter(SGX2_DEV_CTR_ENCLS(leaf, entropy));
+	EXPECT_EQ(first.open(), EAGAIN);
+	EXPECT_GT(machine->counter(SGX2_DEV_CTR_ENCLS(leaf, entropy)), short_of + 1);
+	machine->calm();
+	EXPECT_EQ(first.open(), 0) << "who failed is not counted as open";
+}
+
+// In a guest with -sgx2.
+TEST(Sgx1, EveryCallOfSgx2SaysSo)
+{
+	if (Processor::has_sgx2())
+		GTEST_SKIP() << "this processor has SGX2";
+	const Enclave enclave;
+	EXPECT_EQ(enclave.ask(request(Op::nothing, 0)).status, Status::done);
+	Device fresh;
+	ASSERT_EQ(fresh.open(), 0);
+	for (const Device *d : {&enclave.device(), static_cast<const Device *>(&fresh)}) {
+		EXPECT_EQ(d->restrict_permissions(0, page, R), (Progress{ENODEV, 0, 0}));
+		EXPECT_EQ(d->modify_types(0, page, type_trim), (Progress{ENODEV, 0, 0}));
+		EXPECT_EQ(d->remove_pages(0, 0), (Progress{ENODEV, 0, 0}));
+		// Before the argument is looked at.
+		EXPECT_EQ(d->call(SGX_IOC_ENCLAVE_RESTRICT_PERMISSIONS, static_cast<u64>(0)), ENODEV);
+		if (!Driver::is_sgx2())
+			continue;
+		EXPECT_EQ(d->reset_permissions(0, page), (Progress{ENODEV, 0, 0}));
+		EXPECT_EQ(d->augment_pages(0, page), (Progress{ENODEV, 0, 0}));
+		EXPECT_EQ(d->call(ioc_configure, static_cast<u64>(0)), ENODEV);
+		Query query = {};
+		query.size = sizeof(query);
+		EXPECT_EQ(d->call(ioc_query, &query), 0);
+		EXPECT_EQ(query.features & query_sgx2, 0U);
+	}
+	// And where there is no page none comes.
+	const u64 at = enclave.at(enclave.image().end);
+	enclave.map(enclave.image().end, page, PROT_READ | PROT_WRITE);
+	EXPECT_EQ(madvise(reinterpret_cast<void *>(at), page, MADV_WILLNEED), 0) << "a hint";
+	Request touch = request(Op::write, at);
+	EXPECT_EQ(enter_raw(enclave, touch, 1).signal, SIGBUS);
+}
+
+TEST(Attributes, AexNotify)
+{
+	Options options;
+	options.attributes |= attr_aexnotify;
+	if (!(Processor::attributes_allowed() & attr_aexnotify)) {
+		try {
+			const Enclave enclave(options);
+			FAIL() << "CREATE took an attribute that the processor has not";
+		} catch (const Failed &failed) {
+			EXPECT_EQ(failed.error, EIO);
+		}
+		return;
+	}
+	const Enclave enclave(options);
+	EXPECT_EQ(enclave.ask(request(Op::nothing, 0)).status, Status::done);
+}
+
+// sgx-step finds enclaves by it.
+TEST(Names, MapsNamesTheDevice)
+{
+	const Enclave enclave;
+	char range[40];
+	std::snprintf(range, sizeof(range), "%lx-", static_cast<unsigned long>(enclave.at(0)));
+	const std::string maps = read_all("/proc/self/maps");
+	const size_t line = maps.find(range);
+	ASSERT_NE(line, std::string::npos) << maps;
+	EXPECT_NE(maps.substr(line, maps.find('\n', line) - line).find("/dev/sgx_enclave"), std::string::npos);
+}
+
+class Signals : public Dynamic {
+protected:
+	void leave(Request &r)
+	{
+		Request abandon = request(Op::abandon, 0);
+		EXPECT_TRUE(enclave.enter(abandon).normal());
+		EXPECT_TRUE(enter_raw(enclave, r, 0, ERESUME).normal());
+	}
+};
+
+// What bare runtimes look at: SIGSEGV at the AEP with RAX of ERESUME, and the error code with the SGX bit.
+TEST_F(Signals, PageThatWaitsForAccept)
+{
+	enclave.map(offset, page, PROT_READ | PROT_WRITE);
+	Request r = request(Op::write, at + 24);
+	const RawExit exit = enter_raw(enclave, r);
+	EXPECT_EQ(exit.signal, SIGSEGV);
+	EXPECT_EQ(exit.trap, vector_pf);
+	EXPECT_EQ(exit.error, pf_present | pf_write | pf_user | pf_sgx);
+	EXPECT_EQ(exit.address, at) << "an enclave tells its page, and no more";
+	EXPECT_EQ(exit.leaf, ERESUME);
+	// As a runtime would: EACCEPT by the handler inside, then on.
+	Request accept = request(Op::accept, at, page, REG | RW | PENDING);
+	EXPECT_TRUE(enclave.enter(accept).normal());
+	EXPECT_TRUE(enter_raw(enclave, r, 0, ERESUME).normal());
+	EXPECT_EQ(r.status, Status::done);
+}
+
+TEST_F(Signals, MappingThatForbids)
+{
+	grow(page, PROT_READ | PROT_WRITE);
+	ASSERT_EQ(protect(at, page, PROT_READ), 0);
+	Request r = request(Op::write, at);
+	const RawExit exit = enter_raw(enclave, r);
+	EXPECT_EQ(exit.signal, SIGSEGV);
+	EXPECT_EQ(exit.trap, vector_pf);
+	EXPECT_EQ(exit.error & ~static_cast<u64>(pf_present), pf_write | pf_user) << "no SGX bit: it is the mapping's";
+	leave(r);
+}
+
+TEST_F(Signals, NoPageAndNoneWanted)
+{
+	ONLY_SGX2();
+	Configure c = {};
+	c.size = sizeof(c);
+	c.set = configure_augment;
+	c.augment = augment_never;
+	ASSERT_EQ(enclave.device().call(ioc_configure, &c), 0);
+	enclave.map(offset, page, PROT_READ | PROT_WRITE);
+	Request r = request(Op::write, at);
+	const RawExit exit = enter_raw(enclave, r);
+	EXPECT_EQ(exit.signal, SIGBUS);
+	EXPECT_EQ(exit.error, pf_write | pf_user);
+	leave(r);
+}
+
+// The page that an entry itself needs: it never comes in.
+TEST_F(Signals, ThreadThatIsNotMapped)
+{
+	ASSERT_EQ(unmap(enclave.threads[3], page), 0);
+	Request r = request(Op::nothing, 0);
+	const RawExit exit = enter_raw(enclave, r, 3);
+	EXPECT_EQ(exit.signal, SIGSEGV);
+	EXPECT_EQ(exit.leaf, EENTER);
+}
+
+/// A memory cgroup of version 2 under the root.
+class Group {
+public:
+	Group()
+	{
+		write_all(root + "cgroup.subtree_control", "+memory");
+		mkdir(path.c_str(), 0755);
+	}
+	~Group() { rmdir(path.c_str()); }
+	Group(const Group &) = delete;
+	Group &operator=(const Group &) = delete;
+
+	bool works() const { return access((path + "memory.current").c_str(), R_OK) == 0; }
+	bool enter() const { return write_all(path + "cgroup.procs", std::to_string(getpid())); }
+	u64 current() const { return std::strtoull(read_all(path + "memory.current").c_str(), nullptr, 10); }
+
+private:
+	const std::string root = "/sys/fs/cgroup/", path = root + "sgx2-selftest/";
+};
+
+// What an enclave is evicted to is charged to the group that has it, not to whoever needed its room.
+TEST(Cgroup, EvictedPagesAreTheOwners)
+{
+	ONLY_SGX2();
+	const Group group;
+	if (!group.works())
+		GTEST_SKIP() << "there is no memory controller in /sys/fs/cgroup";
+	const u64 epc = Processor::epc_bytes(), half = epc / 2 / page * page;
+	int ready[2], end[2];
+	ASSERT_EQ(pipe(ready), 0);
+	ASSERT_EQ(pipe(end), 0);
+	const auto fill = [](const Enclave &e, u64 length) {
+		e.map(e.image().end, length, PROT_READ | PROT_WRITE);
+		e.ask(request(Op::accept, e.at(e.image().end), length, REG | RW | PENDING));
+		e.ask(request(Op::fill, e.at(e.image().end), length));
+	};
+	Options large;
+	large.size = 1 << 28;
+	while (large.size < 2 * epc)
+		large.size *= 2;
+	const pid_t child = fork();
+	if (child == 0) {
+		char byte = 0;
+		try {
+			if (!group.enter())
+				_exit(1);
+			const Enclave enclave(large);
+			fill(enclave, half);
+			(void)!write(ready[1], "r", 1);
+			close(end[1]);
+			(void)!read(end[0], &byte, 1);
+			Request check = request(Op::check, enclave.at(enclave.image().end), half);
+			_exit(enclave.ask(check).result == 0 ? 0 : 2);
+		} catch (const Failed &) {
+			_exit(3);
+		}
+	}
+	char byte = 0;
+	close(ready[1]);
+	ASSERT_EQ(read(ready[0], &byte, 1), 1) << "the child did not come so far";
+	const u64 before = group.current();
+	{
+		const Enclave enclave(large);
+		fill(enclave, epc);
+	}
+	const u64 after = group.current();
+	// Of its half at least half must have gone, with nobody using it.
+	EXPECT_GT(after, before + half / 2) << before;
+	EXPECT_LT(after, before + 2 * half) << before;
+	EXPECT_EQ(write(end[1], "e", 1), 1);
+	int status = 0;
+	ASSERT_EQ(waitpid(child, &status, 0), child);
+	EXPECT_EQ(status, 0);
+	for (const int fd : {ready[0], end[0], end[1]})
+		close(fd);
+}
+
+} // namespace
