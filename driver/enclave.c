@@ -185,6 +185,7 @@ void sgx2_chunk_moved(struct sgx2_chunk *chunk, unsigned int index, enum sgx2_pa
 
 void sgx2_enclave_zap(struct sgx2_enclave *enclave, unsigned long pgoff, unsigned long count)
 {
+	sgx2_enclave_count(enclave, SGX2_COUNT_ZAPS);
 	unmap_mapping_range(enclave->inode->i_mapping, (loff_t)pgoff << PAGE_SHIFT,
 			    (loff_t)count << PAGE_SHIFT, 1);
 }

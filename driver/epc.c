@@ -316,6 +316,7 @@ static int sgx2_section_init(unsigned int i)
 		vfree(section->next);
 		return -ENOMEM;
 	}
+	pr_info("%u pages of EPC at %#llx, on node %d\n", section->pages, base, section->node);
 	atomic_long_add(section->pages, &sgx2_lost);
 	sgx2_total += section->pages;
 	sgx2_section_count++;

@@ -13,8 +13,8 @@
 static const char *const sgx2_count_names[SGX2_COUNTS] = {
 	[SGX2_COUNT_FAULTS] = "faults",		  [SGX2_COUNT_LOADS] = "loads",
 	[SGX2_COUNT_EVICTIONS] = "evictions",	  [SGX2_COUNT_TRACKS] = "tracks",
-	[SGX2_COUNT_ROUNDS] = "interrupt-rounds", [SGX2_COUNT_MPROTECT] = "mprotect-pages",
-	[SGX2_COUNT_REFUSED] = "code-refusals",
+	[SGX2_COUNT_ROUNDS] = "interrupt-rounds", [SGX2_COUNT_ZAPS] = "zaps",
+	[SGX2_COUNT_MPROTECT] = "mprotect-pages", [SGX2_COUNT_REFUSED] = "code-refusals",
 };
 
 static const char *sgx2_state_name(const struct sgx2_enclave *enclave)
