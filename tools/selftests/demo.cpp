@@ -1,120 +1,241 @@
 // SPDX-License-Identifier: GPL-2.0
-// The main job, told to a person: an enclave that is built, grows, is reset, accepts, extends, trims and gives pages back.
+// The main job, told to a person: an enclave is built, runs, is evicted and comes back, grows, is reset, accepts, extends, and gives pages back.
 
+#include <algorithm>
 #include <cstdio>
+#include <fstream>
+#include <string_view>
+#include <vector>
 
-#include <fmt/color.h>
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/utsname.h>
+#include <unistd.h>
 
 #include "driver.h"
-#include "enclave.h"
+#include "fixture.h"
 
 using namespace sgx;
 
 namespace {
 
 bool all_good = true;
+/// A table came last, so what comes next wants an empty line.
+bool after_table = false;
 
-void title(const char *text)
+/// A heading, and what a newcomer has to know to read on.
+void title(std::string_view text, std::string_view explained)
 {
-	fmt::print("\n{}\n", text);
+	fmt::print("\n{}\n  {}\n\n", text, explained);
+	after_table = false;
 }
 
 void step(bool good, const std::string &text)
 {
 	all_good = all_good && good;
-	fmt::print("  {} {}\n", good ? "ok  " : "FAIL", text);
+	if (after_table)
+		fmt::print("\n");
+	after_table = false;
+	fmt::print("    {}  {}\n", good ? "ok  " : "FAIL", text);
 	std::fflush(stdout);
+}
+
+/// What sgx2 needed, as it and the processor count, beside what a driver needs that goes page by page, as the kernel's own does.
+struct Cost {
+	const char *what;
+	long ours, theirs;
+};
+
+void costs(const char *work, const std::vector<Cost> &rows)
+{
+	fmt::print("\n          {:<44}{:>8}{:>16}\n", work, "sgx2", "page by page");
+	for (const Cost &row : rows)
+		fmt::print("            {:<42}{:>8}{:>16}\n", row.what, row.ours, row.theirs);
+	after_table = true;
 }
 
 constexpr u64 pages = 1024, length = pages * page_size, seed = 42;
 
-u64 dynamic(const Enclave &enclave)
-{
-	return enclave.image().end;
-}
+/// The counts of one enclave's driver, from one moment to the next.
+class Since {
+public:
+	explicit Since(const Enclave &enclave) : enclave_(enclave) {}
+	long operator()(const char *key) const
+	{
+		const long now = fdinfo(enclave_.device(), key);
+		for (const auto &[name, value] : before_)
+			if (name == key)
+				return now - value;
+		return now;
+	}
+
+private:
+	static constexpr const char *keys[] = {"sgx2-faults", "sgx2-tracks",	"sgx2-interrupt-rounds",
+					       "sgx2-zaps",   "sgx2-evictions", "sgx2-loads"};
+	std::vector<std::pair<std::string, long>> read() const
+	{
+		std::vector<std::pair<std::string, long>> all;
+		for (const char *key : keys)
+			all.emplace_back(key, fdinfo(enclave_.device(), key));
+		return all;
+	}
+
+	const Enclave &enclave_;
+	const std::vector<std::pair<std::string, long>> before_ = read();
+};
 
 Request range(const Enclave &enclave, Op op, u64 secinfo = 0)
 {
-	Request r = {};
-	r.op = op;
-	r.address = enclave.at(dynamic(enclave));
-	r.length = length;
+	Request r = request(op, enclave.at(enclave.image().end), length, secinfo);
 	r.value = seed;
-	r.secinfo = secinfo;
 	return r;
 }
 
-bool whole(const Request &r)
+bool done(const Enclave &enclave, Op op, u64 secinfo = 0)
 {
-	return r.status == Status::done && r.done == length;
+	return static_cast<bool>(whole(enclave.ask(range(enclave, op, secinfo))));
 }
 
-void build(Enclave &enclave)
+/// What the driver said in the kernel's log.
+std::vector<std::string> said()
 {
-	title("Build");
-	step(true, fmt::format("an enclave of {} MiB at {:#x}, measured, signed, initialized", enclave.image().size >> 20,
-			       enclave.at(0)));
-	Request r = {};
-	r.op = Op::secret;
+	std::vector<std::string> lines;
+	const int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	char record[1024];
+	for (ssize_t n; (n = read(fd, record, sizeof(record))) > 0;) {
+		std::string_view text(record, static_cast<size_t>(n));
+		text = text.substr(text.find(';') + 1);
+		text = text.substr(0, text.find('\n'));
+		if (text.starts_with("sgx2: ") && text.find("out-of-tree") == std::string_view::npos)
+			lines.emplace_back(text);
+	}
+	close(fd);
+	return lines;
+}
+
+void machine()
+{
+	title("The machine", "A computer without SGX runs one that has it: QEMU, taught the instructions of SGX2.");
+	double seconds = 0;
+	std::ifstream("/proc/uptime") >> seconds;
+	utsname name = {};
+	uname(&name);
+	step(true, fmt::format("Linux {} has booted, {:.1f} s ago", name.release, seconds));
+	step(Driver::is_sgx2(), "the driver sgx2 is loaded, and says:");
+	for (const std::string &line : said())
+		fmt::print("            {}\n", line);
+	step(Processor::epc_bytes() != 0,
+	     fmt::format("so {} pages are memory that only enclaves can read: the EPC", Processor::epc_bytes() / page_size));
+}
+
+void build(const Enclave &enclave)
+{
+	title("Build", "An enclave is a part of a program that nobody else can look into, not even the kernel.");
+	u64 added = 0;
+	for (const Segment &segment : enclave.image().segments)
+		added += segment.content.size() / page_size;
+	step(true, fmt::format("{} pages of code, data and threads are added, at {:#x}", added, enclave.at(0)));
+	Report report = {};
+	enclave.ask(request(Op::report, reinterpret_cast<u64>(&report)));
+	std::string digest;
+	for (unsigned i = 0; i < 8; i++)
+		digest += fmt::format("{:02x}", report.mrenclave[i]);
+	step(true, fmt::format("the processor has measured them: MRENCLAVE {}...", digest));
+	step(true, "it has checked a signature over that, and initialized the enclave");
+	Request r = request(Op::secret, 0);
 	r.value = 0x5ec2e8;
-	step(enclave.ask(r).result == 0x5ec2e7, "it runs: inside it knows what was measured into it");
+	step(enclave.ask(r).result == 0x5ec2e7, "the enclave is entered, and knows what was measured into it");
 	const auto *outside =
 		reinterpret_cast<const volatile u64 *>(enclave.at(enclave.image().heap)); // NOLINT(performance-no-int-to-ptr)
-	step(*outside == ~0ULL, fmt::format("outside its memory reads as {:#x}", *outside));
+	step(*outside == ~0ULL, fmt::format("who reads its memory from outside sees {:#x}", *outside));
 }
 
-void grow(Enclave &enclave, bool own)
+void evict(const Enclave &enclave)
 {
-	title("Grow");
-	enclave.map(dynamic(enclave), length, PROT_READ | PROT_WRITE | PROT_EXEC);
-	const long faults = fdinfo(enclave.device(), "sgx2-faults");
-	if (own) {
-		const Progress p = enclave.device().augment_pages(dynamic(enclave), length);
-		step(!p.error && p.count == length, fmt::format("AUGMENT_PAGES adds {} pages in one call", pages));
+	title("Evict", "The EPC is small, and all enclaves share it.\n"
+		       "  Pages that are not in use are encrypted by the processor and kept in ordinary memory.");
+	Request data = request(Op::fill, enclave.at(enclave.image().heap), enclave.image().heap_length);
+	data.value = seed;
+	enclave.ask(data);
+	const Since since(enclave);
+	const u64 wanted = Processor::epc_bytes() / page_size * 3 / 2 * page_size;
+	{
+		const Enclave other;
+		other.map(other.image().end, wanted, PROT_READ | PROT_WRITE);
+		Request r = request(Op::accept, other.at(other.image().end), wanted, REG | RW | PENDING);
+		step(static_cast<bool>(whole(other.ask(r))),
+		     fmt::format("another enclave takes {} pages, half as many again as there are", wanted / page_size));
 	}
-	step(whole(enclave.ask(range(enclave, Op::accept, REG | RW | PENDING))), "the enclave accepts each of them (EACCEPT)");
-	if (own)
-		step(fdinfo(enclave.device(), "sgx2-faults") == faults, "without a single fault");
-	step(whole(enclave.ask(range(enclave, Op::fill))), "and fills them with a pattern");
+	step(since("sgx2-evictions") > 0, fmt::format("{} pages of ours had to go", since("sgx2-evictions")));
+	data.op = Op::check;
+	step(enclave.ask(data).result == 0, "the enclave is entered again, and each word of its data is what it was");
+	step(since("sgx2-loads") > 0, fmt::format("for which {} pages came back", since("sgx2-loads")));
 }
 
-void change(Enclave &enclave, bool own)
+void grow(const Enclave &enclave)
 {
-	title(own ? "Reset" : "Restrict");
-	const long tracks = fdinfo(enclave.device(), "sgx2-tracks"), rounds = fdinfo(enclave.device(), "sgx2-interrupt-rounds");
-	const Progress p = own ? enclave.device().reset_permissions(dynamic(enclave), length) :
-				 enclave.device().restrict_permissions(dynamic(enclave), length, R);
-	const u64 left = own ? 0 : R;
-	step(!p.error && p.count == length,
-	     own ? "RESET_PERMISSIONS takes all permissions away, in one call" : "RESTRICT_PERMISSIONS to reading");
-	if (own)
-		step(true, fmt::format("that took {} ETRACKs and {} rounds of interrupts for {} pages",
-				       fdinfo(enclave.device(), "sgx2-tracks") - tracks,
-				       fdinfo(enclave.device(), "sgx2-interrupt-rounds") - rounds, pages));
-	step(whole(enclave.ask(range(enclave, Op::accept, REG | left | PR))), "the enclave accepts the change");
-	Request touch = {};
-	touch.op = Op::write;
-	touch.address = enclave.at(dynamic(enclave));
+	title("Grow", "SGX2 adds pages to an enclave that runs. Each counts only once the enclave itself has accepted it.");
+	enclave.map(enclave.image().end, length, PROT_READ | PROT_WRITE);
+	const Since since(enclave);
+	const Progress p = enclave.device().augment_pages(enclave.image().end, length);
+	step(!p.error && p.count == length, fmt::format("AUGMENT_PAGES adds {} pages in one call (EAUG)", pages));
+	step(done(enclave, Op::accept, REG | RW | PENDING), "the enclave accepts each (EACCEPT)");
+	const long faults = since("sgx2-faults");
+	step(done(enclave, Op::fill), "and fills them with a pattern");
+	costs("to grow by 1024 pages", {{"page faults", faults, pages}});
+}
+
+void change(const Enclave &enclave)
+{
+	title("Reset", "Permissions are taken away for good once no thread can remember the old ones.\n"
+		       "  The processor tracks that, and the kernel interrupts who is still inside.");
+	{
+		const Since since(enclave);
+		const Progress p = enclave.device().reset_permissions(enclave.image().end, length);
+		step(!p.error && p.count == length, "RESET_PERMISSIONS takes all of them, in one call (EMODPR)");
+		step(done(enclave, Op::accept, REG | PR), "the enclave accepts (EACCEPT)");
+		costs("to reset 1024 pages, nobody inside",
+		      {{"ETRACK", since("sgx2-tracks"), pages},
+		       {"rounds of interrupts to other processors", since("sgx2-interrupt-rounds"), pages}});
+	}
+	Request touch = request(Op::write, enclave.at(enclave.image().end));
 	const Exit exit = enclave.enter(touch, 1);
 	step(exit.fault(pf_present | pf_write | pf_user | pf_sgx),
-	     fmt::format("a write now is a page fault with the SGX bit ({:#x})", exit.error));
-	step(whole(enclave.ask(range(enclave, Op::extend, REG | RW))),
-	     "the enclave gives itself reading and writing back (EMODPE)");
+	     fmt::format("a write now is a page fault, with the bit that says SGX ({:#x})", exit.error));
+	step(done(enclave, Op::extend, REG | RW), "the enclave gives itself reading and writing back (EMODPE)");
 	Request retry = {};
 	step(enclave.enter(retry, 1, ERESUME).normal(), "and the write goes on where it was");
+	{
+		const Inside inside(enclave, 2);
+		const Since since(enclave);
+		const Progress p = enclave.device().reset_permissions(enclave.image().end, length);
+		step(!p.error && p.count == length, "once more, while another thread is inside");
+		step(done(enclave, Op::accept, REG | PR), "accepted");
+		costs("to reset 1024 pages beside a thread",
+		      {{"ETRACK", since("sgx2-tracks"), pages},
+		       {"rounds of interrupts to other processors", since("sgx2-interrupt-rounds"), pages}});
+	}
+	step(done(enclave, Op::extend, REG | RW), "extended");
+	Request check = range(enclave, Op::check);
+	check.address += page_size;
+	check.length -= page_size;
+	step(enclave.ask(check).result == 0, "and the data has not been touched by any of this");
 }
 
-void shrink(Enclave &enclave)
+void shrink(const Enclave &enclave)
 {
-	title("Shrink");
-	const Progress trim = enclave.device().modify_types(dynamic(enclave), length, type_trim);
-	step(!trim.error && trim.count == length, "MODIFY_TYPES trims the pages");
-	const Progress early = enclave.device().remove_pages(dynamic(enclave), length);
-	step(early.error == EPERM && early.count == 0, "removing them now is refused: the enclave has not agreed");
-	step(whole(enclave.ask(range(enclave, Op::accept, TRIM | MODIFIED))), "the enclave accepts");
-	const Progress gone = enclave.device().remove_pages(dynamic(enclave), length);
-	step(!gone.error && gone.count == length, "REMOVE_PAGES gives them back to the EPC");
+	title("Shrink", "Pages go the same way: the kernel asks, the enclave accepts, and only then are they free.");
+	const Since since(enclave);
+	const Progress trim = enclave.device().modify_types(enclave.image().end, length, type_trim);
+	step(!trim.error && trim.count == length, "MODIFY_TYPES trims the pages (EMODT)");
+	const Progress early = enclave.device().remove_pages(enclave.image().end, length);
+	step(early.error == EPERM && early.count == 0, "to remove them now is refused: the enclave has not agreed");
+	step(done(enclave, Op::accept, TRIM | MODIFIED), "the enclave accepts (EACCEPT)");
+	const Progress gone = enclave.device().remove_pages(enclave.image().end, length);
+	step(!gone.error && gone.count == length, "REMOVE_PAGES gives them back to the EPC (EREMOVE)");
+	costs("to take 1024 pages away", {{"ETRACK", since("sgx2-tracks"), pages},
+					  {"rounds of interrupts to other processors", since("sgx2-interrupt-rounds"), pages},
+					  {"searches of page tables for mappings", since("sgx2-zaps"), pages}});
 }
 
 } // namespace
@@ -122,19 +243,22 @@ void shrink(Enclave &enclave)
 int main()
 {
 	try {
-		fmt::print("An enclave on the driver {}\n", Driver::name());
-		Enclave enclave;
+		machine();
+		const Enclave enclave;
 		build(enclave);
-		if (!Processor::has_sgx2()) {
-			fmt::print("\nThis processor has no SGX2, so that is all.\n");
-		} else {
-			grow(enclave, Driver::is_sgx2());
-			change(enclave, Driver::is_sgx2());
+		evict(enclave);
+		if (Processor::has_sgx2()) {
+			grow(enclave);
+			change(enclave);
 			shrink(enclave);
+			fmt::print(
+				"Page by page is what the kernel's own driver does (Linux 6.12): one of each for each page. The numbers\n"
+				"of sgx2 were counted just now, on this machine.\n");
+		} else {
+			fmt::print("\nThis processor has no SGX2, so that is all.\n");
 		}
 	} catch (const Failed &failed) {
-		fmt::print("  FAIL {}\n", failed.what());
-		return 1;
+		step(false, failed.what());
 	}
 	fmt::print("\n{}\n", all_good ? "All as it should be." : "Something is not as it should be.");
 	return all_good ? 0 : 1;
