@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0
+// The three patterns by which a runtime gives an enclave mmap(), mprotect() and munmap(): Documentation/edmm.md explains the code here.
+//
+// The host is the half outside, which makes system calls and is not trusted. The shim is the half inside. What the shim does by ENCLU the
+// worker enclave does when it is asked, so that both halves can be read in one place.
+
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#include <linux/sgx2.h>
+
+#include "fixture.h"
+
+using namespace sgx;
+
+namespace {
+
+// [host]
+/// Once: from now on mprotect() also takes the EPCM permissions of its range away.
+int host_prepare(int fd)
+{
+	sgx_enclave_configure c = {};
+	c.size = sizeof(c);
+	c.set = SGX_CONFIGURE_MPROTECT;
+	c.mprotect = SGX_MPROTECT_RESET;
+	return ioctl(fd, SGX_IOC_ENCLAVE_CONFIGURE, &c);
+}
+
+/// A mapping, and the pages in it before anybody touches them.
+int host_map(int fd, void *at, size_t length, int prot)
+{
+	if (mmap(at, length, prot, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED)
+		return -1;
+	return madvise(at, length, MADV_WILLNEED);
+}
+
+int host_protect(void *at, size_t length, int prot)
+{
+	return mprotect(at, length, prot);
+}
+
+/// A call on a range, which goes on where it stopped.
+template <typename Range>
+int host_range(int fd, unsigned long call, Range range)
+{
+	while (range.length != 0) {
+		range.count = 0;
+		const int ret = ioctl(fd, call, &range);
+		range.offset += range.count;
+		range.length -= range.count;
+		if (ret != 0 && errno != EINTR && errno != EAGAIN)
+			return -1;
+	}
+	return 0;
+}
+
+int host_trim(int fd, size_t offset, size_t length)
+{
+	sgx_enclave_modify_types range = {};
+	range.offset = offset;
+	range.length = length;
+	range.page_type = type_trim;
+	return host_range(fd, SGX_IOC_ENCLAVE_MODIFY_TYPES, range);
+}
+
+int host_remove(int fd, size_t offset, size_t length)
+{
+	sgx_enclave_remove_pages range = {};
+	range.offset = offset;
+	range.length = length;
+	return host_range(fd, SGX_IOC_ENCLAVE_REMOVE_PAGES, range);
+}
+// [/host]
+
+int prot_of(u64 permissions)
+{
+	return (permissions & R ? PROT_READ : 0) | (permissions & W ? PROT_WRITE : 0) | (permissions & X ? PROT_EXEC : 0);
+}
+
+class Shim {
+public:
+	explicit Shim(const Enclave &enclave) : enclave_(enclave), fd_(enclave.device().fd())
+	{
+		EXPECT_EQ(host_prepare(fd_), 0);
+		// What EACCEPTCOPY copies from is mapped now, lest its fault be counted.
+		enclave.ask(request(Op::read, enclave.at(enclave.image().heap)));
+	}
+
+	// [shim]
+	/// mmap(): pages of zeroes that have their permissions from the first moment.
+	void map(u64 offset, u64 length, u64 permissions)
+	{
+		EXPECT_EQ(host_map(fd_, pointer(offset), length, prot_of(permissions | RW)), 0);
+		each_page(Op::accept_copy, offset, length, REG | permissions);
+	}
+
+	/// mprotect(): from whatever they were to these.
+	void protect(u64 offset, u64 length, u64 permissions)
+	{
+		EXPECT_EQ(host_protect(pointer(offset), length, prot_of(permissions)), 0);
+		each_page(Op::accept, offset, length, REG | PR);
+		each_page(Op::extend, offset, length, REG | permissions);
+	}
+
+	/// munmap(): the pages go back to the EPC.
+	void unmap(u64 offset, u64 length)
+	{
+		EXPECT_EQ(host_trim(fd_, offset, length), 0);
+		each_page(Op::accept, offset, length, TRIM | MODIFIED);
+		EXPECT_EQ(host_remove(fd_, offset, length), 0);
+	}
+	// [/shim]
+
+private:
+	void *pointer(u64 offset) const { return reinterpret_cast<void *>(enclave_.at(offset)); }
+	/// The leaf on each page of the range, by the enclave; it has to answer 0 for each.
+	void each_page(Op op, u64 offset, u64 length, u64 secinfo) const
+	{
+		Request r = request(op, enclave_.at(offset), length, secinfo);
+		// A page of the image that nobody has written: zeroes.
+		r.source = enclave_.at(enclave_.image().heap);
+		EXPECT_TRUE(whole(enclave_.ask(r)));
+	}
+
+	const Enclave &enclave_;
+	int fd_;
+};
+
+class Patterns : public Dynamic {
+protected:
+	static constexpr u64 some = 512 * page_size;
+
+	/// What a touch comes to, by a thread that may be left where it is.
+	u64 touch(Op op, unsigned thread) const
+	{
+		Request r = request(op, at + 8);
+		r.value = 1;
+		const Exit exit = enclave.enter(r, thread);
+		return exit.normal() ? 0 : exit.error;
+	}
+};
+
+TEST_F(Patterns, MemoryComesChangesAndGoes)
+{
+	ONLY_SGX2();
+	Shim shim(enclave);
+	Count count(enclave);
+	shim.map(offset, some, RW);
+	EXPECT_EQ(count.faults(), 0) << "pages are there before they are accepted";
+	Request fill = request(Op::fill, at, some), check = request(Op::check, at, some);
+	EXPECT_TRUE(whole(enclave.ask(fill)));
+
+	count.reset();
+	shim.protect(offset, some, R);
+	EXPECT_EQ(count.emodprs(), 512);
+	EXPECT_LE(count.etracks(), 3) << "one batch";
+	EXPECT_EQ(count.rounds(), 0) << "nobody is inside";
+	EXPECT_EQ(enclave.ask(check).result, 0U) << "and the data is what it was";
+	EXPECT_EQ(touch(Op::write, 2), static_cast<u64>(pf_present | pf_write | pf_user)) << "the mapping says no";
+
+	shim.protect(offset, some, RW);
+	EXPECT_EQ(enclave.ask(check).result, 0U);
+	EXPECT_EQ(touch(Op::write, 1), 0U);
+
+	shim.unmap(offset, some);
+	// And again at the same place, with other permissions: it is zeroes.
+	shim.map(offset, page_size, R);
+	EXPECT_EQ(enclave.ask(request(Op::read, at)).result, 0U);
+	EXPECT_EQ(touch(Op::write, 3), static_cast<u64>(pf_present | pf_write | pf_user | pf_sgx)) << "the EPCM says no";
+}
+
+TEST_F(Patterns, CodeIsWrittenAndThenRuns)
+{
+	ONLY_SGX2();
+	if (!Driver::allows_dynamic_code())
+		GTEST_SKIP() << "the owner of this platform forbids dynamic code";
+	Shim shim(enclave);
+	shim.map(offset, page_size, RW);
+	Request write = request(Op::write, at);
+	// lea 1(%rdi), %rax; ret
+	write.value = 0xc301478d48;
+	enclave.ask(write);
+	shim.protect(offset, page_size, RX);
+	Request run = request(Op::run, at);
+	run.value = 41;
+	EXPECT_EQ(enclave.ask(run).result, 42U);
+	EXPECT_EQ(touch(Op::write, 2), static_cast<u64>(pf_present | pf_write | pf_user));
+}
+
+// A host that leaves the EPCM as it is does not get away with it: EACCEPT compares.
+TEST_F(Patterns, HostThatDoesNothingIsFound)
+{
+	ONLY_SGX2();
+	grow(page_size, PROT_READ | PROT_WRITE);
+	const Request r = accept(page_size, REG | PR);
+	EXPECT_EQ(r.status, Status::refused);
+	EXPECT_EQ(r.result, static_cast<u64>(PAGE_ATTRIBUTES_MISMATCH));
+}
+
+} // namespace
