@@ -27,14 +27,13 @@
  * E2BIG     The struct is longer than what this kernel knows, and the rest is not zero.
  * EFAULT    The struct cannot be read or written; there is no such page in the range; or the
  *           processor refused it, and @result says why.
- * EINTR     The task was killed before the first page. EINVAL    The size is too small, something
- * reserved is not zero, a flag is not known, the range is
- *           not a range inside of ELRANGE, or the enclave is not initialized.
+ * EINTR     The task was killed before the first page.
+ * EINVAL    The size is too small, something reserved is not zero, a flag is not known, the range
+ *           is not a range inside of ELRANGE, or the enclave is not initialized.
  * EIO       The enclave has lost its EPC pages, as after a suspend, and has to be built again.
  * ENODEV    The processor has no SGX2.
  * ENOMEM    The kernel has no memory, or no EPC page that could be made free.
  * ENOTTY    The driver does not know the call: it is not sgx2, or older.
- * EPERM     The platform's owner does not allow it.
  * ========= =====================================================================================
  */
 
@@ -55,12 +54,12 @@
  * @size:	of this struct.
  * @abi:	SGX2_ABI_VERSION of the driver.
  * @features:	SGX_QUERY_* bits.
- * @errata:        a bit for each thing that an older driver of the same @abi does wrong and this
- * one does                 right; none so far.
+ * @errata:	a bit for each thing that an older driver of the same @abi does wrong and this one
+ *		does right; none so far.
  * @epc_total:	bytes of EPC in the machine.
  * @epc_free:	bytes of EPC that are free at the moment.
- * @chunk_size:    ranges are worked on in aligned pieces of so many bytes; a range that is aligned
- * to them                is done with the least overhead.
+ * @chunk_size:	ranges are worked on in aligned pieces of so many bytes; a range that is aligned to
+ *		them is done with the least overhead.
  * @reserved:	zero.
  *
  * Fails with E2BIG, EFAULT, EINVAL.
@@ -82,10 +81,10 @@ struct sgx_enclave_query {
 #define SGX_CONFIGURE_FAULT_AROUND	(1U << 2)
 
 /* sgx_enclave_configure.mprotect: what mprotect() does to the EPCM permissions of its range */
-#define SGX_MPROTECT_NOTHING	0	/* nothing, as mainline */
-#define SGX_MPROTECT_RESET	1	/* none is left */
+#define SGX_MPROTECT_NOTHING		0	/* nothing, as mainline */
+#define SGX_MPROTECT_RESET		1	/* none is left */
 #define SGX_MPROTECT_RESET_KEEP_READ	2	/* reading is left */
-#define SGX_MPROTECT_RESTRICT	3	/* those of the new protection are left */
+#define SGX_MPROTECT_RESTRICT		3	/* those of the new protection are left */
 
 /* sgx_enclave_configure.augment: what a touch of a page that is not there does */
 #define SGX_AUGMENT_ON_FAULT	0	/* a page is added, as in mainline */
@@ -97,19 +96,19 @@ struct sgx_enclave_query {
 
 /**
  * struct sgx_enclave_configure - how the enclave of this file is to behave; any time, also before
- * CREATE
+ *				  CREATE
  * @size:		of this struct.
  * @set:		SGX_CONFIGURE_* bits of the members that count; the others keep their value.
- * @mprotect:              SGX_MPROTECT_*. Then mprotect() runs EMODPR on the regular pages of its
- * range                   before the kernel changes the mapping, so that the enclave's EACCEPT with
- * PR,                   and EMODPE, complete a change of permissions with no further call.
- * PROT_NONE                    leaves EPCM permissions alone, and pages that wait for EACCEPT, and
- * those                       of other types, are passed over. An mprotect() that fails may have
- * reset a part of                      its range; it can be repeated. It fails with EINTR if the
- * task is killed.
+ * @mprotect:		SGX_MPROTECT_*. Then mprotect() runs EMODPR on the regular pages of its
+ *			range before the kernel changes the mapping, so that the enclave's EACCEPT
+ *			with PR, and EMODPE, complete a change of permissions with no further call.
+ *			PROT_NONE leaves EPCM permissions alone, and pages that wait for EACCEPT,
+ *			and those of other types, are passed over. An mprotect() that fails may have
+ *			reset a part of its range; it can be repeated. It fails with EINTR if the
+ *			task is killed.
  * @augment:		SGX_AUGMENT_*.
- * @fault_around:  0, or as many pages as a fault may add when it looks as if the program walked
- * through them; SGX_FAULT_AROUND_MAX at most.
+ * @fault_around:	0, or as many pages as a fault may add when it looks as if the program
+ *			walked through them; SGX_FAULT_AROUND_MAX at most.
  * @reserved:		zero.
  *
  * Fails with E2BIG, EFAULT, EINVAL, ENODEV, and then changes nothing.
