@@ -39,8 +39,12 @@ struct sgx2_range {
 	unsigned long next;
 	/** @end: page number after the last. */
 	unsigned long end;
-	/** @change: does it to one page; under the chunk's mutex, the SECS pinned. */
-	int (*change)(struct sgx2_range *range, struct sgx2_chunk *chunk, unsigned int index);
+	/**
+	 * @change: does it to pages [first, last) of the chunk, under its mutex, the SECS pinned;
+	 * the page at which it stops with @stop set, or last.
+	 */
+	unsigned int (*change)(struct sgx2_range *range, struct sgx2_chunk *chunk,
+			       unsigned int first, unsigned int last);
 	/** @finish: completes pages [first, last) of the chunk. */
 	int (*finish)(struct sgx2_range *range, struct sgx2_chunk *chunk, unsigned int first,
 		      unsigned int last);
@@ -48,11 +52,37 @@ struct sgx2_range {
 	struct sgx_secinfo secinfo;
 	/** @result: the processor's code, if it refused. */
 	u64 result;
+	/** @stop: the error that ends the range. */
+	int stop;
 	/** @changed: pages of the present chunk that want tracking. */
 	unsigned int changed;
 	/** @lenient: pass over what cannot be changed, as mprotect() does. */
 	bool lenient;
 };
+
+/*
+ * The loop over pages, which is where the time goes: @one is inlined into it. A leaf on a page that
+ * is resident takes a microsecond, so whether to yield or to end is asked for each chunk, and here
+ * only where a page comes back from its file.
+ */
+static __always_inline unsigned int
+sgx2_range_each(struct sgx2_range *range, struct sgx2_chunk *chunk, unsigned int first,
+		unsigned int last,
+		int (*one)(struct sgx2_range *range, struct sgx2_chunk *chunk, unsigned int index))
+{
+	for (; first < last; first++) {
+		if (chunk->page[first].state == SGX2_EVICTED) {
+			cond_resched();
+			range->stop = fatal_signal_pending(current) ? -EINTR : 0;
+			if (range->stop)
+				break;
+		}
+		range->stop = one(range, chunk, first);
+		if (range->stop)
+			break;
+	}
+	return first;
+}
 
 /* An enclave's thread may be at the page with EACCEPT or EMODPE: it is done in a moment. */
 #define sgx2_retry_busy(leaf)                                                            \
@@ -82,8 +112,8 @@ static int sgx2_range_refused(struct sgx2_range *range, struct sgx2_chunk *chunk
 	return -EFAULT;
 }
 
-static int sgx2_restrict_page(struct sgx2_range *range, struct sgx2_chunk *chunk,
-			      unsigned int index)
+static __always_inline int sgx2_restrict_page(struct sgx2_range *range, struct sgx2_chunk *chunk,
+					      unsigned int index)
 {
 	struct sgx2_page *page = sgx2_chunk_page(chunk, index);
 	int ret;
@@ -109,7 +139,14 @@ static int sgx2_restrict_page(struct sgx2_range *range, struct sgx2_chunk *chunk
 	return ret == -EFAULT ? -EBUSY : ret;
 }
 
-static int sgx2_modify_page(struct sgx2_range *range, struct sgx2_chunk *chunk, unsigned int index)
+static unsigned int sgx2_restrict_pages(struct sgx2_range *range, struct sgx2_chunk *chunk,
+					unsigned int first, unsigned int last)
+{
+	return sgx2_range_each(range, chunk, first, last, sgx2_restrict_page);
+}
+
+static __always_inline int sgx2_modify_page(struct sgx2_range *range, struct sgx2_chunk *chunk,
+					    unsigned int index)
 {
 	struct sgx2_page *page = sgx2_chunk_page(chunk, index);
 	u8 type = (range->secinfo.flags & SGX_SECINFO_PAGE_TYPE_MASK) >> 8;
@@ -136,6 +173,12 @@ static int sgx2_modify_page(struct sgx2_range *range, struct sgx2_chunk *chunk, 
 	return 0;
 }
 
+static unsigned int sgx2_modify_pages(struct sgx2_range *range, struct sgx2_chunk *chunk,
+				      unsigned int first, unsigned int last)
+{
+	return sgx2_range_each(range, chunk, first, last, sgx2_modify_page);
+}
+
 static int sgx2_track_range(struct sgx2_range *range, struct sgx2_chunk *chunk, unsigned int first,
 			    unsigned int last)
 {
@@ -154,7 +197,8 @@ static int sgx2_track_range(struct sgx2_range *range, struct sgx2_chunk *chunk, 
  * was not accepted as well, if no thread happens to be inside. EMODPR does, and changes neither: it
  * answers 20 while MODIFIED is set, and faults because of the type once it is not.
  */
-static int sgx2_remove_check(struct sgx2_range *range, struct sgx2_chunk *chunk, unsigned int index)
+static __always_inline int sgx2_remove_check(struct sgx2_range *range, struct sgx2_chunk *chunk,
+					     unsigned int index)
 {
 	struct sgx2_page *page = sgx2_chunk_page(chunk, index);
 	int ret;
@@ -170,18 +214,28 @@ static int sgx2_remove_check(struct sgx2_range *range, struct sgx2_chunk *chunk,
 	return ret == (SGX2_ENCLS_FAULT | X86_TRAP_PF) ? 0 : -EPERM;
 }
 
+static unsigned int sgx2_remove_checks(struct sgx2_range *range, struct sgx2_chunk *chunk,
+				       unsigned int first, unsigned int last)
+{
+	return sgx2_range_each(range, chunk, first, last, sgx2_remove_check);
+}
+
 static int sgx2_remove_range(struct sgx2_range *range, struct sgx2_chunk *chunk, unsigned int first,
 			     unsigned int last)
 {
-	unsigned int index;
+	sgx2_epc_t epc[SGX2_EPC_BATCH];
+	unsigned int index, count = 0;
 
 	sgx2_enclave_zap(range->enclave, chunk->number * SGX2_CHUNK_PAGES + first, last - first);
 	for (index = first; index < last; index++) {
-		sgx2_epc_t epc = sgx2_chunk_page(chunk, index)->where;
-
+		epc[count++] = sgx2_chunk_page(chunk, index)->where;
 		sgx2_chunk_forget(chunk, index);
-		sgx2_epc_remove(epc);
+		if (count < SGX2_EPC_BATCH && index + 1 < last)
+			continue;
+		sgx2_epc_remove_all(epc, count);
+		count = 0;
 	}
+	sgx2_chunk_widen(chunk);
 	return 0;
 }
 
@@ -191,24 +245,17 @@ static int sgx2_range_chunk(struct sgx2_range *range, struct sgx2_chunk *chunk)
 	unsigned int first = range->next % SGX2_CHUNK_PAGES, index;
 	unsigned long left = range->end - range->next;
 	unsigned int last = min_t(unsigned long, SGX2_CHUNK_PAGES, first + left);
-	int ret = 0, finished = 0;
+	int finished = 0;
 
-	for (index = first; index < last; index++) {
-		if (fatal_signal_pending(current)) {
-			ret = -EINTR;
-			break;
-		}
-		ret = range->change(range, chunk, index);
-		if (ret)
-			break;
-		cond_resched();
-	}
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	index = range->change(range, chunk, first, last);
 	if (index > first)
 		finished = range->finish(range, chunk, first, index);
 	if (finished)
 		return finished;
 	range->next += index - first;
-	return ret;
+	return range->stop;
 }
 
 /*
@@ -306,7 +353,7 @@ long sgx2_restrict(struct sgx2_enclave *enclave, void __user *arg)
 {
 	struct sgx_enclave_restrict_permissions param;
 	struct sgx2_range range = {
-		.change = sgx2_restrict_page,
+		.change = sgx2_restrict_pages,
 		.finish = sgx2_track_range,
 	};
 	int ret;
@@ -335,7 +382,7 @@ long sgx2_modify(struct sgx2_enclave *enclave, void __user *arg)
 {
 	struct sgx_enclave_modify_types param;
 	struct sgx2_range range = {
-		.change = sgx2_modify_page,
+		.change = sgx2_modify_pages,
 		.finish = sgx2_track_range,
 	};
 	int ret;
@@ -362,7 +409,7 @@ long sgx2_remove(struct sgx2_enclave *enclave, void __user *arg)
 {
 	struct sgx_enclave_remove_pages param;
 	struct sgx2_range range = {
-		.change = sgx2_remove_check,
+		.change = sgx2_remove_checks,
 		.finish = sgx2_remove_range,
 		.secinfo.flags = SGX_SECINFO_R | SGX_SECINFO_W | SGX_SECINFO_X,
 	};
@@ -386,7 +433,7 @@ long sgx2_reset(struct sgx2_enclave *enclave, void __user *arg)
 {
 	struct sgx_enclave_reset_permissions param;
 	struct sgx2_range range = {
-		.change = sgx2_restrict_page,
+		.change = sgx2_restrict_pages,
 		.finish = sgx2_track_range,
 	};
 	int ret;
@@ -415,7 +462,7 @@ int sgx2_mprotect(struct sgx2_enclave *enclave, unsigned long start, unsigned lo
 		.enclave = enclave,
 		.next = start >> PAGE_SHIFT,
 		.end = end >> PAGE_SHIFT,
-		.change = sgx2_restrict_page,
+		.change = sgx2_restrict_pages,
 		.finish = sgx2_track_range,
 		.lenient = true,
 	};

@@ -143,8 +143,6 @@ void sgx2_chunk_add(struct sgx2_chunk *chunk, unsigned int index, sgx2_epc_t whe
 void sgx2_chunk_forget(struct sgx2_chunk *chunk, unsigned int index)
 {
 	struct sgx2_page *page = sgx2_chunk_page(chunk, index);
-	u8 max = VM_ACCESS_FLAGS;
-	unsigned int i;
 
 	if (WARN_ON_ONCE(page->state != SGX2_RESIDENT))
 		return;
@@ -154,7 +152,15 @@ void sgx2_chunk_forget(struct sgx2_chunk *chunk, unsigned int index)
 	if (!--chunk->resident)
 		sgx2_reclaim_del(chunk);
 	atomic_dec(&chunk->enclave->pins);
-	if (page->max == VM_ACCESS_FLAGS)
+}
+
+void sgx2_chunk_widen(struct sgx2_chunk *chunk)
+{
+	u8 max = VM_ACCESS_FLAGS;
+	unsigned int i;
+
+	lockdep_assert_held(&chunk->lock);
+	if (chunk->max == VM_ACCESS_FLAGS)
 		return;
 	for (i = 0; i < SGX2_CHUNK_PAGES; i++) {
 		if (chunk->page[i].state != SGX2_ABSENT)
@@ -204,14 +210,18 @@ void sgx2_enclave_lost(struct sgx2_enclave *enclave)
 
 static void sgx2_chunk_free(struct sgx2_chunk *chunk)
 {
-	unsigned int i;
+	sgx2_epc_t epc[SGX2_EPC_BATCH];
+	unsigned int i, count = 0;
 
 	sgx2_reclaim_del(chunk);
 	for (i = 0; chunk->resident && i < SGX2_CHUNK_PAGES; i++) {
 		if (chunk->page[i].state != SGX2_RESIDENT)
 			continue;
-		sgx2_epc_remove(chunk->page[i].where);
-		chunk->resident--;
+		epc[count++] = chunk->page[i].where;
+		if (--chunk->resident && count < SGX2_EPC_BATCH)
+			continue;
+		sgx2_epc_remove_all(epc, count);
+		count = 0;
 	}
 	WARN_ON_ONCE(chunk->resident);
 	free_page((unsigned long)chunk->page);

@@ -256,6 +256,9 @@ void sgx2_chunk_add(struct sgx2_chunk *chunk, unsigned int index, sgx2_epc_t whe
 		    u8 flags);
 void sgx2_chunk_forget(struct sgx2_chunk *chunk, unsigned int index);
 
+/* After pages were forgotten: what all that are left may be mapped with, anew. */
+void sgx2_chunk_widen(struct sgx2_chunk *chunk);
+
 /* A page goes from the EPC to Version Array slot @where, or comes back to EPC page @where. */
 void sgx2_chunk_moved(struct sgx2_chunk *chunk, unsigned int index, enum sgx2_page_state state,
 		      u32 where);

@@ -31,10 +31,6 @@
 #include "paging.h"
 #include "reclaim.h"
 
-/* A name is a section's number and a page's in it. */
-#define SGX2_PAGE_BITS 28
-#define SGX2_PAGE_MASK (BIT(SGX2_PAGE_BITS) - 1)
-
 /* In place of the next free page: the list ends, the page is in use, the page is lost. */
 #define SGX2_NEXT_END ((u32)~0)
 #define SGX2_NEXT_USED ((u32)~1)
@@ -67,10 +63,6 @@ struct sgx2_section {
 	u32 head;
 	/** @next: for each free page the next one; what SGX2_NEXT_* say for others. */
 	u32 *next;
-	/** @address: where the kernel has it mapped; constant. */
-	void *address;
-	/** @pfn: its first page frame; constant. */
-	unsigned long pfn;
 	/** @pages: how many there are; constant. */
 	u32 pages;
 	/** @node: of NUMA; constant. */
@@ -80,6 +72,8 @@ struct sgx2_section {
 /* Constant once sgx2_epc_init() is done, but for what the locks in them protect. */
 static struct sgx2_section sgx2_sections[SGX2_MAX_SECTIONS];
 static unsigned int sgx2_section_count;
+void *sgx2_epc_mapped[SGX2_MAX_SECTIONS];
+unsigned long sgx2_epc_first_pfn[SGX2_MAX_SECTIONS];
 /* For each node the sections, nearest first. */
 static u8 (*sgx2_order)[SGX2_MAX_SECTIONS];
 
@@ -94,17 +88,7 @@ static DECLARE_WAIT_QUEUE_HEAD(sgx2_page_wait);
 
 static struct sgx2_section *sgx2_epc_section(sgx2_epc_t page)
 {
-	return &sgx2_sections[page >> SGX2_PAGE_BITS];
-}
-
-void *sgx2_epc_address(sgx2_epc_t page)
-{
-	return sgx2_epc_section(page)->address + (page & SGX2_PAGE_MASK) * PAGE_SIZE;
-}
-
-unsigned long sgx2_epc_pfn(sgx2_epc_t page)
-{
-	return sgx2_epc_section(page)->pfn + (page & SGX2_PAGE_MASK);
+	return &sgx2_sections[page >> SGX2_EPC_BITS];
 }
 
 void sgx2_epc_counts(struct sgx2_epc_counts *counts)
@@ -118,7 +102,7 @@ void sgx2_epc_counts(struct sgx2_epc_counts *counts)
 static unsigned int sgx2_section_take(struct sgx2_section *section, sgx2_epc_t *page,
 				      unsigned int count)
 {
-	u32 name = (section - sgx2_sections) << SGX2_PAGE_BITS;
+	u32 name = (section - sgx2_sections) << SGX2_EPC_BITS;
 	unsigned int i;
 
 	guard(spinlock)(&section->lock);
@@ -166,38 +150,68 @@ unsigned int sgx2_epc_alloc(sgx2_epc_t *page, unsigned int count, enum sgx2_epc_
 	return done;
 }
 
-/* @was is what the page must be marked as. */
-static bool sgx2_epc_put(sgx2_epc_t page, u32 was)
+/*
+ * Pages of one section, at the head of @page, go to its list, each of which must be marked as @was.
+ * How many went, and in @seen how many there were.
+ */
+static unsigned int sgx2_section_put(const sgx2_epc_t *page, unsigned int count, u32 was,
+				     unsigned int *seen)
 {
-	struct sgx2_section *section = sgx2_epc_section(page);
-	u32 number = page & SGX2_PAGE_MASK;
+	struct sgx2_section *section = sgx2_epc_section(page[0]);
+	unsigned int i, done = 0;
 
-	scoped_guard(spinlock, &section->lock)
-	{
+	guard(spinlock)(&section->lock);
+	for (i = 0; i < count && page[i] >> SGX2_EPC_BITS == page[0] >> SGX2_EPC_BITS; i++) {
+		u32 number = page[i] & SGX2_EPC_MASK;
+
 		if (WARN_ON_ONCE(section->next[number] != was))
-			return false;
+			continue;
 		section->next[number] = section->head;
 		section->head = number;
+		done++;
 	}
-	atomic_long_inc(&sgx2_free);
+	*seen = i;
+	return done;
+}
+
+/* @was is what the pages must be marked as. How many are free now. */
+static unsigned int sgx2_epc_put(const sgx2_epc_t *page, unsigned int count, u32 was)
+{
+	unsigned int i, seen, done = 0;
+
+	for (i = 0; i < count; i += seen)
+		done += sgx2_section_put(page + i, count - i, was, &seen);
+	atomic_long_add(done, &sgx2_free);
 	if (wq_has_sleeper(&sgx2_page_wait))
 		wake_up(&sgx2_page_wait);
-	return true;
+	return done;
 }
 
 void sgx2_epc_free(sgx2_epc_t page)
 {
-	sgx2_epc_put(page, SGX2_NEXT_USED);
+	sgx2_epc_put(&page, 1, SGX2_NEXT_USED);
+}
+
+void sgx2_epc_remove_all(sgx2_epc_t *page, unsigned int count)
+{
+	unsigned int i, done = 0;
+	int ret;
+
+	for (i = 0; i < count; i++) {
+		ret = sgx2_retry(sgx2_eremove(sgx2_epc_address(page[i])));
+		if (!WARN_ONCE(ret, "EREMOVE answers %#x: the page is lost\n", ret)) {
+			page[done++] = page[i];
+			continue;
+		}
+		sgx2_epc_section(page[i])->next[page[i] & SGX2_EPC_MASK] = SGX2_NEXT_LOST;
+		atomic_long_inc(&sgx2_lost);
+	}
+	sgx2_epc_put(page, done, SGX2_NEXT_USED);
 }
 
 void sgx2_epc_remove(sgx2_epc_t page)
 {
-	int ret = sgx2_retry(sgx2_eremove(sgx2_epc_address(page)));
-
-	if (!WARN_ONCE(ret, "EREMOVE answers %#x: the page is lost\n", ret))
-		return sgx2_epc_free(page);
-	sgx2_epc_section(page)->next[page & SGX2_PAGE_MASK] = SGX2_NEXT_LOST;
-	atomic_long_inc(&sgx2_lost);
+	sgx2_epc_remove_all(&page, 1);
 }
 
 static bool sgx2_epc_short(void)
@@ -240,15 +254,17 @@ int sgx2_epc_wait(unsigned int count)
  */
 static u32 sgx2_sanitize_pass(struct sgx2_section *section)
 {
-	u32 name = (section - sgx2_sections) << SGX2_PAGE_BITS, number, left = 0;
+	u32 name = (section - sgx2_sections) << SGX2_EPC_BITS, number, left = 0;
+	sgx2_epc_t page;
 
 	for (number = 0; number < section->pages && !kthread_should_stop(); number++) {
 		/* Nobody but us touches a page that has never been free. */
 		if (READ_ONCE(section->next[number]) != SGX2_NEXT_LOST)
 			continue;
-		if (sgx2_retry(sgx2_eremove(sgx2_epc_address(name | number))))
+		page = name | number;
+		if (sgx2_retry(sgx2_eremove(sgx2_epc_address(page))))
 			left++;
-		else if (sgx2_epc_put(name | number, SGX2_NEXT_LOST))
+		else if (sgx2_epc_put(&page, 1, SGX2_NEXT_LOST))
 			atomic_long_dec(&sgx2_lost);
 		cond_resched_tasks_rcu_qs();
 	}
@@ -302,8 +318,8 @@ static int sgx2_section_init(unsigned int i)
 	section->node = numa_map_to_online_node(phys_to_target_node(base));
 	if (section->node == NUMA_NO_NODE)
 		section->node = first_online_node;
-	section->pages = min_t(u64, size >> PAGE_SHIFT, SGX2_PAGE_MASK);
-	section->pfn = base >> PAGE_SHIFT;
+	section->pages = min_t(u64, size >> PAGE_SHIFT, SGX2_EPC_MASK);
+	sgx2_epc_first_pfn[i] = base >> PAGE_SHIFT;
 	section->head = SGX2_NEXT_END;
 	spin_lock_init(&section->lock);
 	section->next = vmalloc_node(section->pages * sizeof(u32), section->node);
@@ -311,8 +327,8 @@ static int sgx2_section_init(unsigned int i)
 		return -ENOMEM;
 	for (number = 0; number < section->pages; number++)
 		section->next[number] = SGX2_NEXT_LOST;
-	section->address = memremap(base, (u64)section->pages << PAGE_SHIFT, MEMREMAP_WB);
-	if (!section->address) {
+	sgx2_epc_mapped[i] = memremap(base, (u64)section->pages << PAGE_SHIFT, MEMREMAP_WB);
+	if (!sgx2_epc_mapped[i]) {
 		vfree(section->next);
 		return -ENOMEM;
 	}
@@ -344,10 +360,9 @@ static void sgx2_order_node(int node)
 static void sgx2_sections_exit(void)
 {
 	while (sgx2_section_count) {
-		struct sgx2_section *section = &sgx2_sections[--sgx2_section_count];
-
-		memunmap(section->address);
-		vfree(section->next);
+		sgx2_section_count--;
+		memunmap(sgx2_epc_mapped[sgx2_section_count]);
+		vfree(sgx2_sections[sgx2_section_count].next);
 	}
 	kfree(sgx2_order);
 }

@@ -3,7 +3,9 @@
 #ifndef SGX2_EPC_H
 #define SGX2_EPC_H
 
+#include <linux/mm.h>
 #include <linux/types.h>
+#include "hw.h"
 
 /*
  * A page of the EPC is named by 32 bits: 4 of its section, 28 of its place there. Nothing more is
@@ -11,6 +13,8 @@
  */
 typedef u32 sgx2_epc_t;
 #define SGX2_EPC_NONE ((sgx2_epc_t)~0)
+#define SGX2_EPC_BITS 28
+#define SGX2_EPC_MASK (BIT(SGX2_EPC_BITS) - 1)
 
 /*
  * Who asks. The last pages are kept for the reclaimer, which needs a Version Array to free many
@@ -63,9 +67,33 @@ void sgx2_epc_free(sgx2_epc_t page);
  */
 void sgx2_epc_remove(sgx2_epc_t page);
 
+/**
+ * sgx2_epc_remove_all() - the same for several pages, at less cost
+ * @page: their names; what is there afterwards has no meaning
+ * @count: how many
+ */
+void sgx2_epc_remove_all(sgx2_epc_t *page, unsigned int count);
+
+/* How many of them callers have on their stack. */
+#define SGX2_EPC_BATCH 32U
+
+/*
+ * Where the kernel has each section mapped, and its first page frame; constant while any page is in
+ * use.
+ */
+extern void *sgx2_epc_mapped[SGX2_MAX_SECTIONS];
+extern unsigned long sgx2_epc_first_pfn[SGX2_MAX_SECTIONS];
+
 /* The kernel's address of a page, and the page-frame number that goes into a PTE. */
-void *sgx2_epc_address(sgx2_epc_t page);
-unsigned long sgx2_epc_pfn(sgx2_epc_t page);
+static inline void *sgx2_epc_address(sgx2_epc_t page)
+{
+	return sgx2_epc_mapped[page >> SGX2_EPC_BITS] + (page & SGX2_EPC_MASK) * PAGE_SIZE;
+}
+
+static inline unsigned long sgx2_epc_pfn(sgx2_epc_t page)
+{
+	return sgx2_epc_first_pfn[page >> SGX2_EPC_BITS] + (page & SGX2_EPC_MASK);
+}
 
 /* Pages that exist, that are free, and that are lost; a snapshot. */
 struct sgx2_epc_counts {

@@ -112,18 +112,14 @@ static int sgx2_page_load_to(struct sgx2_chunk *chunk, unsigned int index, sgx2_
 	return 0;
 }
 
-int sgx2_page_load(struct sgx2_chunk *chunk, unsigned int index)
+int sgx2_page_fetch(struct sgx2_chunk *chunk, unsigned int index)
 {
 	struct sgx2_page *page = sgx2_chunk_page(chunk, index);
 	sgx2_epc_t epc;
 	int ret;
 
-	if (sgx2_enclave_is(chunk->enclave, SGX2_DEAD))
-		return -EIO;
 	if (page->state == SGX2_ABSENT)
 		return -EFAULT;
-	if (page->state == SGX2_RESIDENT)
-		return 0;
 	ret = sgx2_secs_pin(chunk->enclave);
 	if (ret)
 		return ret;

@@ -5,11 +5,11 @@
 
 #include <linux/sched.h>
 #include <asm/trapnr.h>
+#include "enclave.h"
 #include "encls.h"
 #include "epc.h"
 
 struct sgx2_backing;
-struct sgx2_chunk;
 
 /*
  * A leaf that finds a page or a SECS held by a leaf on another CPU faults with #GP instead of
@@ -31,6 +31,9 @@ int sgx2_page_ewb(sgx2_epc_t epc, struct sgx2_backing *backing, void *slot);
 int sgx2_page_eldu(sgx2_epc_t epc, struct sgx2_backing *backing, unsigned long address, void *secs,
 		   void *slot);
 
+/* The part of sgx2_page_load() that is left when the page is not resident. */
+int sgx2_page_fetch(struct sgx2_chunk *chunk, unsigned int index);
+
 /**
  * sgx2_page_load() - bring a page back to the EPC, if it is not there
  * @chunk: its chunk
@@ -41,7 +44,14 @@ int sgx2_page_eldu(sgx2_epc_t epc, struct sgx2_backing *backing, unsigned long a
  * if there is no such page; -ENOMEM and the like if the backing file cannot be read; -EIO if the
  * enclave is dead, or is now.
  */
-int sgx2_page_load(struct sgx2_chunk *chunk, unsigned int index);
+static inline int sgx2_page_load(struct sgx2_chunk *chunk, unsigned int index)
+{
+	if (sgx2_enclave_is(chunk->enclave, SGX2_DEAD))
+		return -EIO;
+	if (sgx2_chunk_page(chunk, index)->state == SGX2_RESIDENT)
+		return 0;
+	return sgx2_page_fetch(chunk, index);
+}
 
 /**
  * sgx2_chunk_evict() - write out pages of a chunk
