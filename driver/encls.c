@@ -120,6 +120,11 @@ int sgx2_emodt(struct sgx_secinfo *secinfo, void *page)
 	return sgx2_encls_code(SGX2_LEAF_EMODT, secinfo, page, NULL);
 }
 
+int sgx2_erdinfo(struct sgx2_rdinfo *info, void *page)
+{
+	return sgx2_encls_code(SGX2_LEAF_ERDINFO, info, page, NULL);
+}
+
 int sgx2_eupdatesvn(void)
 {
 	return sgx2_encls_code(SGX2_LEAF_EUPDATESVN, NULL, NULL, NULL);

@@ -24,6 +24,7 @@ enum sgx2_leaf {
 	SGX2_LEAF_EAUG = 0x0d,
 	SGX2_LEAF_EMODPR = 0x0e,
 	SGX2_LEAF_EMODT = 0x0f,
+	SGX2_LEAF_ERDINFO = 0x10,
 	SGX2_LEAF_EUPDATESVN = 0x18,
 };
 
@@ -62,6 +63,23 @@ static inline int sgx2_encls_vector(int ret)
 	return ret & 0xff;
 }
 
+/**
+ * struct sgx2_rdinfo - what ERDINFO says of an EPC page
+ */
+struct sgx2_rdinfo {
+	/** @status: of a SECS: whether it has children. */
+	u64 status;
+	/** @flags: as in SECINFO, and bit 63 for a blocked page. */
+	u64 flags;
+	/** @context: of the enclave. */
+	u64 context;
+	/** @reserved: zero. */
+	u64 reserved;
+} __aligned(32);
+
+/* A bit of sgx2_rdinfo::flags, and of SECINFO.FLAGS, that asm/sgx.h does not have. */
+#define SGX2_SECINFO_MODIFIED BIT(4)
+
 /* Addresses of EPC pages are the kernel's, from sgx2_epc_address(). */
 int sgx2_ecreate(struct sgx_pageinfo *info, void *secs);
 int sgx2_eadd(struct sgx_pageinfo *info, void *page);
@@ -78,6 +96,7 @@ int sgx2_etrack(void *secs);
 int sgx2_eaug(struct sgx_pageinfo *info, void *page);
 int sgx2_emodpr(struct sgx_secinfo *secinfo, void *page);
 int sgx2_emodt(struct sgx_secinfo *secinfo, void *page);
+int sgx2_erdinfo(struct sgx2_rdinfo *info, void *page);
 int sgx2_eupdatesvn(void);
 
 #endif

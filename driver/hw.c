@@ -27,6 +27,7 @@
 /* CPUID.12H.0:EAX */
 #define SGX2_EAX_SGX1 BIT(0)
 #define SGX2_EAX_SGX2 BIT(1)
+#define SGX2_EAX_ENCLS_C BIT(6)
 #define SGX2_EAX_UPDATESVN BIT(10)
 /* Low bits of a section's base and size. */
 #define SGX2_SECTION_TYPE 0xf
@@ -104,6 +105,7 @@ static void sgx2_hw_masks(void)
 
 	cpuid_count(SGX2_CPUID, 0, &eax, &ebx, &ecx, &edx);
 	sgx2_hw.sgx2 = eax & SGX2_EAX_SGX2;
+	sgx2_hw.rdinfo = eax & SGX2_EAX_ENCLS_C;
 	sgx2_hw.updatesvn = eax & SGX2_EAX_UPDATESVN;
 	sgx2_hw.misc = ebx & SGX_MISC_EXINFO;
 	cpuid_count(SGX2_CPUID, 1, &eax, &ebx, &ecx, &edx);

@@ -28,6 +28,8 @@
 struct sgx2_hw {
 	/** @sgx2: EAUG, EMODPR, EMODT are there. */
 	bool sgx2;
+	/** @rdinfo: ERDINFO is there, with the other leaves of its set. */
+	bool rdinfo;
 	/** @updatesvn: EUPDATESVN is there. */
 	bool updatesvn;
 	/** @misc: MISCSELECT bits that an enclave may have. */

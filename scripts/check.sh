@@ -456,7 +456,7 @@ step_suite() {
 	local folder out rc=0 how pass=0 fail=0 skip=0
 	folder=$("$SGX2_TOP/scripts/build-suite")
 	for how in '--driver intree --kernel lab --smp 2' '--driver sgx2 --kernel lab --smp 1' '--driver sgx2 --kernel lab --smp 4' \
-		'--driver sgx2 --kernel stock --smp 4' '--driver sgx2 --kernel lab --icount'; do
+		'--driver sgx2 --kernel stock --smp 4 --cpu ,+sgx-encls-c' '--driver sgx2 --kernel lab --icount'; do
 		# shellcheck disable=SC2086 # words
 		out=$("$run" $how --epc 64M --add "$folder/sgx2-selftest:/sgx2-selftest" -- /sgx2-selftest --gtest_filter="-$ELSEWHERE") || rc=$?
 		echo "== $how"

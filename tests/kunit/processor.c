@@ -351,6 +351,20 @@ int sgx2_emodt(struct sgx_secinfo *secinfo, void *address)
 	return 0;
 }
 
+int sgx2_erdinfo(struct sgx2_rdinfo *info, void *address)
+{
+	struct processor_page *page = page_of(address);
+	int answer;
+
+	guard(spinlock)(&processor_lock);
+	if (injected(SGX2_LEAF_ERDINFO, &answer))
+		return answer;
+	if (!page->valid)
+		return SGX2_PG_INVLD;
+	*info = (struct sgx2_rdinfo){ .flags = page->flags };
+	return 0;
+}
+
 int sgx2_eupdatesvn(void)
 {
 	int answer;
