@@ -18,8 +18,8 @@ struct Work {
 };
 
 constexpr Work works[] = {
-	{"life", measure_life},	    {"growth", measure_growth},	  {"build", measure_build},
-	{"paging", measure_paging}, {"threads", measure_threads}, {"traces", measure_traces},
+	{"life", measure_life},	      {"growth", measure_growth}, {"build", measure_build},	  {"paging", measure_paging},
+	{"threads", measure_threads}, {"traces", measure_traces}, {"parallel", measure_parallel}, {"yield", measure_yield},
 };
 
 } // namespace

@@ -19,7 +19,7 @@ constexpr unsigned results = 34;
 const std::map<unsigned, const char *> encls_names = {
 	{0x00, "ECREATE"}, {0x01, "EADD"}, {0x02, "EINIT"},  {0x03, "EREMOVE"}, {0x06, "EEXTEND"},
 	{0x07, "ELDB"},	   {0x08, "ELDU"}, {0x09, "EBLOCK"}, {0x0a, "EPA"},	{0x0b, "EWB"},
-	{0x0c, "ETRACK"},  {0x0d, "EAUG"}, {0x0e, "EMODPR"}, {0x0f, "EMODT"},
+	{0x0c, "ETRACK"},  {0x0d, "EAUG"}, {0x0e, "EMODPR"}, {0x0f, "EMODT"},	{0x10, "ERDINFO"},
 };
 const std::map<unsigned, const char *> enclu_names = {
 	{EENTER, "EENTER"},   {ERESUME, "ERESUME"}, {EEXIT, "EEXIT"},
@@ -76,9 +76,31 @@ u64 Meter::stamp()
 	return static_cast<u64>(high) << 32 | low;
 }
 
+void Meter::await_tick()
+{
+	constexpr u64 tick = 1500, patience = 10'000'000;
+	const u64 start = stamp();
+	u64 last = start, now = start;
+	while (now - last < tick && now - start < patience) {
+		last = now;
+		now = stamp();
+	}
+}
+
 long Meter::memory()
 {
-	return meminfo("MemTotal") - meminfo("MemFree") - meminfo("PageTables");
+	// Counts of CPUs are added to the kernel's own, and what CPUs keep free for themselves is not in them.
+	std::ofstream("/proc/sys/vm/stat_refresh") << 1;
+	long kept = 0;
+	std::ifstream file("/proc/zoneinfo");
+	for (std::string line; std::getline(file, line);) {
+		std::istringstream words(line);
+		std::string name;
+		long pages = 0;
+		if (words >> name >> pages && name == "count:")
+			kept += pages * static_cast<long>(page_size);
+	}
+	return meminfo("MemTotal") - meminfo("MemFree") - kept - meminfo("PageTables");
 }
 
 long Meter::epc_memory()

@@ -27,6 +27,7 @@ public:
 	Sample measure(const Device *device, Work &&work) const
 	{
 		const Sample before = read(device);
+		await_tick();
 		const u64 start = stamp();
 		work();
 		const u64 end = stamp();
@@ -41,6 +42,8 @@ public:
 	static long epc_memory();
 
 private:
+	/// Returns right after a tick of the timer, so that the next one is far: a tick costs as much as a hundred pages.
+	static void await_tick();
 	Sample read(const Device *device) const;
 	static Sample difference(const Sample &before, const Sample &after, u64 ticks);
 

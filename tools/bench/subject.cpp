@@ -79,6 +79,11 @@ Sample Subject::measure(const std::function<void()> &work) const
 	};
 	u64 before = 0, after = 0;
 	Sample s = meter.measure(enclave ? &enclave->device() : nullptr, [&] {
+		// Each of them has to be inside when it begins, not at the tick of its CPU's timer.
+		for (const auto &i : inside_) {
+			for (const u64 seen = i->turns(); i->turns() == seen;)
+				asm volatile("pause");
+		}
 		before = turns();
 		work();
 		after = turns();

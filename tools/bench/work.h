@@ -24,5 +24,9 @@ void measure_paging(Bench &bench);
 void measure_threads(Bench &bench);
 /// What three runtimes do.
 void measure_traces(Bench &bench);
+/// Two threads and more at the same time, by the clock.
+void measure_parallel(Bench &bench);
+/// How long a call holds its CPU; with one CPU and -icount.
+void measure_yield(Bench &bench);
 
 } // namespace sgx

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Runs the benchmark on both drivers, compares, holds the bounds, and writes Documentation/performance.md."""
+import argparse
+import json
+import os
+import sys
+
+import bounds
+import guests
+import latency
+from table import Table
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+FOLDER = os.path.join(TOP, 'Documentation', 'performance')
+
+
+def parse(argv):
+    p = argparse.ArgumentParser(prog='scripts/bench', description=__doc__, allow_abbrev=False)
+    p.add_argument('--short', action='store_true', help='few sizes, about a minute and a half; the document stays as it is')
+    p.add_argument('--twice', action='store_true', help='run twice, and fail unless all counts are the same')
+    p.add_argument('--from', dest='source', metavar='FILE', help='no guest: take what this file has, as --save wrote it')
+    p.add_argument('--save', metavar='FILE', help='keep what was measured in this file')
+    p.add_argument('--latencies', metavar='FILE', default=os.path.join(FOLDER, 'latencies.json'),
+                   help='cycles of leaves and interrupts, for the cost model: yours, in place of those published')
+    p.add_argument('--only', metavar='REGEX', help='of the guests only those whose name matches')
+    p.add_argument('-v', '--verbose', action='store_true', help='print each count')
+    return p.parse_args(argv)
+
+
+def measure(opt):
+    if opt.source:
+        with open(opt.source, encoding='utf-8') as f:
+            return json.load(f)
+    plan = guests.SHORT if opt.short else guests.FULL
+    data = guests.run(plan, opt.only)
+    if opt.twice:
+        again = guests.run([g for g in plan if g.counted], opt.only)
+        different = guests.differences(data, again)
+        for line in different:
+            print(line)
+        if different:
+            sys.exit(f'scripts/bench: {len(different)} counts differ between two runs')
+        print('two runs, and all counts are the same')
+    return data
+
+
+def main():
+    opt = parse(sys.argv[1:])
+    data = measure(opt)
+    if opt.save:
+        with open(opt.save, 'w', encoding='utf-8') as f:
+            json.dump(data, f, indent=0, sort_keys=True)
+            f.write('\n')
+    table = Table(data)
+    model = latency.Model(opt.latencies)
+    table.show(model, opt.verbose)
+    checks = bounds.check(table)
+    for check in checks:
+        print(check)
+    failed = sum(not check.holds for check in checks)
+    print(f'{len(checks) - failed} of {len(checks)} bounds hold')
+    if not opt.short and not opt.only:
+        import document
+        document.write(table, model, checks, FOLDER)
+    return 1 if failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What has to hold: the table of figures that sgx2 is to reach, in counts and ratios, never in times."""
+from dataclasses import dataclass
+
+CHUNK = 512
+
+
+@dataclass
+class Check:
+    text: str
+    value: float
+    limit: float
+    at_least: bool
+
+    @property
+    def holds(self):
+        return self.value >= self.limit if self.at_least else self.value <= self.limit
+
+    def __str__(self):
+        return f'{"ok  " if self.holds else "FAIL"} {self.text}: {self.value:.4g}, {"at least" if self.at_least else "at most"} {self.limit:g}'
+
+
+class Checks(list):
+    def least(self, text, value, limit):
+        self.append(Check(text, value, limit, True))
+
+    def most(self, text, value, limit):
+        self.append(Check(text, value, limit, False))
+
+
+def chunks(pages):
+    return -(-pages // CHUNK)
+
+
+def where(p):
+    inside = f', {p.inside} inside' if p.inside else ''
+    return f'{p.title()}, {p.pages} pages{inside}'
+
+
+def tracking(checks, p):
+    """A call on a range: what it may cost beyond the pages themselves."""
+    # The range of the benchmark begins at a chunk's start.
+    checks.most(f'{where(p)}: ETRACK', p.own.get('ETRACK', 0), 3 * chunks(p.pages))
+    if p.inside:
+        checks.most(f'{where(p)}: rounds of interrupts', p.own.get('rounds', 0), chunks(p.pages) + 1)
+    else:
+        checks.most(f'{where(p)}: rounds of interrupts', p.own.get('rounds', 0), 0)
+
+
+def change(table, checks):
+    for p in table.counted():
+        if p.work in ('restrict', 'reset', 'mprotect-restrict', 'mprotect-reset', 'trim'):
+            tracking(checks, p)
+        if p.work in ('restrict', 'reset') and p.pages == 4096:
+            checks.least(f'{where(p)}: times fewer instructions', p.ratio(), 10 if p.inside else 5)
+        if p.work == 'trim-accept-remove' and p.pages == 4096 and p.guest != 'probe':
+            checks.least(f'{where(p)}: times fewer instructions', p.ratio(), 5 if p.inside else 2.5)
+        if p.work == 'trim-accept-remove' and p.pages == 4096 and p.guest == 'probe':
+            checks.least(f'{where(p)}: times fewer instructions', p.ratio(), 4 if p.inside else 2.5)
+
+
+def growth(table, checks):
+    for p in table.counted():
+        if p.pages < 4096 or p.inside:
+            continue
+        if p.work in ('grow-up', 'grow-down'):
+            checks.most(f'{where(p)}: faults', p.own.get('faults', 0), p.pages / 16)
+            checks.least(f'{where(p)}: times fewer instructions', p.ratio(), 5)
+        if p.work in ('augment', 'willneed'):
+            checks.most(f'{where(p)}: exits by a fault', p.own.get('exits by fault', 0), 0)
+            checks.least(f'{where(p)}: times fewer instructions', p.ratio(), 8)
+
+
+def paging(table, checks):
+    for p in table.counted():
+        if p.work.startswith(('evict', 'reload')):
+            checks.least(f'{where(p)}: times fewer instructions', p.ratio(), 1.4)
+
+
+def memory(table, checks):
+    enclave = [p for p in table.pairs if p.work == 'memory-enclave']
+    epc = [p for p in table.pairs if p.work == 'memory-epc']
+    if enclave and epc:
+        # Room for what else the kernel allocates meanwhile.
+        mainline = sum(p.mainline['bytes'] / p.pages for p in (enclave[-1], epc[-1]))
+        own = sum(p.own['bytes'] / p.pages for p in (enclave[-1], epc[-1]))
+        checks.least('kernel memory for a page and its EPC page: times less', mainline / own, 3)
+
+
+def straight(table, checks):
+    """Cost a page at the largest size against 4096 pages."""
+    for work in ('grow-up', 'restrict', 'reset', 'trim', 'remove', 'augment', 'teardown-grown'):
+        series = [p for p in table.series(work) if p.pages >= 4096]
+        if len(series) > 1:
+            own = [p.per_page()[1] for p in series]
+            checks.most(f'{work}: cost a page, largest against smallest, {series[0].pages} to {series[-1].pages} pages',
+                        max(own) / min(own), 1.3)
+
+
+def nowhere_behind(table, checks):
+    for p in table.counted():
+        # What the enclave does by itself is the same on both, but for a tick of the timer.
+        slack = 0.97 if p.work.startswith('accept-') or p.work == 'extend' else 1
+        checks.least(f'{where(p)}: mainline against sgx2, instructions', p.ratio(), slack)
+
+
+def longest(table, checks):
+    for p in table.pairs:
+        if 'longest' in p.own:
+            checks.most(f'{where(p)}: instructions without yielding', p.own['longest'], 10_000_000)
+
+
+def check(table):
+    checks = Checks()
+    for part in (change, growth, paging, memory, straight, longest, nowhere_behind):
+        part(table, checks)
+    return checks

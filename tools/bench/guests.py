@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The guests that are booted, and what they bring back."""
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+DRIVERS = ('intree', 'sgx2')
+# ERDINFO tells the state of a page without a fault. Server processors with SGX2 have it; the machine's CPU model has it on request.
+RDINFO = ('--cpu', ',+sgx-encls-c')
+
+
+@dataclass
+class Guest:
+    """One boot for each driver."""
+    name: str
+    machine: tuple
+    words: tuple
+    # By instructions, with -icount; else it is a matter of time, and run so often.
+    counted: bool = True
+    times: int = 1
+    drivers: tuple = field(default=DRIVERS)
+
+
+def guest(name, smp, epc, *words, mem='1G', cpu=(), **more):
+    return Guest(name, ('--smp', str(smp), '--epc', epc, '--mem', mem, *cpu), words, **more)
+
+
+SHORT = [
+    guest('small', 2, '64M', 'life', 'growth', 'build', 'threads', 'traces', '--pages', '256,4096', '--inside', '0,1', cpu=RDINFO),
+    guest('probe', 2, '64M', 'life', '--pages', '4096', '--inside', '0,1'),
+    guest('paging', 1, '8M', 'paging', '--times', '2,10'),
+]
+FULL = [
+    guest('small', 2, '256M', 'life', 'growth', 'build', 'threads', 'traces', '--pages', '256,1024,4096,16384', '--inside', '0,1',
+          cpu=RDINFO),
+    guest('probe', 2, '64M', 'life', '--pages', '4096', '--inside', '0,1'),
+    guest('many', 4, '64M', 'life', 'threads', 'traces', '--pages', '4096', '--inside', '3', cpu=RDINFO),
+    guest('paging', 1, '32M', 'paging', '--times', '2,10'),
+    guest('large', 2, '8G', 'life', 'growth', '--pages', '65536,262144,1048576', mem='4G', cpu=RDINFO),
+    guest('wall', 2, '128M', 'parallel', '--pages', '4096', counted=False, times=5, cpu=RDINFO),
+]
+
+
+def say(text):
+    print(f'  {text}', file=sys.stderr, flush=True)
+
+
+def script(*words):
+    done = subprocess.run([os.path.join(TOP, 'scripts', words[0]), *words[1:]], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL,
+                          text=True, check=False)
+    if done.returncode:
+        sys.exit(f'scripts/bench: {" ".join(words)} failed')
+    return done.stdout.strip().splitlines()[-1]
+
+
+def boot(program, driver, g):
+    words = [os.path.join(TOP, 'tests/machine/run'), '--driver', driver, '--kernel', 'lab', '--timeout', '1500', *g.machine]
+    if g.counted:
+        words.append('--icount')
+    words += ['--add', f'{program}:/sgx2-bench', '--', '/sgx2-bench', *g.words]
+    start = time.monotonic()
+    done = subprocess.run(words, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, check=False)
+    if done.returncode:
+        sys.exit(f'scripts/bench: guest {g.name} with {driver} ends with status {done.returncode}')
+    say(f'{g.name}, {driver}: {time.monotonic() - start:.0f} s')
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{')]
+
+
+def key(row):
+    return row['work'], row['pages'], row['inside']
+
+
+def median(runs):
+    """Row by row, over runs of the same guest."""
+    rows = []
+    for same in zip(*runs):
+        names = set().union(*same)
+        row = {n: same[0][n] for n in ('work', 'pages', 'inside')}
+        for n in names - set(row):
+            row[n] = statistics.median(r.get(n, 0) for r in same)
+        rows.append(row)
+    return rows
+
+
+def run(plan, only=None):
+    """{guest: {driver: [row...]}}"""
+    program = script('build-bench')
+    data = {}
+    for g in plan:
+        if only and not re.search(only, g.name):
+            continue
+        runs = {driver: [] for driver in g.drivers}
+        # Interleaved, so that what else the computer does falls on both.
+        for _ in range(g.times):
+            for driver in g.drivers:
+                runs[driver].append(boot(program, driver, g))
+        data[g.name] = {driver: median(of) if g.times > 1 else of[0] for driver, of in runs.items()}
+    return data
+
+
+def differences(a, b):
+    lines = []
+    for name in b:
+        for driver in b[name]:
+            for x, y in zip(a[name][driver], b[name][driver], strict=True):
+                for count in sorted(set(x) | set(y)):
+                    if x.get(count, 0) != y.get(count, 0):
+                        lines.append(f'{name}, {driver}, {"/".join(map(str, key(x)))}: {count} {x.get(count, 0)}, then {y.get(count, 0)}')
+    return lines

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0
+// Threads that work on ranges of their own at the same time: how long they take together, and whether a call lets others run.
+
+#include "work.h"
+
+#include <atomic>
+#include <chrono>
+#include <thread>
+
+#include <fmt/format.h>
+#include <sched.h>
+
+namespace sgx {
+
+namespace {
+
+/// All threads begin at once; the time until the last one is done.
+long together(unsigned threads, const std::function<void(unsigned)> &work)
+{
+	std::atomic<unsigned> ready = 0;
+	std::atomic<bool> go = false, failed = false;
+	std::vector<std::thread> all;
+	for (unsigned i = 0; i < threads; i++) {
+		all.emplace_back([&, i] {
+			ready++;
+			while (!go) {
+			}
+			try {
+				work(i);
+			} catch (const Failed &f) {
+				fmt::print(stderr, "{}\n", f.what());
+				failed = true;
+			}
+		});
+	}
+	while (ready < threads)
+		std::this_thread::yield();
+	const auto start = std::chrono::steady_clock::now();
+	go = true;
+	for (auto &thread : all)
+		thread.join();
+	const auto end = std::chrono::steady_clock::now();
+	if (failed)
+		throw Failed("a thread failed");
+	return std::chrono::duration_cast<std::chrono::nanoseconds>(end - start).count();
+}
+
+/// One step of a life for each thread, on as many pages each.
+void steps(Bench &bench, u64 pages, unsigned threads)
+{
+	const Subject s(bench.meter, pages * threads);
+	const Enclave &e = *s.enclave;
+	const u64 length = pages * page_size;
+	const auto row = [&](const char *name, const std::function<void(unsigned thread, u64 offset)> &work) {
+		Sample sample;
+		sample["nanoseconds"] = together(threads, [&](unsigned i) { work(i, s.offset + i * length); });
+		bench.results.add(fmt::format("parallel-{}-{}", name, threads), pages, 0, sample);
+	};
+	const auto leaf = [&](Op op, unsigned thread, u64 offset, u64 secinfo) {
+		whole(e, request(op, e.at(offset), length, secinfo), thread);
+	};
+
+	row("grow", [&](unsigned i, u64 o) { leaf(Op::accept, i, o, REG | RW | PENDING); });
+	row("change", [&](unsigned i, u64 o) {
+		whole(patiently(o, length, [&](u64 at, u64 left) { return e.device().restrict_permissions(at, left, R); }),
+		      length, "RESTRICT_PERMISSIONS");
+		leaf(Op::accept, i, o, REG | R | PR);
+		leaf(Op::extend, i, o, REG | RW);
+	});
+	row("shrink", [&](unsigned i, u64 o) {
+		whole(patiently(o, length, [&](u64 at, u64 left) { return e.device().modify_types(at, left, type_trim); }),
+		      length, "MODIFY_TYPES");
+		leaf(Op::accept, i, o, TRIM | MODIFIED);
+		whole(patiently(o, length, [&](u64 at, u64 left) { return e.device().remove_pages(at, left); }), length,
+		      "REMOVE_PAGES");
+	});
+	row("augment", [&](unsigned i, u64 o) {
+		if (bench.plan.own)
+			whole(e.device().augment_pages(o, length), length, "AUGMENT_PAGES");
+		leaf(Op::accept, i, o, REG | RW | PENDING);
+	});
+}
+
+/// A thread with a higher priority on the same CPU, which wants to run each millisecond: how long it had to wait at most.
+class Impatient {
+public:
+	Impatient()
+	{
+		cpu_set_t cpus;
+		CPU_ZERO(&cpus);
+		CPU_SET(0, &cpus);
+		must(errno_of(sched_setaffinity(0, sizeof(cpus), &cpus)), "sched_setaffinity");
+		thread_ = std::thread([this] { run(); });
+		while (!running_)
+			std::this_thread::yield();
+	}
+	~Impatient()
+	{
+		stop_ = true;
+		thread_.join();
+	}
+	Impatient(const Impatient &) = delete;
+	Impatient &operator=(const Impatient &) = delete;
+
+	long longest() const { return longest_; }
+
+private:
+	static constexpr long millisecond = 1000000;
+
+	void run()
+	{
+		const sched_param parameter = {.sched_priority = 50};
+		must(errno_of(sched_setscheduler(0, SCHED_FIFO, &parameter)), "sched_setscheduler");
+		running_ = true;
+		while (!stop_) {
+			const u64 start = Meter::stamp();
+			std::this_thread::sleep_for(std::chrono::nanoseconds(millisecond));
+			longest_ = std::max(longest_.load(), static_cast<long>(Meter::stamp() - start) - millisecond);
+		}
+	}
+
+	std::atomic<long> longest_ = 0;
+	std::atomic<bool> running_ = false, stop_ = false;
+	std::thread thread_;
+};
+
+} // namespace
+
+void measure_parallel(Bench &bench)
+{
+	for (const u64 pages : bench.plan.pages) {
+		for (unsigned threads = 1; threads <= std::thread::hardware_concurrency() && threads <= 4; threads *= 2)
+			steps(bench, pages, threads);
+	}
+}
+
+void measure_yield(Bench &bench)
+{
+	for (const u64 pages : bench.plan.pages) {
+		Subject s(bench.meter, pages);
+		const auto row = [&](const char *name, const std::function<void()> &work) {
+			Sample sample;
+			{
+				const Impatient impatient;
+				work();
+				sample["longest"] = impatient.longest();
+			}
+			bench.results.add(fmt::format("yield-{}", name), pages, 0, sample);
+		};
+		if (bench.plan.own)
+			row("augment", [&] { s.augment(); });
+		s.accept(REG | RW | PENDING);
+		row("restrict", [&] { s.restrict_to(R); });
+		s.accept(REG | R | PR);
+		row("trim", [&] { s.trim(); });
+		s.accept(TRIM | MODIFIED);
+		row("remove", [&] { s.remove(); });
+		s.accept(REG | RW | PENDING);
+		row("close", [&] { s.enclave.reset(); });
+	}
+}
+
+} // namespace sgx

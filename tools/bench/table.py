@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What both drivers counted, side by side."""
+
+# Work, in words, in the order of the table.
+TITLES = {
+    'build': 'build: CREATE, ADD_PAGES',
+    'build-measured': 'build, each page measured',
+    'first-touch': 'first touch of added pages',
+    'teardown-built': 'close() after it was built',
+    'grow-up': 'grow, EACCEPT first, ascending',
+    'grow-down': 'grow, EACCEPT first, descending',
+    'grow-single': 'grow, no fault-around',
+    'augment': 'grow by AUGMENT_PAGES, then EACCEPT',
+    'willneed': 'grow by MADV_WILLNEED, then EACCEPT',
+    'teardown-grown': 'close() after it grew',
+    'restrict': 'RESTRICT_PERMISSIONS',
+    'accept-restricted': 'EACCEPT of that',
+    'mprotect-restrict': 'restrict inside mprotect()',
+    'reset': 'RESET_PERMISSIONS',
+    'accept-reset': 'EACCEPT of that',
+    'mprotect-reset': 'reset inside mprotect()',
+    'extend': 'EMODPE alone',
+    'relax': 'relax: mprotect() and EMODPE',
+    'trim': 'MODIFY_TYPES to TRIM',
+    'accept-trimmed': 'EACCEPT of that',
+    'remove': 'REMOVE_PAGES',
+    'trim-accept-remove': 'trim, accept, remove together',
+    'thread': 'a new thread: 4 pages, one a TCS',
+    'trace-gramine': "Gramine's calls",
+    'trace-intel': "calls of Intel's allocator",
+    'trace-enarx': "Enarx's calls",
+    'evict-2x': 'grow to 2 times the EPC',
+    'reload-2x': 'read all of it, 2 times the EPC',
+    'reload-written-2x': 'write all of it, 2 times the EPC',
+    'evict-10x': 'grow to 10 times the EPC',
+    'reload-10x': 'read all of it, 10 times the EPC',
+    'reload-written-10x': 'write all of it, 10 times the EPC',
+}
+
+
+class Pair:
+    """A row: the same work on both drivers."""
+
+    def __init__(self, guest, work, pages, inside, mainline, own):
+        self.guest, self.work, self.pages, self.inside = guest, work, pages, inside
+        self.mainline, self.own = mainline, own
+
+    def per_page(self, name='instructions'):
+        return self.mainline.get(name, 0) / self.pages, self.own.get(name, 0) / self.pages
+
+    def ratio(self, name='instructions'):
+        a, b = self.per_page(name)
+        return a / b if b else float('inf') if a else 1.0
+
+    def title(self):
+        title = TITLES.get(self.work, self.work)
+        if self.guest == 'probe':
+            title += ', no ERDINFO'
+        return title
+
+
+class Table:
+    def __init__(self, data):
+        self.data = data
+        self.pairs = []
+        for guest, of in data.items():
+            other = {(r['work'], r['pages'], r['inside']): r for r in of.get('intree', [])}
+            for row in of.get('sgx2', []):
+                k = row['work'], row['pages'], row['inside']
+                if k in other:
+                    self.pairs.append(Pair(guest, *k, other[k], row))
+
+    def find(self, work, pages=None, inside=0, guest=None):
+        """The pair of that work; with the most pages below or at `pages`."""
+        found = [p for p in self.pairs if p.work == work and p.inside == inside and (guest is None or p.guest == guest)
+                 and (pages is None or p.pages == pages)]
+        return found[0] if found else None
+
+    def series(self, work, inside=0):
+        """All sizes of a work, ascending, each once."""
+        by_size = {}
+        for p in self.pairs:
+            if p.work == work and p.inside == inside and p.guest in ('small', 'large', 'paging'):
+                by_size.setdefault(p.pages, p)
+        return [by_size[n] for n in sorted(by_size)]
+
+    def counted(self):
+        return [p for p in self.pairs if 'instructions' in p.own and p.guest != 'wall']
+
+    def show(self, model, verbose):
+        print(f'{"work":40} {"pages":>8} in {"instructions a page":>22} {"ratio":>7} {"ETRACK":>15} {"interrupts":>13} {"faults":>13}'
+              f' {"cycles (model)":>15}')
+        for p in self.counted():
+            a, b = p.per_page()
+            print(f'{p.title():40} {p.pages:8} {p.inside:2} {a:12.1f} {b:9.1f} {p.ratio():7.2f}'
+                  + ''.join(f' {p.mainline.get(n, 0):>{w}}/{p.own.get(n, 0):<6}' for n, w in
+                            (('ETRACK', 8), ('interrupts', 6), ('faults', 6)))
+                  + f' {model.ratio(p):9.2f}')
+            if verbose:
+                for n in sorted(set(p.mainline) | set(p.own)):
+                    print(f'    {n}: {p.mainline.get(n, 0)} {p.own.get(n, 0)}')
