@@ -6,7 +6,10 @@
  * Read without the chunks' mutexes, so that it can be read while one is held: while pages come and
  * go it is about right.
  */
+#include <linux/mm.h>
+#include <linux/sched.h>
 #include <linux/seq_file.h>
+#include <asm/sgx.h>
 #include "enclave.h"
 #include "stats.h"
 
@@ -24,6 +27,95 @@ static const char *sgx2_state_name(const struct sgx2_enclave *enclave)
 	if (sgx2_enclave_is(enclave, SGX2_INITIALIZED))
 		return "initialized";
 	return sgx2_enclave_is(enclave, SGX2_CREATED) ? "created" : "new";
+}
+
+/* So many ranges are told at most: an enclave may have one for each of its pages. */
+#define SGX2_RANGES_MAX 512
+
+/**
+ * struct sgx2_run - pages in a row that are alike, and how many rows there were before
+ */
+struct sgx2_run {
+	/** @start: page number of the first. */
+	unsigned long start;
+	/** @end: page number after the last; that of @start if there is none. */
+	unsigned long end;
+	/** @page: what they are like; @page.where says nothing. */
+	struct sgx2_page page;
+	/** @told: lines that were written. */
+	unsigned int told;
+};
+
+static const char *sgx2_type_name(u8 type)
+{
+	return type == SGX_PAGE_TYPE_TCS ? "tcs" : type == SGX_PAGE_TYPE_REG ? "reg" : "trim";
+}
+
+static void sgx2_run_show(struct seq_file *m, const struct sgx2_enclave *enclave,
+			  struct sgx2_run *run)
+{
+	const struct sgx2_page *page = &run->page;
+
+	if (run->start == run->end || run->told++ >= SGX2_RANGES_MAX)
+		return;
+	seq_printf(m, "sgx2-range:\t0x%lx-0x%lx %s %s %c%c%c %s\n",
+		   (run->start << PAGE_SHIFT) - enclave->base,
+		   (run->end << PAGE_SHIFT) - enclave->base, sgx2_type_name(page->type),
+		   page->state == SGX2_RESIDENT ? "resident" : "evicted",
+		   page->max & VM_READ ? 'r' : '-', page->max & VM_WRITE ? 'w' : '-',
+		   page->max & VM_EXEC ? 'x' : '-',
+		   page->flags & SGX2_PAGE_DYNAMIC ? "dynamic" : "added");
+}
+
+/* Whether the page at @pgoff goes on with the run. */
+static bool sgx2_run_fits(const struct sgx2_run *run, unsigned long pgoff,
+			  const struct sgx2_page *page)
+{
+	return run->end == pgoff && run->page.state == page->state &&
+	       run->page.type == page->type && run->page.max == page->max &&
+	       run->page.flags == page->flags;
+}
+
+static void sgx2_show_chunk(struct seq_file *m, const struct sgx2_chunk *chunk,
+			    struct sgx2_run *run)
+{
+	unsigned long pgoff = chunk->number * SGX2_CHUNK_PAGES;
+	struct sgx2_page page;
+	unsigned int i;
+
+	for (i = 0; i < SGX2_CHUNK_PAGES; i++, pgoff++) {
+		/* Pairs with sgx2_chunk_add(): the rest is as the state says, or newer. */
+		page.state = smp_load_acquire(&chunk->page[i].state);
+		if (page.state == SGX2_ABSENT)
+			continue;
+		page.type = READ_ONCE(chunk->page[i].type);
+		page.max = READ_ONCE(chunk->page[i].max);
+		page.flags = READ_ONCE(chunk->page[i].flags);
+		if (!sgx2_run_fits(run, pgoff, &page)) {
+			sgx2_run_show(m, chunk->enclave, run);
+			run->start = pgoff;
+			run->page = page;
+		}
+		run->end = pgoff + 1;
+	}
+}
+
+/* The pages that there are, by offset in ELRANGE. The last line says if it is not all. */
+static void sgx2_show_ranges(struct seq_file *m, struct sgx2_enclave *enclave)
+{
+	struct sgx2_run run = {};
+	struct sgx2_chunk *chunk;
+	unsigned long number;
+
+	xa_for_each(&enclave->chunks, number, chunk) {
+		sgx2_show_chunk(m, chunk, &run);
+		cond_resched();
+		if (run.told > SGX2_RANGES_MAX || seq_has_overflowed(m))
+			break;
+	}
+	sgx2_run_show(m, enclave, &run);
+	if (run.told > SGX2_RANGES_MAX)
+		seq_puts(m, "sgx2-range:\tmore\n");
 }
 
 void sgx2_show_fdinfo(struct seq_file *m, struct file *file)
@@ -49,4 +141,5 @@ void sgx2_show_fdinfo(struct seq_file *m, struct file *file)
 	for (i = 0; i < SGX2_COUNTS; i++)
 		seq_printf(m, "sgx2-%s:\t%lld\n", sgx2_count_names[i],
 			   (s64)atomic64_read(&enclave->count[i]));
+	sgx2_show_ranges(m, enclave);
 }
