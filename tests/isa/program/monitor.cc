@@ -15,6 +15,8 @@ namespace isa {
 
 namespace {
 
+unsigned lost;
+
 constexpr const char *pci_root = "/sys/bus/pci/devices/";
 
 unsigned read_id(const std::string &file)
@@ -90,6 +92,23 @@ EpcmEntry Monitor::entry(u64 page) const
 	write(SGX2_DEV_ENTRY_INDEX, page);
 	return {read(SGX2_DEV_ENTRY_PHYS), read(SGX2_DEV_ENTRY_LINEAR), read(SGX2_DEV_ENTRY_ENCLAVE), read(SGX2_DEV_ENTRY_STAMP),
 		read(SGX2_DEV_ENTRY_FLAGS)};
+}
+
+u64 Monitor::flags(u64 page) const
+{
+	write(SGX2_DEV_ENTRY_INDEX, page);
+	return read(SGX2_DEV_ENTRY_FLAGS);
+}
+
+void Monitor::lose_epc() const
+{
+	lost++;
+	write(SGX2_DEV_COMMAND, SGX2_DEV_CMD_LOSE_EPC);
+}
+
+unsigned Monitor::losses()
+{
+	return lost;
 }
 
 u64 Monitor::counter(unsigned index) const

@@ -30,6 +30,8 @@ public:
 	u64 pages() const { return read(SGX2_DEV_PAGES); }
 	u64 valid() const { return read(SGX2_DEV_VALID); }
 	EpcmEntry entry(u64 page) const;
+	// Of that entry alone, which is quicker.
+	u64 flags(u64 page) const;
 
 	// Counter by an index macro of sgx2_device.h, now.
 	u64 counter(unsigned index) const;
@@ -38,7 +40,9 @@ public:
 	// Rates per million, by the offset of a SGX2_DEV_INJ_* register; calm() sets all to 0.
 	void inject(unsigned reg, u64 rate) const;
 	void calm() const;
-	void lose_epc() const { write(SGX2_DEV_COMMAND, SGX2_DEV_CMD_LOSE_EPC); }
+	void lose_epc() const;
+	// How often this program has made it do so.
+	static unsigned losses();
 
 private:
 	Monitor() = default;

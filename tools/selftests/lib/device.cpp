@@ -11,6 +11,8 @@
 
 namespace sgx {
 
+std::function<void(int)> Device::closing;
+
 Device::Device(Device &&other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
 
 Device &Device::operator=(Device &&other) noexcept
@@ -35,6 +37,8 @@ Errno Device::close()
 {
 	if (fd_ < 0)
 		return {};
+	if (closing)
+		closing(fd_);
 	return errno_of(::close(std::exchange(fd_, -1)));
 }
 

@@ -2,6 +2,8 @@
 // /dev/sgx_enclave: one open file, and each of its calls with the struct as the caller has filled it.
 #pragma once
 
+#include <functional>
+
 #include <fcntl.h>
 
 #include "errors.h"
@@ -57,6 +59,9 @@ public:
 	/// Those that sgx2 alone has; ENOTTY elsewhere.
 	Progress reset_permissions(u64 offset, u64 length, u32 flags = 0) const;
 	Progress augment_pages(u64 offset, u64 length) const;
+
+	/// Called before each is closed.
+	static std::function<void(int fd)> closing;
 
 private:
 	int fd_ = -1;

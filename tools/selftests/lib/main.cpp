@@ -6,6 +6,8 @@
 
 #include <gtest/gtest.h>
 
+#include "oracle.h"
+
 namespace {
 
 class Ktap : public testing::EmptyTestEventListener {
@@ -53,5 +55,7 @@ int main(int argc, char **argv)
 	auto &listeners = testing::UnitTest::GetInstance()->listeners();
 	delete listeners.Release(listeners.default_result_printer());
 	listeners.Append(new Ktap); // NOLINT(cppcoreguidelines-owning-memory): GoogleTest owns it now
+	// After that one, so that what it finds at the end of a test comes before the test's line.
+	listeners.Append(new sgx::Oracle); // NOLINT(cppcoreguidelines-owning-memory): the same
 	return RUN_ALL_TESTS();
 }
