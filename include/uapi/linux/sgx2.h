@@ -62,7 +62,7 @@
  *		them is done with the least overhead.
  * @reserved:	zero.
  *
- * Fails with E2BIG, EFAULT, EINVAL.
+ * Fails with E2BIG, EFAULT, EINVAL, EIO.
  */
 struct sgx_enclave_query {
 	__u32 size;
@@ -95,23 +95,23 @@ struct sgx_enclave_query {
 #define SGX_FAULT_AROUND_MAX		512
 
 /**
- * struct sgx_enclave_configure - how the enclave of this file is to behave; any time, also before
- *				  CREATE
+ * struct sgx_enclave_configure - how the enclave of this file behaves; also before CREATE
  * @size:		of this struct.
  * @set:		SGX_CONFIGURE_* bits of the members that count; the others keep their value.
- * @mprotect:		SGX_MPROTECT_*. Then mprotect() runs EMODPR on the regular pages of its
- *			range before the kernel changes the mapping, so that the enclave's EACCEPT
- *			with PR, and EMODPE, complete a change of permissions with no further call.
+ * @mprotect:		SGX_MPROTECT_*. Then mprotect() runs EMODPR on the regular pages of its range
+ *			before the kernel changes the mapping, so that the enclave's EACCEPT with
+ *			PR, and EMODPE, complete a change of permissions with no further call.
  *			PROT_NONE leaves EPCM permissions alone, and pages that wait for EACCEPT,
- *			and those of other types, are passed over. An mprotect() that fails may have
- *			reset a part of its range; it can be repeated. It fails with EINTR if the
- *			task is killed.
+ *			and those of other types, are passed over. An mprotect() that fails may
+ *			have reset a part of its range; it can be repeated. It fails with EBUSY if
+ *			a page stays busy, with EIO if the EPC was lost, and with EINTR if the task
+ *			is killed.
  * @augment:		SGX_AUGMENT_*.
  * @fault_around:	0, or as many pages as a fault may add when it looks as if the program
  *			walked through them; SGX_FAULT_AROUND_MAX at most.
  * @reserved:		zero.
  *
- * Fails with E2BIG, EFAULT, EINVAL, ENODEV, and then changes nothing.
+ * Fails with E2BIG, EFAULT, EINVAL, EIO, ENODEV, and then changes nothing.
  */
 struct sgx_enclave_configure {
 	__u32 size;
