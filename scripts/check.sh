@@ -43,6 +43,7 @@ suite       | our selftests: both drivers, both kernels            | tools/selft
 policy      | dynamic_code=0 and 1: code that comes after EINIT     | tools/selftests/tests/policy.cpp    | step_policy
 numa        | EPC of the node that asks; a node without EPC        | tools/selftests/tests/numa.cpp      | step_numa
 processors  | sgx2 with less, or more, than usual: SGX1, EUPDATESVN | tools/selftests/tests/lifecycle.cpp | step_processors
+errnos      | errnos of another machine: SGX1, EUPDATESVN, frozen  | Documentation/errnos.txt            | step_errnos
 sgx2-lab    | SGX selftests of Linux on sgx2, lab kernel           | driver/main.c                       | step_linux sgx2 lab
 sgx2-stock  | the same on the stock kernel                         | driver/main.c                       | step_linux sgx2 stock
 linux-lab   | SGX selftests of Linux 6.1 and 6.12, lab kernel      | tools/emulator/qemu/patches/*.patch | step_linux intree lab
@@ -109,10 +110,12 @@ step_lint() {
 			bad=1
 		fi
 		case $f in *.py) python+=("$f") ;; esac
+		if head -c 64 "$f" | head -n 1 | grep -qa '^#!.*python3$' && [[ $f != *.py ]]; then python+=("$f"); fi
 		if [[ $f == *.sh ]] || head -c 64 "$f" | head -n 1 | grep -qa '^#!.*sh$'; then shell+=("$f"); fi
 		if head -c 2 "$f" | grep -qa '^#!' && [ ! -x "$f" ]; then echo "$f: begins with #! and is not executable"; bad=1; fi
 	done < <(files)
 	shellcheck -x -P SCRIPTDIR "${shell[@]}" || bad=1
+	scripts/errnos --check || bad=1
 	pyflakes3 "${python[@]}" || bad=1
 	# A tool of the place where CI runs; elsewhere it is not there.
 	if [ -x ../shared/tools/originality ]; then
@@ -468,6 +471,26 @@ step_suite() {
 	done
 	tally "$pass" "$fail" "$skip"
 	[ $rc = 0 ] && [ "$fail" = 0 ] && [ "$pass" -gt 0 ]
+}
+
+# What the suite's machine cannot show: no test here may be skipped.
+step_errnos() {
+	local folder out rc=0 passed=0
+	folder=$("$SGX2_TOP/scripts/build-suite")
+	errnos_of() {
+		local filter=$1
+		shift
+		out=$("$run" --driver sgx2 --kernel lab --add "$folder/sgx2-selftest:/sgx2-selftest" "$@" -- /sgx2-selftest "--gtest_filter=$filter") || rc=$?
+		echo "== $*"
+		echo "$out"
+		grep -qx '# Totals: pass:[1-9][0-9]* fail:0 skip:0' <<< "$out" || rc=1
+		passed=$((passed + $(grep -c '^ok ' <<< "$out" || true)))
+	}
+	errnos_of 'Sgx1.*' --cpu ,-sgx2
+	errnos_of 'ErrnosOpen.Entropy' --cpu ,+sgx-eupdatesvn
+	errnos_of '*Frozen*' --param dynamic_code=0
+	tally "$passed" "$rc" 0
+	return $rc
 }
 
 # says REGEX OPTION...: loaded by hand in such a guest the module is refused, or not, and the last it says matches.

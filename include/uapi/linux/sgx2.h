@@ -62,7 +62,7 @@
  *		them is done with the least overhead.
  * @reserved:	zero.
  *
- * Fails with E2BIG, EFAULT, EINVAL, EIO.
+ * Fails with E2BIG, EFAULT, EINVAL.
  */
 struct sgx_enclave_query {
 	__u32 size;
@@ -98,9 +98,9 @@ struct sgx_enclave_query {
  * struct sgx_enclave_configure - how the enclave of this file behaves; also before CREATE
  * @size:		of this struct.
  * @set:		SGX_CONFIGURE_* bits of the members that count; the others keep their value.
- * @mprotect:		SGX_MPROTECT_*. Then mprotect() runs EMODPR on the regular pages of its range
- *			before the kernel changes the mapping, so that the enclave's EACCEPT with
- *			PR, and EMODPE, complete a change of permissions with no further call.
+ * @mprotect:		SGX_MPROTECT_*. Then mprotect() runs EMODPR on the regular pages of its
+ *			range before the kernel changes the mapping, so that the enclave's EACCEPT
+ *			with PR, and EMODPE, complete a change of permissions with no further call.
  *			PROT_NONE leaves EPCM permissions alone, and pages that wait for EACCEPT,
  *			and those of other types, are passed over. An mprotect() that fails may
  *			have reset a part of its range; it can be repeated. It fails with EBUSY if

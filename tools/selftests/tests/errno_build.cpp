@@ -1,0 +1,449 @@
+// SPDX-License-Identifier: GPL-2.0
+// Each errno of CREATE, ADD_PAGES, INIT and PROVISION, met by a call that is right but for the one thing.
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fixture.h"
+
+using namespace sgx;
+
+namespace {
+
+constexpr u64 page = page_size, size = 16 * page;
+/// Injected always.
+constexpr u64 always = 1000000;
+
+/// A file that is nothing yet, and arguments that each call would take.
+class Errnos : public testing::Test {
+protected:
+	void SetUp() override
+	{
+		ASSERT_EQ(device.open(), 0);
+		secs.size = size;
+		secs.base = range.address();
+		secs.frame_pages = 1;
+		secs.attributes = attr_mode64 | attr_debug;
+		secs.xfrm = xfrm_legacy;
+		info.flags = REG | RW;
+		pages.src = source.address();
+		pages.length = page;
+		pages.secinfo = reinterpret_cast<u64>(&info);
+	}
+	void create() { ASSERT_EQ(device.create(secs), 0); }
+	Errno add() { return device.add_pages(pages); }
+	/// ADD_PAGES of what is right but for one member.
+	template <typename Member>
+	Errno add_with(Member sgx_enclave_add_pages::*member, u64 value) const
+	{
+		sgx_enclave_add_pages other = pages;
+		other.*member = value;
+		return device.add_pages(other);
+	}
+	/// Signed for an enclave without a page.
+	Sigstruct signature() const
+	{
+		Measurement m;
+		m.create(1, size);
+		Sigstruct s = sigstruct_for(secs, m.digest());
+		sign(s);
+		return s;
+	}
+
+	Device device;
+	Mapping range = Mapping::reserve(size);
+	Mapping source = Mapping(4 * page);
+	Secs secs = {};
+	SecInfo info = {};
+	sgx_enclave_add_pages pages = {};
+	/// Where there is nothing.
+	const u64 nowhere = 0x1000;
+};
+
+TEST_F(Errnos, CreateCannotRead)
+{
+	EXPECT_EQ(device.call(SGX_IOC_ENCLAVE_CREATE, nowhere), EFAULT); // errno: CREATE EFAULT argument
+	EXPECT_EQ(device.create(nowhere), EFAULT);			 // errno: CREATE EFAULT source
+	// The last byte counts.
+	const Mapping two(2 * page);
+	ASSERT_EQ(protect(two.address() + page, page, PROT_NONE), 0);
+	EXPECT_EQ(device.create(two.address() + 8), EFAULT);
+	EXPECT_EQ(device.call(SGX_IOC_ENCLAVE_CREATE, two.address() + page - 4), EFAULT);
+	create();
+}
+
+TEST_F(Errnos, CreateSize)
+{
+	for (const u64 bad : {0UL, 1UL + page, 3 * page, size - 1, size + 1, ~0UL}) {
+		Secs other = secs;
+		other.size = bad;
+		EXPECT_EQ(device.create(other), EINVAL) << bad; // errno: CREATE EINVAL size
+	}
+	create();
+	EXPECT_EQ(device.create(secs), EINVAL); // errno: CREATE EINVAL again
+}
+
+TEST_F(Errnos, CreateRefused)
+{
+	const auto refused = [&](auto change) {
+		Secs other = secs;
+		change(other);
+		return device.create(other);
+	};
+	EXPECT_EQ(refused([](Secs &s) { s.size = 1; }), EIO); // errno: CREATE EIO refused
+	EXPECT_EQ(refused([](Secs &s) { s.size = page; }), EIO);
+	EXPECT_EQ(refused([](Secs &s) { s.base += page; }), EIO);
+	EXPECT_EQ(refused([](Secs &s) { s.frame_pages = 0; }), EIO);
+	EXPECT_EQ(refused([](Secs &s) { s.attributes |= attr_init; }), EIO);
+	EXPECT_EQ(refused([](Secs &s) { s.attributes |= 1UL << 63; }), EIO);
+	EXPECT_EQ(refused([](Secs &s) { s.miscselect = 1U << 31; }), EIO);
+	EXPECT_EQ(refused([](Secs &s) { s.xfrm = 1; }), EIO);
+	EXPECT_EQ(refused([](Secs &s) { s.reserved1[0] = 1; }), EIO);
+	EXPECT_EQ(refused([](Secs &s) { s.reserved4[3833] = 1; }), EIO);
+	create();
+}
+
+TEST_F(Errnos, AddState)
+{
+	EXPECT_EQ(add(), EINVAL); // errno: ADD_PAGES EINVAL state
+	// It is the state that is looked at first.
+	EXPECT_EQ(device.call(SGX_IOC_ENCLAVE_ADD_PAGES, nowhere), EINVAL);
+	create();
+	EXPECT_EQ(device.call(SGX_IOC_ENCLAVE_ADD_PAGES, nowhere), EFAULT); // errno: ADD_PAGES EFAULT argument
+	ASSERT_EQ(device.init(signature()), 0);
+	EXPECT_EQ(add(), EINVAL);
+	EXPECT_EQ(device.call(SGX_IOC_ENCLAVE_ADD_PAGES, nowhere), EINVAL);
+}
+
+TEST_F(Errnos, AddRange)
+{
+	create();
+	for (const u64 bad : {1UL, page - 1, page + 1, size, size + page, ~0UL - page + 1})
+		EXPECT_EQ(add_with(&sgx_enclave_add_pages::offset, bad), EINVAL) << bad; // errno: ADD_PAGES EINVAL range
+	for (const u64 bad : {0UL, 1UL, page - 1, page + 1, size + page, ~0UL - page + 1, 1UL << 63})
+		EXPECT_EQ(add_with(&sgx_enclave_add_pages::length, bad), EINVAL) << bad;
+	for (const u64 bad : {1UL, 8UL, page - 1})
+		EXPECT_EQ(add_with(&sgx_enclave_add_pages::src, source.address() + bad),
+			  EINVAL); // errno: ADD_PAGES EINVAL source
+	EXPECT_EQ(add_with(&sgx_enclave_add_pages::offset, size - page), 0);
+	EXPECT_EQ(add(), 0);
+	EXPECT_EQ(pages.count, page);
+	EXPECT_EQ(add(), EBUSY); // errno: ADD_PAGES EBUSY there
+	EXPECT_EQ(pages.count, 0U);
+}
+
+TEST_F(Errnos, AddSecInfo)
+{
+	create();
+	EXPECT_EQ(add_with(&sgx_enclave_add_pages::secinfo, nowhere), EFAULT); // errno: ADD_PAGES EFAULT secinfo
+	for (const u64 flags :
+	     {type_bits(type_secs), type_bits(type_va), TRIM | RW, REG | W, REG | W | X, TCS | R, TCS | X, REG | RW | PENDING,
+	      REG | RW | MODIFIED, REG | RW | PR, REG | RW | 64, REG | RW | 1UL << 16, REG | RW | 1UL << 63}) {
+		info.flags = flags;
+		EXPECT_EQ(add(), EINVAL) << flags; // errno: ADD_PAGES EINVAL secinfo
+	}
+	info.flags = REG | RW;
+	for (const unsigned byte : {0U, 55U}) {
+		info.reserved[byte] = 1;
+		EXPECT_EQ(add(), EINVAL) << byte;
+		info.reserved[byte] = 0;
+	}
+	EXPECT_EQ(add(), 0);
+}
+
+TEST_F(Errnos, AddSource)
+{
+	create();
+	pages.length = 4 * page;
+	EXPECT_EQ(add_with(&sgx_enclave_add_pages::src, nowhere), EFAULT);
+	ASSERT_EQ(protect(source.address() + 2 * page, page, PROT_NONE), 0);
+	EXPECT_EQ(add(), EFAULT); // errno: ADD_PAGES EFAULT source
+	EXPECT_EQ(pages.count, 2 * page);
+	pages.offset = 8 * page;
+	pages.length = page;
+	std::memset(source.data(), 0xff, page);
+	info.flags = TCS;
+	EXPECT_EQ(add(), EIO); // errno: ADD_PAGES EIO refused
+	EXPECT_EQ(pages.count, 0U);
+	info.flags = REG | R;
+	EXPECT_EQ(add(), 0) << "that left nothing behind";
+}
+
+TEST_F(Errnos, AddFromWhereNothingIsExecuted)
+{
+	create();
+	char folder[] = "/tmp/errnos-XXXXXX";
+	ASSERT_NE(mkdtemp(folder), nullptr);
+	if (mount("none", folder, "tmpfs", MS_NOEXEC, nullptr) != 0) {
+		rmdir(folder);
+		GTEST_SKIP() << "only root mounts a filesystem with noexec";
+	}
+	const std::string name = std::string(folder) + "/page";
+	const int fd = open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	ASSERT_EQ(ftruncate(fd, static_cast<off_t>(page)), 0);
+	{
+		const Mapping file = Mapping::adopt(mmap(nullptr, page, PROT_READ, MAP_SHARED, fd, 0), page);
+		EXPECT_EQ(add_with(&sgx_enclave_add_pages::src, file.address()), EACCES); // errno: ADD_PAGES EACCES source
+	}
+	close(fd);
+	EXPECT_EQ(umount(folder), 0);
+	rmdir(folder);
+	EXPECT_EQ(add(), 0);
+}
+
+TEST_F(Errnos, InitState)
+{
+	EXPECT_EQ(device.init(signature()), EINVAL); // errno: INIT EINVAL state
+	create();
+	EXPECT_EQ(device.call(SGX_IOC_ENCLAVE_INIT, nowhere), EFAULT); // errno: INIT EFAULT argument
+	EXPECT_EQ(device.init(nowhere), EFAULT);		       // errno: INIT EFAULT source
+	EXPECT_EQ(device.init(signature()), 0);
+	EXPECT_EQ(device.init(signature()), EINVAL);
+	EXPECT_EQ(device.create(secs), EINVAL);
+}
+
+TEST_F(Errnos, InitSignature)
+{
+	create();
+	const auto with = [&](auto change, bool again) {
+		Sigstruct s = signature();
+		change(s);
+		if (again)
+			sign(s);
+		return device.init(s);
+	};
+	for (const u32 vendor : {1U, 0x8087U, 0x80000000U})
+		EXPECT_EQ(with([&](Sigstruct &s) { s.vendor = vendor; }, true), EINVAL); // errno: INIT EINVAL vendor
+	// errno: INIT EINVAL demands
+	EXPECT_EQ(with([](Sigstruct &s) { s.attributes = s.attributes_mask = 1 << 3; }, true), EINVAL);
+	EXPECT_EQ(with([](Sigstruct &s) { s.attributes = s.attributes_mask = 1UL << 63; }, true), EINVAL);
+	EXPECT_EQ(with([](Sigstruct &s) { s.miscselect = s.misc_mask = 1U << 31; }, true), EINVAL);
+	EXPECT_EQ(with([](Sigstruct &s) { s.xfrm = s.xfrm_mask = 1UL << 62; }, true), EINVAL);
+	// errno: INIT EPERM signature
+	EXPECT_EQ(with([](Sigstruct &s) { s.signature[7] ^= 1; }, false), EPERM);
+	EXPECT_EQ(with([](Sigstruct &s) { s.modulus[383] ^= 1; }, false), EPERM);
+	EXPECT_EQ(with([](Sigstruct &s) { s.mrenclave[0] ^= 1; }, true), EPERM);
+	EXPECT_EQ(with([](Sigstruct &s) { s.attributes ^= attr_debug; }, true), EPERM);
+	// What is only allowed, and not demanded, does not matter.
+	EXPECT_EQ(with([](Sigstruct &s) { s.misc_mask &= ~(1U << 31), s.miscselect |= 1U << 31; }, true), 0);
+}
+
+TEST_F(Errnos, InitAttributes)
+{
+	secs.attributes |= attr_provision;
+	create();
+	EXPECT_EQ(device.init(signature()), EACCES);			    // errno: INIT EACCES attributes
+	EXPECT_EQ(device.call(SGX_IOC_ENCLAVE_PROVISION, nowhere), EFAULT); // errno: PROVISION EFAULT argument
+	// errno: PROVISION EINVAL descriptor
+	for (const u64 fd : {~0UL, 1UL << 20, static_cast<u64>(device.fd()), 0UL})
+		EXPECT_EQ(device.provision(fd), EINVAL) << fd;
+	EXPECT_EQ(device.init(signature()), EACCES);
+	Device key;
+	ASSERT_EQ(key.open("/dev/sgx_provision"), 0);
+	EXPECT_EQ(device.provision(static_cast<u64>(key.fd())), 0);
+	EXPECT_EQ(device.init(signature()), 0);
+}
+
+/// While this lives, the machine does so to every leaf.
+class Injected {
+public:
+	Injected(const isa::Monitor &machine, unsigned reg, u64 rate = always) : machine_(machine) { machine_.inject(reg, rate); }
+	~Injected() { machine_.calm(); }
+	Injected(const Injected &) = delete;
+	Injected &operator=(const Injected &) = delete;
+
+private:
+	const isa::Monitor &machine_;
+};
+
+#define ON_THE_MACHINE()                           \
+	const auto machine = isa::Monitor::find(); \
+	if (!machine)                              \
+	GTEST_SKIP() << "silicon does not fail when it is told to"
+
+void nothing(int) {}
+
+/// While this lives, the signal ends sleeps of this thread, again and again, once that much time has passed.
+class Alarms {
+public:
+	explicit Alarms(useconds_t after)
+		: to_(pthread_self()), thread_([this, after] {
+			  usleep(after);
+			  while (!stop_) {
+				  pthread_kill(to_, SIGUSR1);
+				  usleep(2000);
+			  }
+		  })
+	{
+		struct sigaction action = {};
+		action.sa_handler = nothing;
+		sigaction(SIGUSR1, &action, nullptr);
+	}
+	~Alarms()
+	{
+		stop_ = true;
+		thread_.join();
+	}
+	Alarms(const Alarms &) = delete;
+	Alarms &operator=(const Alarms &) = delete;
+
+private:
+	pthread_t to_;
+	std::atomic<bool> stop_ = false;
+	std::thread thread_;
+};
+
+TEST_F(Errnos, InitDisturbed)
+{
+	ONLY_SGX2();
+	ON_THE_MACHINE();
+	create();
+	{
+		const Injected events(*machine, SGX2_DEV_INJ_EINIT);
+		EXPECT_EQ(device.init(signature()), EPERM); // errno: INIT EPERM events
+		const Alarms alarms(50000);
+		EXPECT_EQ(device.init(signature()), EINTR); // errno: INIT EINTR signal
+	}
+	{
+		const Injected conflict(*machine, SGX2_DEV_INJ_GP);
+		EXPECT_EQ(device.init(signature()), EIO); // errno: INIT EIO refused
+	}
+	const Injected events(*machine, SGX2_DEV_INJ_EINIT, always / 2);
+	EXPECT_EQ(device.init(signature()), 0) << "some are no trouble";
+}
+
+TEST_F(Errnos, AddInterrupted)
+{
+	ONLY_SGX2();
+	constexpr u64 many = 4096 * page;
+	const Mapping big = Mapping::reserve(2 * many), from(many);
+	secs.size = 2 * many;
+	secs.base = big.address();
+	create();
+	pages.src = from.address();
+	pages.length = many;
+	pages.flags = SGX_PAGE_MEASURE;
+	// The second call waits for the first, and has its signal by then.
+	std::thread first([&] {
+		sgx_enclave_add_pages all = pages;
+		EXPECT_EQ(device.add_pages(all), 0);
+	});
+	while (fdinfo(device, "sgx2-pages") < 1)
+		std::this_thread::yield();
+	{
+		const Alarms alarms(0);
+		pages.offset = many;
+		pages.length = page;
+		EXPECT_EQ(add(), EINTR); // errno: ADD_PAGES EINTR signal
+		EXPECT_EQ(pages.count, 0U);
+	}
+	first.join();
+	const Alarms alarms(4000);
+	pages.length = many;
+	EXPECT_EQ(add(), 0);
+	EXPECT_GT(pages.count, 0U);
+	EXPECT_LT(pages.count, many) << "a short count, and no error";
+}
+
+TEST_F(Errnos, BuildAfterLoss)
+{
+	ONLY_SGX2();
+	ON_THE_MACHINE();
+	create();
+	machine->lose_epc();
+	EXPECT_EQ(add(), EIO);			  // errno: ADD_PAGES EIO lost
+	EXPECT_EQ(device.init(signature()), EIO); // errno: INIT EIO lost
+	Device other;
+	ASSERT_EQ(other.open(), 0);
+	secs.base = range.address();
+	EXPECT_EQ(other.create(secs), 0) << "others are made at once";
+}
+
+/// As many descriptors as this process can have.
+void many_files(rlim_t count)
+{
+	rlimit limit = {};
+	getrlimit(RLIMIT_NOFILE, &limit);
+	limit.rlim_cur = std::max(limit.rlim_cur, count);
+	limit.rlim_max = std::max(limit.rlim_max, count);
+	must(errno_of(setrlimit(RLIMIT_NOFILE, &limit)), "more open files");
+}
+
+/// EPC that nothing can make free: a SECS of an enclave that is being built does not leave.
+std::vector<Device> fill_epc(Secs secs)
+{
+	std::vector<Device> fill;
+	many_files(Processor::epc_bytes() / page + 100);
+	for (;;) {
+		Device one;
+		must(one.open(), "opening one more enclave");
+		const Errno e = one.create(secs);
+		if (e == ENOMEM)
+			return fill;
+		must(e, "CREATE");
+		fill.push_back(std::move(one));
+	}
+}
+
+TEST(Shortage, OfEpc)
+{
+	ONLY_SGX2();
+	if (Processor::epc_bytes() > 256UL << 20)
+		GTEST_SKIP() << "it would take too long to fill more than 256 MiB of EPC";
+	const Enclave enclave;
+	const u64 offset = enclave.image().end, at = enclave.at(offset);
+	enclave.map(offset, 8 * page, PROT_READ | PROT_WRITE);
+	ASSERT_EQ(enclave.device().augment_pages(offset, 8 * page), (Progress{0, 8 * page, 0}));
+	ASSERT_TRUE(whole(enclave.ask(request(Op::accept, at, 8 * page, REG | RW | PENDING))));
+	ASSERT_EQ(enclave.device().modify_types(offset + 4 * page, page, type_trim), (Progress{0, page, 0}));
+	ASSERT_TRUE(whole(enclave.ask(request(Op::accept, at + 4 * page, page, TRIM | MODIFIED))));
+	Secs secs = {};
+	const Mapping range = Mapping::reserve(size), source(page);
+	secs.size = size;
+	secs.base = range.address();
+	secs.frame_pages = 1;
+	secs.attributes = attr_mode64 | attr_debug;
+	secs.xfrm = xfrm_legacy;
+	std::vector<Device> fill = fill_epc(secs); // errno: CREATE ENOMEM epc
+	EXPECT_GT(fill.size(), 100U);
+	SecInfo info = {};
+	info.flags = REG | RW;
+	sgx_enclave_add_pages pages = {source.address(), 0, page, reinterpret_cast<u64>(&info), 0, 0};
+	// Each waits a second before it gives up, so all at once.
+	const Device &d = enclave.device();
+	Progress restricted, reset, modified, removed, augmented;
+	Errno added;
+	std::array threads = {
+		std::thread([&] { restricted = d.restrict_permissions(offset, page, R); }),
+		std::thread([&] { reset = d.reset_permissions(offset + page, page); }),
+		std::thread([&] { modified = d.modify_types(offset + 2 * page, page, type_trim); }),
+		std::thread([&] { removed = d.remove_pages(offset + 4 * page, page); }),
+		std::thread([&] { augmented = d.augment_pages(offset + 16 * page, page); }),
+		std::thread([&] { added = fill[0].add_pages(pages); }),
+	};
+	for (auto &thread : threads)
+		thread.join();
+	// errno: EDMM ENOMEM epc
+	EXPECT_EQ(restricted, (Progress{ENOMEM, 0, 0}));
+	EXPECT_EQ(reset, (Progress{ENOMEM, 0, 0}));
+	EXPECT_EQ(modified, (Progress{ENOMEM, 0, 0}));
+	EXPECT_EQ(removed, (Progress{ENOMEM, 0, 0}));
+	EXPECT_EQ(augmented, (Progress{ENOMEM, 0, 0}));
+	EXPECT_EQ(added, ENOMEM); // errno: ADD_PAGES ENOMEM epc
+	fill.clear();
+	// With room again all goes on where it was.
+	EXPECT_EQ(d.restrict_permissions(offset, page, R), (Progress{0, page, 0}));
+	EXPECT_EQ(d.remove_pages(offset + 4 * page, page), (Progress{0, page, 0}));
+	EXPECT_EQ(enclave.ask(request(Op::read, at + 7 * page)).status, Status::done);
+}
+
+} // namespace

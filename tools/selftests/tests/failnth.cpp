@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: GPL-2.0
+// Each allocation of each call fails in turn: the errno is ENOMEM or there is none, nothing crashes, and nothing stays behind.
+//
+// That wants a kernel with CONFIG_FAILSLAB and CONFIG_FAIL_PAGE_ALLOC, as tests/machine/kernel/gcov.config builds it.
+
+#include <fstream>
+
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fixture.h"
+
+using namespace sgx;
+
+namespace {
+
+constexpr u64 page = page_size, size = 1024 * page;
+/// More allocations than any call makes.
+constexpr unsigned too_many = 400;
+
+/// The n-th allocation of this thread from now on fails.
+class FailNth {
+public:
+	FailNth() : fd_(open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC)) {}
+	~FailNth() { close(fd_); }
+	FailNth(const FailNth &) = delete;
+	FailNth &operator=(const FailNth &) = delete;
+
+	bool there() const { return fd_ >= 0; }
+	void arm(unsigned n) const { put(std::to_string(n)); }
+	/// Disarms; true if there were as many allocations.
+	bool fired() const
+	{
+		char text[20] = {};
+		const bool done = pread(fd_, text, sizeof(text) - 1, 0) > 0 && text[0] == '0';
+		put("0");
+		return done;
+	}
+
+private:
+	void put(const std::string &text) const { must(errno_of(pwrite(fd_, text.data(), text.size(), 0)), "writing fail-nth"); }
+
+	int fd_;
+};
+
+/// All kinds of allocation, and no stack traces on the console.
+void prepare()
+{
+	for (const std::string kind : {"failslab", "fail_page_alloc"}) {
+		const std::string folder = "/sys/kernel/debug/" + kind + "/";
+		std::ofstream(folder + "ignore-gfp-wait") << "N";
+		std::ofstream(folder + "ignore-gfp-highmem") << "N";
+		std::ofstream(folder + "cache-filter") << "N";
+		std::ofstream(folder + "min-order") << "0";
+		std::ofstream(folder + "verbose") << "0";
+	}
+}
+
+class FailNthTest : public testing::Test {
+protected:
+	void SetUp() override
+	{
+		if (!nth.there())
+			GTEST_SKIP() << "this kernel cannot make allocations fail (CONFIG_FAULT_INJECTION)";
+		prepare();
+		secs.size = size;
+		secs.base = range.address();
+		secs.frame_pages = 1;
+		secs.attributes = attr_mode64 | attr_debug;
+		secs.xfrm = xfrm_legacy;
+		info.flags = REG | RW;
+	}
+
+	/// Calls again and again until no allocation is left to fail; `call` gets the number. Says how often ENOMEM was the answer.
+	template <typename Call>
+	unsigned sweep(const char *what, Call call)
+	{
+		unsigned refused = 0;
+		for (unsigned n = 1; n < too_many; n++) {
+			const Errno e = call(n);
+			EXPECT_TRUE(!e || e == ENOMEM) << what << ", allocation " << n << ": " << e;
+			refused += e == ENOMEM;
+			if (!fired)
+				return refused;
+		}
+		ADD_FAILURE() << what << ": no end of allocations";
+		return refused;
+	}
+	template <typename Act>
+	auto failing(unsigned n, Act act)
+	{
+		nth.arm(n);
+		auto result = act();
+		fired = nth.fired();
+		return result;
+	}
+	Device opened() const
+	{
+		Device device;
+		must(device.open(), "opening");
+		return device;
+	}
+	Device created() const
+	{
+		Device device = opened();
+		must(device.create(secs), "CREATE");
+		return device;
+	}
+
+	FailNth nth;
+	bool fired = false;
+	Mapping range = Mapping::reserve(size);
+	Mapping source = Mapping(page);
+	Secs secs = {};
+	SecInfo info = {};
+};
+
+TEST_F(FailNthTest, Open)
+{
+	// errno: open ENOMEM memory
+	EXPECT_GT(sweep("open",
+			[&](unsigned n) {
+				Device device;
+				return failing(n, [&] { return device.open(); });
+			}),
+		  2U);
+}
+
+TEST_F(FailNthTest, Build)
+{
+	// errno: CREATE ENOMEM memory
+	EXPECT_GT(sweep("CREATE",
+			[&](unsigned n) {
+				const Device device = opened();
+				const Errno e = failing(n, [&] { return device.create(secs); });
+				EXPECT_EQ(device.create(secs), e ? 0 : EINVAL) << "and after it goes";
+				return e;
+			}),
+		  2U);
+	// errno: ADD_PAGES ENOMEM memory
+	EXPECT_GT(sweep("ADD_PAGES",
+			[&](unsigned n) {
+				const Device device = created();
+				sgx_enclave_add_pages pages = {source.address(), 0, page, reinterpret_cast<u64>(&info), 1, 0};
+				const Errno e = failing(n, [&] { return device.add_pages(pages); });
+				EXPECT_EQ(pages.count, e ? 0 : page);
+				pages.count = 0;
+				EXPECT_EQ(device.add_pages(pages), e ? 0 : EBUSY);
+				return e;
+			}),
+		  2U);
+	Measurement m;
+	m.create(1, size);
+	Sigstruct s = sigstruct_for(secs, m.digest());
+	sign(s);
+	// errno: INIT ENOMEM memory
+	EXPECT_GT(sweep("INIT",
+			[&](unsigned n) {
+				const Device device = created();
+				const Errno e = failing(n, [&] { return device.init(s); });
+				EXPECT_EQ(device.init(s), e ? 0 : EINVAL);
+				return e;
+			}),
+		  0U);
+}
+
+TEST_F(FailNthTest, Map)
+{
+	const Device device = created();
+	// errno: mmap ENOMEM memory
+	EXPECT_GT(sweep("mmap",
+			[&](unsigned n) {
+				const Errno e = failing(
+					n, [&] { return map_fixed(device.fd(), range.address(), page, PROT_READ | PROT_WRITE); });
+				unmap(range.address(), page);
+				return e;
+			}),
+		  2U);
+}
+
+/// A fork in which the list of address spaces cannot grow still works, and interrupts reach the child's threads.
+TEST_F(FailNthTest, Fork)
+{
+	const Enclave enclave;
+	enclave.ask(request(Op::nothing, 0));
+	sweep("fork", [&](unsigned n) {
+		const pid_t child = failing(n, [] { return fork(); });
+		const Errno e = errno_of(child);
+		if (child == 0) {
+			bool good = false;
+			try {
+				good = enclave.ask(request(Op::nothing, 0)).status == Status::done;
+			} catch (const Failed &) {
+			}
+			_exit(good ? 0 : 1);
+		}
+		int status = 0;
+		if (child > 0)
+			waitpid(child, &status, 0);
+		EXPECT_EQ(status, 0);
+		// The kernel says EAGAIN of some.
+		return e == EAGAIN ? Errno{ENOMEM} : e;
+	});
+	const u64 offset = enclave.image().heap;
+	EXPECT_EQ(enclave.device().restrict_permissions(offset, page, R), (Progress{0, page, 0}));
+}
+
+TEST_F(FailNthTest, Augment)
+{
+	const Enclave enclave;
+	const u64 offset = enclave.image().end, chunk = 512 * page;
+	// One that exists is passed over; so each has a chunk of its own.
+	// errno: AUGMENT ENOMEM memory
+	EXPECT_GT(sweep("AUGMENT",
+			[&](unsigned n) {
+				const u64 where = offset + n % 48 * chunk;
+				enclave.map(where, 4 * page, PROT_READ | PROT_WRITE);
+				const Progress p = failing(n, [&] { return enclave.device().augment_pages(where, 4 * page); });
+				EXPECT_EQ(p.count, p.error ? 0 : 4 * page);
+				EXPECT_EQ(enclave.device().augment_pages(where, 4 * page), (Progress{0, 4 * page, 0}));
+				EXPECT_TRUE(
+					whole(enclave.ask(request(Op::accept, enclave.at(where), 4 * page, REG | RW | PENDING))));
+				return p.error;
+			}),
+		  1U);
+	// The hint says nothing, and does what it can.
+	unsigned next = 0;
+	sweep("MADV_WILLNEED", [&](unsigned n) {
+		const u64 where = offset + (next++ % 48) * chunk + 16 * page;
+		enclave.map(where, 4 * page, PROT_READ | PROT_WRITE);
+		// NOLINTNEXTLINE(performance-no-int-to-ptr)
+		return failing(n, [&] {
+			return errno_of(madvise(reinterpret_cast<void *>(enclave.at(where)), 4 * page, MADV_WILLNEED));
+		});
+	});
+}
+
+TEST_F(FailNthTest, Fault)
+{
+	const Enclave enclave;
+	const u64 offset = enclave.image().end, chunk = 512 * page;
+	sweep("fault", [&](unsigned n) {
+		const u64 where = offset + n % 48 * chunk;
+		enclave.map(where, page, PROT_READ | PROT_WRITE);
+		Request accept = request(Op::accept, enclave.at(where), page, REG | RW | PENDING);
+		// The kernel tries again after VM_FAULT_OOM.
+		EXPECT_TRUE(failing(n, [&] { return enclave.enter(accept).normal(); }));
+		EXPECT_TRUE(whole(accept));
+		return Errno{};
+	});
+}
+
+/// Pages that are in the backing file: what brings them back needs memory.
+class FailNthEvicted : public FailNthTest {
+protected:
+	static constexpr u64 count = too_many;
+
+	void SetUp() override
+	{
+		FailNthTest::SetUp();
+		if (IsSkipped() || !Driver::is_sgx2())
+			return;
+		enclave.map(offset, count * page, PROT_READ | PROT_WRITE);
+		ASSERT_EQ(enclave.device().augment_pages(offset, count * page), (Progress{0, count * page, 0}));
+		ASSERT_TRUE(whole(enclave.ask(request(Op::accept, enclave.at(offset), count * page, REG | RW | PENDING))));
+	}
+	/// As many pages of another enclave as the EPC has take their place.
+	void evict() const
+	{
+		Options options;
+		options.size = 1;
+		while (options.size < 2 * Processor::epc_bytes() || options.size < 128 << 20)
+			options.size *= 2;
+		const Enclave other(options);
+		ASSERT_EQ(other.device().augment_pages(other.image().end, Processor::epc_bytes()).error, 0);
+		EXPECT_GT(fdinfo(enclave.device(), "sgx2-pages"), fdinfo(enclave.device(), "sgx2-resident") + 300);
+	}
+
+	const Enclave enclave;
+	const u64 offset = enclave.image().end;
+};
+
+TEST_F(FailNthEvicted, Calls)
+{
+	ONLY_SGX2();
+	const Device &d = enclave.device();
+	const auto each = [&](const char *what, auto call) {
+		evict();
+		return sweep(what, [&](unsigned n) {
+			const u64 where = offset + n * page;
+			const Progress p = failing(n, [&] { return call(where); });
+			EXPECT_EQ(p.count, p.error ? 0 : page) << what << " " << n;
+			return p.error;
+		});
+	};
+	// errno: RESTRICT,RESET,MODIFY,REMOVE ENOMEM memory
+	EXPECT_GT(each("RESTRICT", [&](u64 where) { return d.restrict_permissions(where, page, RW); }), 0U);
+	EXPECT_GT(each("RESET", [&](u64 where) { return d.reset_permissions(where, page, reset_keep_read); }), 0U);
+	EXPECT_GT(each("MODIFY", [&](u64 where) { return d.modify_types(where, page, type_trim); }), 0U);
+	ASSERT_EQ(d.modify_types(offset + 64 * page, (count - 64) * page, type_trim).error, 0);
+	ASSERT_TRUE(
+		whole(enclave.ask(request(Op::accept, enclave.at(offset + 64 * page), (count - 64) * page, TRIM | MODIFIED))));
+	EXPECT_GT(each("REMOVE", [&](u64 where) { return d.remove_pages(where + 64 * page, page); }), 0U);
+}
+
+TEST_F(FailNthEvicted, Eviction)
+{
+	ONLY_SGX2();
+	Options options;
+	options.size = 1;
+	while (options.size < 2 * Processor::epc_bytes() || options.size < 128 << 20)
+		options.size *= 2;
+	const Enclave other(options);
+	const u64 at = other.image().end;
+	ASSERT_EQ(other.device().augment_pages(at, Processor::epc_bytes()).error, 0);
+	// Each batch of these has to evict first, in this thread or in ksgx2d.
+	const u64 more = at + Processor::epc_bytes();
+	sweep("AUGMENT under pressure", [&](unsigned n) {
+		return failing(n, [&] { return other.device().augment_pages(more + n * 16 * page, 16 * page).error; });
+	});
+	Request check = request(Op::read, enclave.at(offset));
+	EXPECT_EQ(enclave.ask(check).status, Status::done);
+}
+
+} // namespace
