@@ -327,6 +327,7 @@ const struct file_operations sgx2_enclave_fops = {
 	.owner = THIS_MODULE,
 	.open = sgx2_enclave_open,
 	.release = sgx2_enclave_close,
+	.get_unmapped_area = sgx2_get_unmapped_area,
 	.mmap = sgx2_mmap,
 	.unlocked_ioctl = sgx2_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,

@@ -7,6 +7,7 @@
  * get_user_pages() out.
  */
 #include <linux/mm.h>
+#include <linux/mman.h>
 #include <linux/personality.h>
 #include <linux/sched/signal.h>
 #include "augment.h"
@@ -93,6 +94,14 @@ static int sgx2_may_map_counted(struct sgx2_enclave *enclave, unsigned long star
 	if (ret && sgx2_policy_needs_page(enclave, flags))
 		sgx2_policy_refused(enclave, start);
 	return ret;
+}
+
+unsigned long sgx2_get_unmapped_area(struct file *file, unsigned long address, unsigned long length,
+				     unsigned long pgoff, unsigned long flags)
+{
+	if ((flags & MAP_TYPE) == MAP_PRIVATE)
+		return -EINVAL;
+	return mm_get_unmapped_area(file, address, length, pgoff, flags);
 }
 
 int sgx2_mmap(struct file *file, struct vm_area_struct *vma)

@@ -22,6 +22,10 @@ extern const struct vm_operations_struct sgx2_vm_ops;
  */
 int sgx2_mmap(struct file *file, struct vm_area_struct *vma);
 
+/* Where mmap() puts it. A private one is refused here, before what lies there goes. */
+unsigned long sgx2_get_unmapped_area(struct file *file, unsigned long address, unsigned long length,
+				     unsigned long pgoff, unsigned long flags);
+
 struct sgx2_chunk;
 
 /**

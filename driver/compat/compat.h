@@ -71,6 +71,14 @@ static inline void release_fault_lock(struct vm_fault *vmf)
 }
 #endif
 
+/* 6.10 put a function in the place of a pointer, and 6.19 took its first argument away. */
+#include <linux/sched/mm.h>
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 10, 0)
+#define mm_get_unmapped_area(...) (current->mm->get_unmapped_area(__VA_ARGS__))
+#elif LINUX_VERSION_CODE < KERNEL_VERSION(6, 19, 0)
+#define mm_get_unmapped_area(...) (mm_get_unmapped_area(current->mm, __VA_ARGS__))
+#endif
+
 /* 7.0 gave the flags of a VMA a type of their own. */
 #ifndef mk_vma_flags
 #define VMA_NORESERVE_BIT	VM_NORESERVE

@@ -292,6 +292,14 @@ TEST_F(Build, Mremap)
 	EXPECT_EQ(mremap(range.data(), 2 * page, 2 * page, MREMAP_MAYMOVE | MREMAP_FIXED, elsewhere.data()), MAP_FAILED);
 }
 
+TEST_F(Build, PrivateMappingLeavesWhatIsThere)
+{
+	ASSERT_EQ(map_fixed(device.fd(), range.address(), page, PROT_READ), 0);
+	EXPECT_EQ(map_fixed(device.fd(), range.address(), page, PROT_READ, MAP_PRIVATE), EINVAL);
+	// It is an error where nothing is mapped.
+	EXPECT_EQ(msync(range.data(), page, MS_ASYNC), 0);
+}
+
 TEST(Fork, ChildAndParentShare)
 {
 	const Enclave enclave;
