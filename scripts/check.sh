@@ -117,6 +117,7 @@ step_lint() {
 	shellcheck -x -P SCRIPTDIR "${shell[@]}" || bad=1
 	scripts/errnos --check || bad=1
 	pyflakes3 "${python[@]}" || bad=1
+	scripts/docs.py || bad=1
 	# A tool of the place where CI runs; elsewhere it is not there.
 	if [ -x ../shared/tools/originality ]; then
 		python3 ../shared/tools/originality --ref "$("$SGX2_TOP/scripts/fetch" linux-sgx 6.12)" || bad=1
