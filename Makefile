@@ -11,6 +11,8 @@ help:
 	@echo 'make demo             boot the SGX2 machine, load sgx2, run an enclave that grows, changes and shrinks; KERNEL=lab|stock'
 	@echo 'make check            set up all it needs, then run every check; CHECK="lint boot" for some, see scripts/check.sh --list'
 	@echo 'make check-full       the same, with five minutes of fuzzing and ten runs of each of Linux'\''s selftests'
+	@echo 'make bench            sgx2 beside the in-tree driver: a table, charts, Documentation/performance.md; up to half an hour'
+	@echo 'make bench-short      the same with few sizes, and no document'
 	@echo 'make machine          a shell in a guest that has SGX2; KERNEL=lab|stock, SMP=n'
 	@echo 'make linux-selftests  the SGX selftests of Linux in a guest; DRIVER=intree|sgx2, KERNEL=lab|stock, SMP=n,'
 	@echo '                      ICOUNT=1, RUNS=n, SELFTESTS=6.1|6.12'
@@ -26,6 +28,12 @@ check-full:
 demo:
 	@scripts/demo --kernel '$(KERNEL)'
 
+bench:
+	@scripts/bench
+
+bench-short:
+	@scripts/bench --short
+
 machine:
 	@scripts/machine --kernel '$(KERNEL)' --driver '$(DRIVER)' --smp '$(SMP)'
 
@@ -39,4 +47,4 @@ clean-room:
 clean-cache:
 	@scripts/clean-cache
 
-.PHONY: help demo check check-full machine linux-selftests clean-room clean-cache
+.PHONY: help demo check check-full bench bench-short machine linux-selftests clean-room clean-cache

@@ -99,8 +99,12 @@ def straight(table, checks):
 
 def nowhere_behind(table, checks):
     for p in table.counted():
-        # What the enclave does by itself is the same on both, but for a tick of the timer.
-        slack = 0.97 if p.work.startswith('accept-') or p.work == 'extend' else 1
+        slack = 1
+        if p.work.startswith('accept-') or p.work == 'extend':
+            # What the enclave does by itself is the same on both, but for ticks of the timers of other CPUs.
+            if p.inside:
+                continue
+            slack = 0.97
         checks.least(f'{where(p)}: mainline against sgx2, instructions', p.ratio(), slack)
 
 

@@ -41,4 +41,24 @@ void measure_growth(Bench &bench)
 	}
 }
 
+void measure_large(Bench &bench)
+{
+	for (const u64 pages : bench.plan.pages) {
+		Subject s(bench.meter, pages);
+		const auto row = [&](const char *name, const std::function<void()> &work) {
+			bench.results.add(name, pages, 0, s.measure(work));
+		};
+		row("grow-up", [&] { s.accept(REG | RW | PENDING); });
+		row("reset", [&] {
+			if (bench.plan.own)
+				s.reset();
+			else
+				s.restrict_to(0);
+		});
+		row("accept-reset", [&] { s.accept(REG | PR); });
+		row("trim", [&] { s.trim(); });
+		row("teardown-grown", [&] { s.enclave.reset(); });
+	}
+}
+
 } // namespace sgx

@@ -42,8 +42,9 @@ FULL = [
     guest('probe', 2, '64M', 'life', '--pages', '4096', '--inside', '0,1'),
     guest('many', 4, '64M', 'life', 'threads', 'traces', '--pages', '4096', '--inside', '3', cpu=RDINFO),
     guest('paging', 1, '32M', 'paging', '--times', '2,10'),
-    guest('large', 2, '8G', 'life', 'growth', '--pages', '65536,262144,1048576', mem='4G', cpu=RDINFO),
-    guest('wall', 2, '128M', 'parallel', '--pages', '4096', counted=False, times=5, cpu=RDINFO),
+    guest('large', 1, '8G', 'large', '--pages', '65536,262144,1048576', mem='2G', cpu=RDINFO),
+    guest('yield', 1, '512M', 'yield', '--pages', '65536', cpu=RDINFO),
+    guest('wall', 2, '128M', 'parallel', '--pages', '4096', counted=False, times=3, cpu=RDINFO),
 ]
 
 
@@ -67,6 +68,7 @@ def boot(program, driver, g):
     start = time.monotonic()
     done = subprocess.run(words, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, check=False)
     if done.returncode:
+        print(*(line for line in done.stdout.splitlines() if not line.startswith('{')), sep='\n', file=sys.stderr)
         sys.exit(f'scripts/bench: guest {g.name} with {driver} ends with status {done.returncode}')
     say(f'{g.name}, {driver}: {time.monotonic() - start:.0f} s')
     return [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{')]

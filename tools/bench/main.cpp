@@ -18,8 +18,9 @@ struct Work {
 };
 
 constexpr Work works[] = {
-	{"life", measure_life},	      {"growth", measure_growth}, {"build", measure_build},	  {"paging", measure_paging},
-	{"threads", measure_threads}, {"traces", measure_traces}, {"parallel", measure_parallel}, {"yield", measure_yield},
+	{"life", measure_life},	    {"large", measure_large},	    {"growth", measure_growth},
+	{"build", measure_build},   {"paging", measure_paging},	    {"threads", measure_threads},
+	{"traces", measure_traces}, {"parallel", measure_parallel}, {"yield", measure_yield},
 };
 
 } // namespace
@@ -48,6 +49,7 @@ int main(int argc, char **argv)
 	try {
 		plan.own = Driver::is_sgx2();
 		const Meter meter;
+		meter.await_clean();
 		Bench bench = {meter, plan, results};
 		for (const Work &w : works) {
 			if (std::find(plan.works.begin(), plan.works.end(), w.name) != plan.works.end())

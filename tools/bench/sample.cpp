@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 namespace sgx {
 
@@ -74,6 +75,16 @@ u64 Meter::stamp()
 	u32 low = 0, high = 0;
 	asm volatile("rdtsc" : "=a"(low), "=d"(high) : : "memory");
 	return static_cast<u64>(high) << 32 | low;
+}
+
+void Meter::await_clean() const
+{
+	constexpr useconds_t look = 20000;
+	for (u64 last = 0, now = 1; now != last;) {
+		last = monitor_->counter(SGX2_DEV_CTR_ENCLS(0x03, 0));
+		usleep(look);
+		now = monitor_->counter(SGX2_DEV_CTR_ENCLS(0x03, 0));
+	}
 }
 
 void Meter::await_tick()

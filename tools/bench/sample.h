@@ -34,8 +34,10 @@ public:
 		return difference(before, read(device), end - start);
 	}
 
-	/// The same without counts that take long to read.
+	/// The time by the TSC.
 	static u64 stamp();
+	/// A driver that has just come cleans the EPC behind the back of the first enclaves: waits until it has.
+	void await_clean() const;
 	/// Kernel memory in use, in bytes: what is not free, without page tables, which belong to mappings.
 	static long memory();
 	/// Bytes that the driver keeps for all of the EPC, in use or not.

@@ -66,6 +66,22 @@ void whole(const Enclave &enclave, Request request, unsigned thread = 0);
 /// A call on all of a range has to succeed.
 void whole(const Progress &progress, u64 length, const char *what);
 
+/// Goes on with a call on a range until it is done, as runtimes do: another thread's call makes mainline's fail with EBUSY, for as long as it
+/// takes.
+template <typename Call>
+void insist(u64 offset, u64 length, const char *what, Call call)
+{
+	Progress all;
+	do {
+		const Progress p = call(offset + all.count, length - all.count);
+		all.count += p.count;
+		all.error = p.error;
+		if (p.error == EBUSY || p.error == EAGAIN)
+			std::this_thread::yield();
+	} while (all.count < length && (!all.error || all.error == EBUSY || all.error == EAGAIN));
+	whole(all, length, what);
+}
+
 /// How many instructions a turn of a thread inside takes; finds out the first time.
 u64 turn_cost(const Meter &meter);
 

@@ -80,12 +80,12 @@ class Table:
         """All sizes of a work, ascending, each once."""
         by_size = {}
         for p in self.pairs:
-            if p.work == work and p.inside == inside and p.guest in ('small', 'large', 'paging'):
+            if p.work == work and p.inside == inside and p.guest in ('small', 'large'):
                 by_size.setdefault(p.pages, p)
         return [by_size[n] for n in sorted(by_size)]
 
     def counted(self):
-        return [p for p in self.pairs if 'instructions' in p.own and p.guest != 'wall']
+        return [p for p in self.pairs if 'instructions' in p.own ]
 
     def show(self, model, verbose):
         print(f'{"work":40} {"pages":>8} in {"instructions a page":>22} {"ratio":>7} {"ETRACK":>15} {"interrupts":>13} {"faults":>13}'

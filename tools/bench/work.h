@@ -16,6 +16,8 @@ struct Bench {
 void measure_life(Bench &bench);
 /// Growth in other ways than walking up, and the end of an enclave that has grown.
 void measure_growth(Bench &bench);
+/// Growth, reset and the end of an enclave as large as the EPC allows.
+void measure_large(Bench &bench);
 /// CREATE, ADD_PAGES, first touch, the end; kernel memory.
 void measure_build(Bench &bench);
 /// Enclaves larger than the EPC.
