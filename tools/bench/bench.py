@@ -12,15 +12,16 @@ from table import Table
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 FOLDER = os.path.join(TOP, 'Documentation', 'performance')
+LATENCIES = os.path.join(FOLDER, 'latencies.json')
 
 
 def parse(argv):
     p = argparse.ArgumentParser(prog='scripts/bench', description=__doc__, allow_abbrev=False)
     p.add_argument('--short', action='store_true', help='few sizes, about a minute and a half; the document stays as it is')
     p.add_argument('--twice', action='store_true', help='run twice, and fail unless all counts are the same')
-    p.add_argument('--from', dest='source', metavar='FILE', help='no guest: take what this file has, as --save wrote it')
+    p.add_argument('--from', dest='sources', metavar='FILE', nargs='+', help='no guest: take what these files have, as --save wrote them')
     p.add_argument('--save', metavar='FILE', help='keep what was measured in this file')
-    p.add_argument('--latencies', metavar='FILE', default=os.path.join(FOLDER, 'latencies.json'),
+    p.add_argument('--latencies', metavar='FILE', default=LATENCIES,
                    help='cycles of leaves and interrupts, for the cost model: yours, in place of those published')
     p.add_argument('--only', metavar='REGEX', help='of the guests only those whose name matches')
     p.add_argument('-v', '--verbose', action='store_true', help='print each count')
@@ -28,9 +29,12 @@ def parse(argv):
 
 
 def measure(opt):
-    if opt.source:
-        with open(opt.source, encoding='utf-8') as f:
-            return json.load(f)
+    if opt.sources:
+        data = {}
+        for path in opt.sources:
+            with open(path, encoding='utf-8') as f:
+                data |= json.load(f)
+        return data
     plan = guests.SHORT if opt.short else guests.FULL
     data = guests.run(plan, opt.only)
     if opt.twice:
@@ -59,7 +63,9 @@ def main():
         print(check)
     failed = sum(not check.holds for check in checks)
     print(f'{len(checks) - failed} of {len(checks)} bounds hold')
-    if not opt.short and not opt.only:
+    # With the reader's own latencies it is the reader's table, and not for the tree.
+    whole = {g.name for g in guests.FULL} <= set(data)
+    if whole and opt.latencies == LATENCIES:
         import document
         document.write(table, model, checks, FOLDER)
     return 1 if failed else 0

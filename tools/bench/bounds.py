@@ -89,7 +89,7 @@ def memory(table, checks):
 
 def straight(table, checks):
     """Cost a page at the largest size against 4096 pages."""
-    for work in ('grow-up', 'restrict', 'reset', 'trim', 'remove', 'augment', 'teardown-grown'):
+    for work in ('grow-up', 'restrict', 'reset', 'trim', 'remove', 'augment', 'teardown-grown', 'evict-2x', 'reload-2x'):
         series = [p for p in table.series(work) if p.pages >= 4096]
         if len(series) > 1:
             own = [p.per_page()[1] for p in series]

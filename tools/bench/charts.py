@@ -38,22 +38,25 @@ def pages(axis):
 
 def cost(table, folder):
     """Instructions a page against pages."""
-    figure, axes = plt.subplots(1, 3, figsize=(13, 4.2), sharey=True)
-    panels = (('growth', (('grow-up', 'fault by fault'), ('augment', 'ahead: AUGMENT_PAGES'))),
-              ('permissions', (('restrict', 'RESTRICT'), ('mprotect-reset', 'reset and mprotect()'))),
-              ('end', (('trim-accept-remove', 'trim, accept, remove'), ('teardown-grown', 'close()'))))
+    figure, axes = plt.subplots(1, 3, figsize=(13, 4.6), sharey=True)
+    panels = (('growth', (('grow-up', 'fault by fault', True), ('augment', 'AUGMENT_PAGES', False))),
+              ('permissions', (('reset', 'reset (mainline: RESTRICT)', True), ('mprotect-reset', 'that and mprotect()', True))),
+              ('end', (('trim-accept-remove', 'trim, accept, remove', True), ('teardown-grown', 'close()', True))))
     for axis, (title, works) in zip(axes, panels):
-        for mark, (work, label) in zip(MARKS, works):
+        for mark, (work, label, both) in zip(MARKS, works):
             series = table.series(work)
             x = [p.pages for p in series]
-            axis.plot(x, [p.per_page()[0] for p in series], color=MAINLINE, marker=mark, label=f'mainline: {label}')
+            if both:
+                axis.plot(x, [p.per_page()[0] for p in series], color=MAINLINE, marker=mark, label=f'mainline: {label}')
             axis.plot(x, [p.per_page()[1] for p in series], color=OWN, marker=mark, label=f'sgx2: {label}')
         axis.set_yscale('log')
+        axis.set_ylim(30, 60000)
+        axis.set_xlim(2 ** 7.5, 2 ** 20.5)
         axis.set_title(title)
-        axis.legend(fontsize=8, loc='best')
+        axis.legend(fontsize=9, loc='upper left')
         pages(axis)
     axes[0].set_ylabel('guest instructions a page')
-    figure.suptitle('Cost a page: a straight line against the size of the range is a level line here')
+    figure.suptitle('Cost of a page against the size of the range: level is what it should be', y=1.02)
     save(figure, folder, 'cost')
 
 

@@ -42,6 +42,7 @@ FULL = [
     guest('probe', 2, '64M', 'life', '--pages', '4096', '--inside', '0,1'),
     guest('many', 4, '64M', 'life', 'threads', 'traces', '--pages', '4096', '--inside', '3', cpu=RDINFO),
     guest('paging', 1, '32M', 'paging', '--times', '2,10'),
+    guest('paging-large', 1, '128M', 'paging', '--times', '2'),
     guest('large', 1, '8G', 'large', '--pages', '65536,262144,1048576', mem='2G', cpu=RDINFO),
     guest('yield', 1, '512M', 'yield', '--pages', '65536', cpu=RDINFO),
     guest('wall', 2, '128M', 'parallel', '--pages', '4096', counted=False, times=3, cpu=RDINFO),
