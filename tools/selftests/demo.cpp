@@ -106,7 +106,7 @@ std::vector<std::string> said()
 		std::string_view text(record, static_cast<size_t>(n));
 		text = text.substr(text.find(';') + 1);
 		text = text.substr(0, text.find('\n'));
-		if (text.starts_with("sgx2: ") && text.find("out-of-tree") == std::string_view::npos)
+		if (text.starts_with("sgx2: ") && text.find("taint") == std::string_view::npos)
 			lines.emplace_back(text);
 	}
 	close(fd);
@@ -252,8 +252,8 @@ int main()
 			change(enclave);
 			shrink(enclave);
 			fmt::print(
-				"Page by page is what the kernel's own driver does (Linux 6.12): one of each for each page. The numbers\n"
-				"of sgx2 were counted just now, on this machine.\n");
+				"\nPage by page is how the kernel's own driver works (Linux 6.12): one of each for each page.\n"
+				"The numbers of sgx2 were counted just now, on this machine.\n");
 		} else {
 			fmt::print("\nThis processor has no SGX2, so that is all.\n");
 		}
