@@ -114,8 +114,16 @@ def longest(table, checks):
             checks.most(f'{where(p)}: instructions without yielding', p.own['longest'], 10_000_000)
 
 
+def scaling(table, checks):
+    """By the clock, so only in the long form, and only where two threads that ask nothing of a driver run side by side."""
+    for work in ('grow', 'augment') if table.host_scaling() >= 1.7 else ():
+        mainline, own = table.scaling(work)
+        checks.least(f'{work}, two threads on ranges of their own: throughput, one thread = 1', own, 1.5)
+        checks.least(f'{work}, the same: against that of mainline', own / mainline, 1)
+
+
 def check(table):
     checks = Checks()
-    for part in (change, growth, paging, memory, straight, longest, nowhere_behind):
+    for part in (change, growth, paging, memory, straight, longest, scaling, nowhere_behind):
         part(table, checks)
     return checks

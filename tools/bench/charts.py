@@ -78,13 +78,9 @@ def interrupts(table, folder):
 
 def scaling(table, folder):
     """What two threads do together, in units of what one does."""
-    works = [('grow', 'grow, EACCEPT first'), ('augment', 'grow ahead'), ('change', 'restrict, accept,\nextend'),
-             ('shrink', 'trim, accept,\nremove')]
-    bars = []
-    for work, label in works:
-        one, two = table.find(f'parallel-{work}-1'), table.find(f'parallel-{work}-2')
-        if one and two:
-            bars.append((label, *(2 * a / b for a, b in zip(one.per_page('nanoseconds'), two.per_page('nanoseconds')))))
+    works = [('fill', 'fill pages,\nno driver in it'), ('grow', 'grow,\nEACCEPT first'), ('augment', 'grow ahead'),
+             ('change', 'restrict, accept,\nextend'), ('shrink', 'trim, accept,\nremove')]
+    bars = [(label, *table.scaling(work)) for work, label in works if table.scaling(work) != (0, 0)]
     if not bars:
         return
     figure, axis = plt.subplots(figsize=(7, 4.2))

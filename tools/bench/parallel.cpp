@@ -63,6 +63,8 @@ void steps(Bench &bench, u64 pages, unsigned threads, Times &times)
 	};
 
 	row("grow", [&](unsigned i, u64 o) { leaf(Op::accept, i, o, REG | RW | PENDING); });
+	// No driver in it: what the host's CPUs give to two.
+	row("fill", [&](unsigned i, u64 o) { leaf(Op::fill, i, o, 0); });
 	row("change", [&](unsigned i, u64 o) {
 		insist(o, length, "RESTRICT_PERMISSIONS",
 		       [&](u64 at, u64 left) { return e.device().restrict_permissions(at, left, R); });
@@ -128,7 +130,7 @@ private:
 
 void measure_parallel(Bench &bench)
 {
-	constexpr unsigned rounds = 7;
+	constexpr unsigned rounds = 5;
 	for (const u64 pages : bench.plan.pages) {
 		Times times;
 		// One thread and more of them in turn, so that what else the host does falls on each.

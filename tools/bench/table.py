@@ -84,6 +84,16 @@ class Table:
                 by_size.setdefault(p.pages, p)
         return [by_size[n] for n in sorted(by_size)]
 
+    def scaling(self, work):
+        """Throughput of two threads, one thread = 1, on both drivers."""
+        one, two = self.find(f'parallel-{work}-1'), self.find(f'parallel-{work}-2')
+        if not one or not two:
+            return 0, 0
+        return tuple(2 * a / b for a, b in zip(one.per_page('nanoseconds'), two.per_page('nanoseconds')))
+
+    def host_scaling(self):
+        return min(self.scaling('fill'))
+
     def counted(self):
         return [p for p in self.pairs if 'instructions' in p.own ]
 
