@@ -532,18 +532,12 @@ step_isa() {
 	return $rc
 }
 
-# Both versions at once: a guest with one vCPU leaves a core to the other, and one with four is none the worse for it.
 step_linux() {
-	local driver=$1 kernel=$2 runs=${SGX2_RUNS:-1} version how passed=0 job jobs
-	for how in '--smp 1' '--smp 4' '--smp 1 --icount'; do
-		jobs=()
-		for version in 6.1 6.12; do
+	local driver=$1 kernel=$2 runs=${SGX2_RUNS:-1} version how passed=0
+	for version in 6.1 6.12; do
+		for how in '--smp 1' '--smp 4' '--smp 1 --icount'; do
 			# shellcheck disable=SC2086 # words
-			"$SGX2_TOP/scripts/linux-selftests" --driver "$driver" --kernel "$kernel" --selftests "$version" --runs "$runs" $how &
-			jobs+=($!)
-		done
-		for job in "${jobs[@]}"; do
-			wait "$job" || { wait; fail "Linux's selftests on $driver, kernel $kernel, $how"; }
+			"$SGX2_TOP/scripts/linux-selftests" --driver "$driver" --kernel "$kernel" --selftests "$version" --runs "$runs" $how
 			passed=$((passed + 16 * runs))
 			tally "$passed" 0 0
 		done
@@ -585,25 +579,46 @@ while IFS='|' read -r name what path function; do
 	plan+=("$name|$what|$function")
 done < <(rows)
 
-passed=0 failed=0 skipped=0 number=0 started=$SECONDS
-logs=$SGX2_CACHE/log/check
+# Steps that want the computer for themselves: others need what they make, or they hold a limit of time. Of the rest, as many
+# run at once as there are lanes.
+alone=' setup machine kernel boot-lab boot-stock '
+lanes=${SGX2_LANES:-$SGX2_JOBS}
+
+logs=$SGX2_CACHE/log/check${SGX2_CLOSING:+-closing}
 mkdir -p "$logs" "$SGX2_CACHE/check"
-SGX2_TALLY=$(mktemp)
-export SGX2_TALLY
-trap 'rm -f "$SGX2_TALLY"' EXIT
-for row in "${plan[@]}"; do
-	IFS='|' read -r name what function <<< "$row"
-	number=$((number + 1))
-	printf '[%d/%d] %s: %s\n' "$number" "${#plan[@]}" "$name" "$what"
-	begin=$SECONDS
-	: > "$SGX2_TALLY"
-	# Lines of progress begin with two blanks; the rest is for the log.
+work=$(mktemp -d)
+started=$SECONDS passed=0 failed=0 skipped=0
+# By number: the process of a step that runs, and what is wrong with one that has failed.
+declare -A running=() bad=()
+
+# What is left when we are stopped goes too: each step has a process group of its own.
+finish() {
+	local pid
+	for pid in "${running[@]}"; do kill -- "-$pid" 2> /dev/null || true; done
+	rm -rf "$work"
+}
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+# run_step NUMBER NAME FUNCTION: lines of progress begin with two blanks; the rest is for the log.
+run_step() {
+	local number=$1 name=$2 function=$3 begin=$SECONDS rc
+	: > "$work/$number.tally"
 	set +e
 	# shellcheck disable=SC2086 # the function and its arguments
-	"$0" --step $function < /dev/null 2>&1 | tee "$logs/$name" | grep --line-buffered '^  [a-z]'
+	SGX2_TALLY=$work/$number.tally "$0" --step $function < /dev/null 2>&1 | tee "$logs/$name" | sed -un "s/^  \([a-z]\)/  $name: \1/p"
 	rc=${PIPESTATUS[0]}
 	set -e
-	read -r p f s < "$SGX2_TALLY" || true
+	echo "$rc $((SECONDS - begin))" > "$work/$number.end"
+}
+
+# report NUMBER: the line of a step that has ended.
+report() {
+	local number=$1 name what rc took p='' f='' s='' word
+	IFS='|' read -r name what _ <<< "${plan[$((number - 1))]}"
+	read -r rc took < "$work/$number.end" || { rc=1 took=0; echo 'it was ended' >> "$logs/$name"; }
+	read -r p f s 2> /dev/null < "$work/$number.tally" || true
 	case $rc in
 	0) p=${p:-1} f=${f:-0} s=${s:-0} word=ok ;;
 	77) p=0 f=0 s=1 word=skipped ;;
@@ -613,11 +628,46 @@ for row in "${plan[@]}"; do
 		tail -n 30 "$logs/$name"
 		;;
 	esac
-	[ "$word" != ok ] || [ "$f" = 0 ] || word=FAILED
+	[ "$f" = 0 ] || word=FAILED
+	if [ "$word" = FAILED ]; then
+		bad[$number]=" $name"
+		if grep -q '^tests/machine/run: the guest panicked' "$logs/$name"; then
+			word='FAILED, the guest panicked'
+		elif grep -q '^tests/machine/run: the command did not end within' "$logs/$name"; then
+			word='FAILED, hung'
+		fi
+		[ "$word" = FAILED ] || bad[$number]+=" (${word#FAILED, })"
+	fi
 	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
-	printf '[%d/%d] %s: %s, %d s\n' "$number" "${#plan[@]}" "$name" "$word" $((SECONDS - begin))
+	printf '[%d/%d] %s: %s, %d s\n' "$number" "${#plan[@]}" "$name" "$word" "$took"
+}
+
+# room LIMIT: waits until fewer than so many steps run.
+room() {
+	local limit=$1 number
+	while [ ${#running[@]} -ge "$limit" ]; do
+		wait -n || true
+		for number in "${!running[@]}"; do
+			if kill -0 "${running[$number]}" 2> /dev/null; then continue; fi
+			unset "running[$number]"
+			report "$number"
+		done
+	done
+}
+
+for ((i = 1; i <= ${#plan[@]}; i++)); do
+	IFS='|' read -r name what function <<< "${plan[$((i - 1))]}"
+	if [[ $alone == *" $name "* ]]; then room 1; else room "$lanes"; fi
+	printf '[%d/%d] %s: %s\n' "$i" "${#plan[@]}" "$name" "$what"
+	set -m
+	run_step "$i" "$name" "$function" &
+	set +m
+	running[$i]=$!
+	[[ $alone != *" $name "* ]] || room 1
 done
+room 1
 [ $((passed + failed + skipped)) -gt 0 ] || die "no test was run"
 printf 'after %d s (what the steps printed: %s)\n' $((SECONDS - started)) "$logs"
+[ ${#bad[@]} = 0 ] || printf 'failed:%s\n' "$(for ((i = 1; i <= ${#plan[@]}; i++)); do printf '%s' "${bad[$i]:-}"; done)"
 printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
 [ "$failed" = 0 ]
