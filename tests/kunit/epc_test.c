@@ -7,6 +7,7 @@
 #include <linux/delay.h>
 #include <linux/prandom.h>
 #include "epc.h"
+#include "hw.h"
 #include "processor.h"
 
 static unsigned long free_pages_now(void)
@@ -63,6 +64,46 @@ static void random_test(struct kunit *test)
 	}
 	while (count)
 		sgx2_epc_free(mine[--count]);
+	processor_stop();
+}
+
+/* Two sections; pages of both go back mixed, many at once, and each can be had again. */
+static void remove_test(struct kunit *test)
+{
+	bool *used = kunit_kcalloc(test, PROCESSOR_PAGES, sizeof(bool), GFP_KERNEL);
+	sgx2_epc_t *mine = kunit_kcalloc(test, PROCESSOR_PAGES, sizeof(*mine), GFP_KERNEL);
+	unsigned int i, round;
+
+	KUNIT_ASSERT_NOT_NULL(test, used);
+	KUNIT_ASSERT_NOT_NULL(test, mine);
+	KUNIT_ASSERT_EQ(test, processor_start(), 0);
+	cleaned(test, PROCESSOR_PAGES);
+	sgx2_epc_exit();
+	sgx2_hw.sections = 2;
+	sgx2_hw.section[0].size /= 2;
+	sgx2_hw.section[1].base = sgx2_hw.section[0].base + sgx2_hw.section[0].size;
+	sgx2_hw.section[1].size = sgx2_hw.section[0].size;
+	KUNIT_ASSERT_EQ(test, sgx2_epc_init(), 0);
+	cleaned(test, PROCESSOR_PAGES);
+	for (round = 0; round < 2; round++) {
+		KUNIT_ASSERT_EQ(test, sgx2_epc_alloc(mine, PROCESSOR_PAGES, SGX2_EPC_RECLAIM),
+				PROCESSOR_PAGES);
+		for (i = 0; i < PROCESSOR_PAGES; i++) {
+			unsigned int at =
+				(sgx2_epc_address(mine[i]) - processor.memory) / PAGE_SIZE;
+
+			KUNIT_ASSERT_EQ(test, used[at], round);
+			used[at] = !round;
+		}
+		/* Of each section in turn. */
+		for (i = 0; i < PROCESSOR_PAGES / 2; i += 2)
+			swap(mine[i], mine[PROCESSOR_PAGES - 1 - i]);
+		for (i = 0; i < PROCESSOR_PAGES; i += SGX2_EPC_BATCH)
+			sgx2_epc_remove_all(mine + i, SGX2_EPC_BATCH);
+		KUNIT_EXPECT_EQ(test, free_pages_now(), PROCESSOR_PAGES);
+		KUNIT_EXPECT_EQ(test, processor.calls[SGX2_LEAF_EREMOVE],
+				(round + 3) * PROCESSOR_PAGES);
+	}
 	processor_stop();
 }
 
@@ -125,6 +166,7 @@ static void clean_test(struct kunit *test)
 }
 
 static struct kunit_case cases[] = { KUNIT_CASE(random_test),
+				     KUNIT_CASE(remove_test),
 				     KUNIT_CASE(class_test),
 				     KUNIT_CASE(clean_test),
 				     {} };
