@@ -11,6 +11,7 @@ embedded_\name\()_end:
 
 	.section .rodata
 	EMBED	worker, WORKER_FILE
+	EMBED	crowd, CROWD_FILE
 	EMBED	tiny, TINY_FILE
 	EMBED	key, KEY_FILE
 

@@ -8,8 +8,10 @@
 
 namespace sgx {
 
-/// Two threads, a heap, all operations of request.h.
+/// Four threads, a heap, all operations of request.h.
 std::span<const u8> embedded_worker();
+/// The same with sixteen threads, and small otherwise.
+std::span<const u8> embedded_crowd();
 /// A few instructions and one thread.
 std::span<const u8> embedded_tiny();
 /// An RSA private key, DER.

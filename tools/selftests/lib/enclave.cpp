@@ -140,7 +140,8 @@ Image Image::load(std::span<const u8> elf, u64 heap_pages)
 	return image;
 }
 
-Enclave::Enclave(const Options &options) : image_(Image::load(embedded_worker(), options.heap_pages))
+Enclave::Enclave(const Options &options)
+	: image_(Image::load(options.crowd ? embedded_crowd() : embedded_worker(), options.heap_pages))
 {
 	if (options.size)
 		image_.size = options.size;

@@ -61,6 +61,8 @@ struct Options {
 	int before = PROT_NONE;
 	/// Segments beyond those of the image.
 	std::vector<Segment> more;
+	/// Sixteen threads, and a smaller ELRANGE.
+	bool crowd = false;
 };
 
 /// A built enclave. What does not work throws Failed.

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0
+// Rounds, touches and pressure.
+
+#include "strain.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstdlib>
+
+#include <sched.h>
+
+namespace sgx {
+
+unsigned rounds(unsigned normal)
+{
+	const char *text = std::getenv("SGX2_ROUNDS");
+	return text ? static_cast<unsigned>(std::strtoul(text, nullptr, 10)) : normal;
+}
+
+bool guest_time()
+{
+	return std::getenv("SGX2_GUEST_TIME") != nullptr;
+}
+
+Touch touch(const Enclave &enclave, Request &request, unsigned thread)
+{
+	const Exit exit = enclave.enter(request, thread);
+	if (exit.normal())
+		return request.status == Status::done ? Touch::done : Touch::refused;
+	Request leave = {};
+	leave.op = Op::abandon;
+	// An entry that faults by itself leaves no frame to look at.
+	if (exit.leaf == ERESUME)
+		must(enclave.enter(leave, thread).normal() && leave.status == Status::done ? 0 : EFAULT, "leaving an operation");
+	if (exit.leaf == ERESUME)
+		must(enclave.enter(request, thread, ERESUME).normal() ? 0 : EFAULT, "leaving an operation");
+	return exit.vector == vector_pf && exit.error & pf_sgx ? Touch::denied : Touch::bus;
+}
+
+void configure(const Enclave &enclave, u32 set, u32 value)
+{
+	const Configure c = {
+		.size = sizeof(c),
+		.set = set,
+		.mprotect = set == configure_mprotect ? value : 0,
+		.augment = set == configure_augment ? value : 0,
+		.fault_around = set == configure_fault_around ? value : 0,
+		.reserved = 0,
+	};
+	must(enclave.device().call(ioc_configure, &c), "CONFIGURE");
+}
+
+RealTime::RealTime()
+{
+	const sched_param high = {.sched_priority = 10};
+	sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &high);
+}
+
+RealTime::~RealTime()
+{
+	const sched_param none = {};
+	sched_setscheduler(0, SCHED_OTHER, &none);
+}
+
+Options Squeeze::options()
+{
+	Options o;
+	o.size = std::max<u64>(std::bit_ceil(2 * Processor::epc_bytes()), 16 << 20);
+	return o;
+}
+
+Squeeze::Squeeze() : enclave_(options())
+{
+	enclave_.map(enclave_.image().end, page_up(Processor::epc_bytes()), PROT_READ | PROT_WRITE);
+	thread_ = std::thread([this] { run(); });
+}
+
+Squeeze::~Squeeze()
+{
+	stop_ = true;
+	thread_.join();
+}
+
+void Squeeze::run()
+{
+	constexpr u64 piece = 64 * page_size;
+	const u64 first = enclave_.at(enclave_.image().end), all = Processor::epc_bytes() / piece * piece;
+	for (u64 at = 0; at < all && !stop_; at += piece)
+		enclave_.ask(request(Op::accept, first + at, piece, REG | RW | PENDING));
+	for (u64 at = 0; !stop_; at = (at + piece) % all)
+		enclave_.ask(request(Op::touch, first + at, piece));
+}
+
+} // namespace sgx
