@@ -52,6 +52,8 @@
 #define SGX2_WAIT (HZ / 10)
 #define SGX2_HOPELESS 10
 #define SGX2_IDLE (HZ / 50)
+/* How often the lists are gone round for pages that must be on them. */
+#define SGX2_PASSES 1000
 
 /**
  * struct sgx2_section - one contiguous piece of EPC
@@ -140,11 +142,18 @@ static unsigned int sgx2_epc_claim(unsigned int count, enum sgx2_epc_class class
 unsigned int sgx2_epc_alloc(sgx2_epc_t *page, unsigned int count, enum sgx2_epc_class class)
 {
 	const u8 *order = sgx2_order[numa_node_id()];
-	unsigned int i, done = 0;
+	unsigned int pass, i, done = 0;
 
 	count = sgx2_epc_claim(count, class);
-	for (i = 0; i < sgx2_section_count && done < count; i++)
-		done += sgx2_section_take(&sgx2_sections[order[i]], page + done, count - done);
+	/*
+	 * What was claimed is on the lists, but maybe on one that we had been at when it came
+	 * there, while somebody else took from the one that we go to: then we go round again.
+	 */
+	for (pass = 0; done < count && pass < SGX2_PASSES; pass++) {
+		for (i = 0; i < sgx2_section_count && done < count; i++)
+			done += sgx2_section_take(&sgx2_sections[order[i]], page + done,
+						  count - done);
+	}
 	if (WARN_ON_ONCE(done < count))
 		atomic_long_add(count - done, &sgx2_free);
 	return done;
