@@ -339,7 +339,8 @@ static int sgx2_einit_retry(struct sgx2_enclave *enclave, struct sgx_sigstruct *
 	sha256(sigstruct->modulus, sizeof(sigstruct->modulus), (u8 *)signer);
 	for (sleeps = 0; sleeps < SGX2_EINIT_SLEEPS; sleeps++) {
 		for (spins = 0; spins < SGX2_EINIT_SPINS; spins++) {
-			ret = sgx2_hw_einit(sigstruct, secs, token, signer);
+			/* #GP: the reclaimer has the SECS for an ETRACK. */
+			ret = sgx2_retry(sgx2_hw_einit(sigstruct, secs, token, signer));
 			if (ret != SGX2_UNMASKED_EVENT)
 				return ret;
 		}

@@ -12,6 +12,7 @@
 #include <linux/slab.h>
 #include "enclave.h"
 #include "encls.h"
+#include "paging.h"
 #include "version.h"
 
 #define SGX2_SLOTS 512
@@ -69,7 +70,7 @@ static int sgx2_version_grow(struct sgx2_enclave *enclave)
 		kfree(version);
 		return -EAGAIN;
 	}
-	ret = sgx2_epa(sgx2_epc_address(version->page));
+	ret = sgx2_retry(sgx2_epa(sgx2_epc_address(version->page)));
 	if (ret) {
 		/* EREMOVE of what has not become valid does nothing. */
 		sgx2_version_free(version);
