@@ -51,7 +51,7 @@ static int sgx2_augment_page(struct sgx2_chunk *chunk, unsigned int index,
 	ret = sgx2_retry(sgx2_eaug(&info, sgx2_epc_address(epc)));
 	if (ret) {
 		trace_sgx2_encls(enclave, SGX2_LEAF_EAUG, info.addr, ret);
-		sgx2_epc_remove(epc);
+		sgx2_epc_free(epc);
 		/* Our page is not valid and our SECS is, so #PF means that it is not any more. */
 		if (sgx2_encls_vector(ret) == X86_TRAP_PF)
 			sgx2_enclave_lost(enclave);

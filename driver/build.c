@@ -82,7 +82,7 @@ static int sgx2_create_secs(struct sgx2_enclave *enclave, struct sgx_secs *secs)
 	ret = sgx2_retry(sgx2_ecreate(&info, sgx2_epc_address(epc)));
 	if (ret) {
 		trace_sgx2_encls(enclave, SGX2_LEAF_ECREATE, 0, ret);
-		sgx2_epc_remove(epc);
+		sgx2_epc_free(epc);
 		fput(backing);
 		return -EIO;
 	}
@@ -198,6 +198,7 @@ struct sgx2_add {
 	bool measure;
 };
 
+/* The EPC page is the enclave's afterwards, or free again. */
 static int sgx2_add_to(struct sgx2_add *add, struct sgx2_chunk *chunk, unsigned long address,
 		       sgx2_epc_t epc, struct page *source) __must_hold(&chunk->lock)
 {
@@ -214,12 +215,15 @@ static int sgx2_add_to(struct sgx2_add *add, struct sgx2_chunk *chunk, unsigned 
 	kunmap_local((void *)(unsigned long)info.contents);
 	if (ret) {
 		trace_sgx2_encls(add->enclave, SGX2_LEAF_EADD, address, ret);
+		sgx2_epc_free(epc);
 		return -EIO;
 	}
 	if (add->measure) {
 		ret = sgx2_measure(add->enclave, epc);
-		if (ret)
+		if (ret) {
+			sgx2_epc_remove(epc);
 			return ret;
+		}
 	}
 	sgx2_chunk_add(chunk, (address >> PAGE_SHIFT) % SGX2_CHUNK_PAGES, epc, type,
 		       sgx2_policy_added(add->secinfo.flags), 0);
@@ -254,8 +258,6 @@ static int sgx2_add_page(struct sgx2_add *add, unsigned long src, unsigned long 
 	ret = sgx2_add_to(add, chunk, address, epc, source);
 	mutex_unlock(&chunk->lock);
 	unpin_user_page(source);
-	if (ret)
-		sgx2_epc_remove(epc);
 	return ret;
 }
 

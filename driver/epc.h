@@ -53,7 +53,9 @@ unsigned int sgx2_epc_alloc(sgx2_epc_t *page, unsigned int count, enum sgx2_epc_
 int sgx2_epc_wait(unsigned int count);
 
 /**
- * sgx2_epc_free() - give a page back whose EPCM entry is no longer valid
+ * sgx2_epc_free() - give a page back whose EPCM entry is not valid
+ *
+ * After EWB, and after a leaf that was to make it valid and failed: such a leaf changes nothing.
  * @page: its name
  */
 void sgx2_epc_free(sgx2_epc_t page);

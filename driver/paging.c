@@ -127,7 +127,7 @@ int sgx2_page_fetch(struct sgx2_chunk *chunk, unsigned int index)
 	if (sgx2_epc_alloc(&epc, 1, SGX2_EPC_ORDINARY)) {
 		ret = sgx2_page_load_to(chunk, index, epc);
 		if (ret)
-			sgx2_epc_remove(epc);
+			sgx2_epc_free(epc);
 	}
 	sgx2_secs_unpin(chunk->enclave);
 	return ret;

@@ -110,7 +110,7 @@ static int sgx2_secs_load(struct sgx2_enclave *enclave) __must_hold(&enclave->tr
 	sgx2_backing_put(&backing, false);
 	if (ret) {
 		trace_sgx2_encls(enclave, SGX2_LEAF_ELDU, 0, ret);
-		sgx2_epc_remove(epc);
+		sgx2_epc_free(epc);
 		sgx2_enclave_lost(enclave);
 		return -EIO;
 	}

@@ -72,8 +72,8 @@ static int sgx2_version_grow(struct sgx2_enclave *enclave)
 	}
 	ret = sgx2_retry(sgx2_epa(sgx2_epc_address(version->page)));
 	if (ret) {
-		/* EREMOVE of what has not become valid does nothing. */
-		sgx2_version_free(version);
+		sgx2_epc_free(version->page);
+		kfree(version);
 		return -EIO;
 	}
 	ret = xa_alloc(&enclave->versions, &version->number, version,
