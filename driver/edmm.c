@@ -333,6 +333,9 @@ static int sgx2_range_run(struct sgx2_range *range)
 			break;
 		cond_resched();
 	}
+	/* Its pages may have been dropped since it died, and this one not found for that. */
+	if (ret && ret != -EINTR && sgx2_enclave_is(range->enclave, SGX2_DEAD))
+		ret = -EIO;
 	sgx2_secs_unpin(range->enclave);
 	return ret;
 }

@@ -252,14 +252,40 @@ static unsigned int sgx2_batch_write(struct sgx2_batch *batch, struct sgx2_chunk
 	return done;
 }
 
+/*
+ * Pages of a dead enclave are of no use to it, and its program may be in no hurry to close it.
+ * After a loss of the EPC the processor lets all of them go; if it does not, they stay until the
+ * end.
+ */
+static unsigned int sgx2_chunk_drop(struct sgx2_chunk *chunk) __must_hold(&chunk->lock)
+{
+	unsigned int index, done = 0;
+
+	/* A fault that began before its death may have come after the zap of then. */
+	sgx2_enclave_zap(chunk->enclave, chunk->number * SGX2_CHUNK_PAGES, SGX2_CHUNK_PAGES);
+	for (index = 0; index < SGX2_CHUNK_PAGES; index++) {
+		struct sgx2_page *page = sgx2_chunk_page(chunk, index);
+		sgx2_epc_t epc = page->where;
+
+		if (page->state != SGX2_RESIDENT || sgx2_retry(sgx2_eremove(sgx2_epc_address(epc))))
+			continue;
+		sgx2_chunk_forget(chunk, index);
+		sgx2_epc_free(epc);
+		done++;
+	}
+	return done;
+}
+
 unsigned int sgx2_chunk_evict(struct sgx2_chunk *chunk, unsigned int want,
 			      const unsigned long *young)
 {
 	unsigned int done = 0;
 
 	lockdep_assert_held(&chunk->lock);
-	if (!chunk->resident || sgx2_enclave_is(chunk->enclave, SGX2_DEAD))
+	if (!chunk->resident)
 		return 0;
+	if (sgx2_enclave_is(chunk->enclave, SGX2_DEAD))
+		return sgx2_chunk_drop(chunk);
 	struct sgx2_batch *batch __free(kfree) = kmalloc(sizeof(*batch), GFP_KERNEL);
 
 	if (!batch)
@@ -269,6 +295,9 @@ unsigned int sgx2_chunk_evict(struct sgx2_chunk *chunk, unsigned int want,
 	sgx2_batch_fill(batch, chunk, min_t(unsigned int, want, SGX2_BATCH), young);
 	if (batch->count)
 		done = sgx2_batch_write(batch, chunk);
+	/* EBLOCK may have been the first to find that there is nothing to evict any more. */
+	if (sgx2_enclave_is(chunk->enclave, SGX2_DEAD))
+		done += sgx2_chunk_drop(chunk);
 	trace_sgx2_evict(chunk, batch->count, done);
 	return done;
 }

@@ -130,6 +130,9 @@ int sgx2_secs_pin(struct sgx2_enclave *enclave)
 		return 0;
 	guard(mutex)(&enclave->track);
 	if (enclave->secs == SGX2_EPC_NONE) {
+		/* One that died meanwhile, and whose SECS was dropped, has no copy of it. */
+		if (sgx2_enclave_is(enclave, SGX2_DEAD))
+			return -EIO;
 		ret = sgx2_secs_load(enclave);
 		if (ret)
 			return ret;
@@ -143,6 +146,16 @@ void sgx2_secs_unpin(struct sgx2_enclave *enclave)
 	WARN_ON_ONCE(atomic_dec_return(&enclave->pins) < 0);
 }
 
+/* That of a dead enclave; see sgx2_chunk_drop(). */
+static bool sgx2_secs_drop(struct sgx2_enclave *enclave) __must_hold(&enclave->track)
+{
+	if (sgx2_retry(sgx2_eremove(sgx2_epc_address(enclave->secs))))
+		return false;
+	sgx2_epc_free(enclave->secs);
+	enclave->secs = SGX2_EPC_NONE;
+	return true;
+}
+
 bool sgx2_secs_evict(struct sgx2_enclave *enclave)
 {
 	struct sgx2_backing backing;
@@ -150,9 +163,10 @@ bool sgx2_secs_evict(struct sgx2_enclave *enclave)
 	int ret;
 
 	guard(mutex)(&enclave->track);
-	if (enclave->secs == SGX2_EPC_NONE || atomic_read(&enclave->pins) ||
-	    sgx2_enclave_is(enclave, SGX2_DEAD))
+	if (enclave->secs == SGX2_EPC_NONE || atomic_read(&enclave->pins))
 		return false;
+	if (sgx2_enclave_is(enclave, SGX2_DEAD))
+		return sgx2_secs_drop(enclave);
 	if (sgx2_version_get(enclave, &slot))
 		return false;
 	if (sgx2_backing_get(enclave, NULL, 0, &backing)) {
