@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0
+// Loads the module, uses it, and unloads it, many times over; it is not unloaded while anything of it is in use, and leaves nothing behind.
+
+#include <cstdio>
+
+#include <CLI/CLI.hpp>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "driver.h"
+#include "inside.h"
+#include "remains.h"
+
+using namespace sgx;
+
+namespace {
+
+struct Plan {
+	std::string module = "/lib/modules/sgx2.ko";
+	unsigned times = 100;
+	bool leaks = false;
+};
+
+Errno load(const std::string &path)
+{
+	const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno;
+	const Errno error = errno_of(syscall(SYS_finit_module, fd, "", 0));
+	close(fd);
+	return error;
+}
+
+/// EAGAIN (EWOULDBLOCK) while it is in use.
+Errno unload()
+{
+	return errno_of(syscall(SYS_delete_module, "sgx2", O_NONBLOCK));
+}
+
+void must_refuse(const char *while_what)
+{
+	const Errno error = unload();
+	if (error != EWOULDBLOCK)
+		throw Failed(fmt::format("unloading while {} should be refused with EAGAIN, and answers {}", while_what,
+					 error.name()));
+}
+
+/// An enclave is built, grows, is entered, and stands in the way in each of its forms.
+void use()
+{
+	Device open_file;
+	must(open_file.open(), "opening /dev/sgx_enclave");
+	must_refuse("the device is open");
+	must(open_file.close(), "closing it");
+
+	Enclave enclave;
+	must_refuse("there is an enclave");
+	const u64 first = enclave.image().end, at = enclave.at(first), length = 64 * page_size;
+	enclave.map(first, length, PROT_READ | PROT_WRITE);
+	enclave.ask(request(Op::accept, at, length, REG | RW | PENDING));
+	const Inside inside(enclave, 1);
+	must_refuse("a thread is inside");
+}
+
+/// A file that is closed lives on in its mappings.
+void use_mapping()
+{
+	const Mapping range = Mapping::reserve(64 * page_size);
+	{
+		Device device;
+		must(device.open(), "opening /dev/sgx_enclave");
+		must(map_fixed(device.fd(), range.address(), range.length(), PROT_READ), "mapping it");
+	}
+	must_refuse("it is mapped");
+}
+
+/// The last references may be dropped a little later, by the kernel's threads.
+void unload_soon()
+{
+	Errno error = EWOULDBLOCK;
+	for (int tries = 0; tries < 500 && error == EWOULDBLOCK; tries++) {
+		error = unload();
+		if (error)
+			usleep(10000);
+	}
+	must(error, "unloading the module");
+}
+
+int run(const Plan &plan)
+{
+	if (plan.leaks)
+		kmemleak_clear();
+	for (unsigned i = 0; i < plan.times; i++) {
+		use();
+		use_mapping();
+		const Remains remains = Remains::settled();
+		if (!remains.none())
+			throw Failed(remains.text());
+		unload_soon();
+		if (const Remains left = Remains::now(); left.valid.value_or(0))
+			throw Failed("unloaded: " + left.text());
+		must(load(plan.module), "loading the module");
+	}
+	const std::string leaks = plan.leaks ? kmemleak() : "";
+	fmt::print("used, unloaded and loaded {} times\n{}", plan.times, leaks);
+	return leaks.empty() ? 0 : 1;
+}
+
+} // namespace
+
+int main(int argc, char **argv)
+{
+	CLI::App app("Loads sgx2, uses it and unloads it, as root");
+	Plan plan;
+	app.add_option("--module", plan.module, "the file of the module");
+	app.add_option("--times", plan.times, "how often");
+	app.add_flag("--leaks", plan.leaks, "have kmemleak look afterwards");
+	CLI11_PARSE(app, argc, argv);
+	try {
+		return run(plan);
+	} catch (const Failed &f) {
+		fmt::print(stderr, "{}\n", f.what());
+		return 1;
+	}
+}
