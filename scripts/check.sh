@@ -40,6 +40,10 @@ kunit       | pure KUnit suites, on a machine without SGX          | tests/kunit
 refusals    | what sgx2 tells an administrator                     | driver/main.c                       | step_refusals
 demo        | make demo on both kernels                            | tools/selftests/demo.cpp            | step_demo
 suite       | our selftests: both drivers, both kernels            | tools/selftests/CMakeLists.txt      | step_suite
+races       | races, kills, conflicts, loss of the EPC              | tools/selftests/tests/race.cpp      | step_races
+latency     | calls let go of the processor, and end when killed    | tools/selftests/tests/latency.cpp   | step_latency
+stress      | enclaves of several EPCs together, killed at random   | tools/selftests/stress.cpp          | step_stress
+reload      | the module is used, unloaded and loaded, many times   | tools/selftests/reload.cpp          | step_reload
 policy      | dynamic_code=0 and 1: code that comes after EINIT     | tools/selftests/tests/policy.cpp    | step_policy
 numa        | EPC of the node that asks; a node without EPC        | tools/selftests/tests/numa.cpp      | step_numa
 processors  | sgx2 with less, or more, than usual: SGX1, EUPDATESVN | tools/selftests/tests/lifecycle.cpp | step_processors
@@ -417,7 +421,8 @@ step_demo() {
 }
 
 # Tests that want a machine of their own, and have a step that gives it.
-ELSEWHERE='Numa.*:Sgx1.*:UpdateSvn.*'
+STRAIN='Race.*:KillLong.*:*/KillInTheMiddle.*:Inject.*:*/Loss.*:LossOf.*'
+ELSEWHERE="Numa.*:Sgx1.*:UpdateSvn.*:Latency.*:$STRAIN"
 
 # selftests FILTER OPTION...: ours that match, in such a guest; the step's tally grows by what they come to.
 selftests() {
@@ -455,6 +460,53 @@ step_processors() {
 	selftests 'Sgx1.*' --driver sgx2 --cpu ,-sgx2
 	selftests 'Sgx1.*' --driver intree --cpu ,-sgx2
 	selftests 'UpdateSvn.*' --driver sgx2 --cpu ,+sgx-eupdatesvn
+}
+
+# In a small EPC, so that there is pressure. SGX2_FULL: as often as the races were found with, and on a kernel that looks for bugs.
+step_races() {
+	local how
+	for how in '--kernel lab --smp 4' '--kernel lab --smp 1' '--kernel stock --smp 4'; do
+		# shellcheck disable=SC2086 # words
+		selftests "$STRAIN" --driver sgx2 --epc 8M $how
+	done
+	selftests '*/KillInTheMiddle.*:Inject.AlwaysBusy*' --driver intree --epc 8M --smp 4
+	[ -n "${SGX2_FULL:-}" ] || return 0
+	selftests 'Race.SixteenThreadsOnTenPages' --driver sgx2 --epc 8M --smp 4 --timeout 3000 --env SGX2_ROUNDS=5000
+	selftests "$STRAIN:-Race.SixteenThreadsOnTenPages" --driver sgx2 --epc 8M --smp 4 --timeout 3000 --env SGX2_ROUNDS=200
+	selftests "$STRAIN" --driver sgx2 --kernel debug --epc 8M --mem 1G --smp 4 --timeout 3000
+}
+
+# A millisecond is a million instructions here. 2^20 pages want 4 GiB of EPC, and as much memory of the host.
+step_latency() {
+	local room=64M
+	[ -z "${SGX2_FULL:-}" ] || room=5632M
+	selftests 'KillLong.*:Latency.*' --driver sgx2 --icount --epc $room --mem 4G --timeout 1000 --env SGX2_GUEST_TIME=1
+}
+
+# strain PROGRAM... -- OPTION...: one of our programs in such a guest
+strain() {
+	local command=() folder
+	while [ "$1" != -- ]; do command+=("$1"); shift; done
+	shift
+	folder=$("$SGX2_TOP/scripts/build-suite")
+	"$run" --driver sgx2 "$@" --add "$folder/${command[0]}:/${command[0]}" -- "/${command[0]}" "${command[@]:1}"
+}
+
+step_stress() {
+	strain sgx2-stress --kill --seconds 8 -- --smp 4 --epc 8M
+	[ -n "${SGX2_FULL:-}" ] || return 0
+	strain sgx2-stress --kill --seconds 60 --enclaves 200 --times 10 -- --smp 4 --epc 16M --mem 2G --timeout 1000
+	strain sgx2-stress --kill --seconds 60 --enclaves 200 --times 10 --leaks -- --kernel debug --smp 4 --epc 16M --mem 3G --timeout 3000
+}
+
+step_reload() {
+	if [ -z "${SGX2_FULL:-}" ]; then
+		strain sgx2-reload --times 10 -- --smp 2
+		return
+	fi
+	strain sgx2-reload --times 100 -- --smp 2 --timeout 1000
+	strain sgx2-reload --times 100 -- --kernel stock --smp 2 --timeout 1000
+	strain sgx2-reload --times 100 --leaks -- --kernel debug --smp 4 --mem 1G --timeout 3000
 }
 
 step_suite() {
