@@ -140,12 +140,44 @@ Image Image::load(std::span<const u8> elf, u64 heap_pages)
 	return image;
 }
 
+void Image::move(u64 by)
+{
+	heap += by;
+	end += by;
+	for (u64 &offset : tcs)
+		offset += by;
+	for (Segment &segment : segments) {
+		segment.offset += by;
+		if (segment.secinfo != TCS)
+			continue;
+		auto &thread = *reinterpret_cast<Tcs *>(segment.content.data());
+		for (u64 *offset : {&thread.ssa, &thread.entry, &thread.fs_base, &thread.gs_base})
+			*offset += by;
+	}
+}
+
+/// The addresses, and what is to be mapped before there is an enclave.
+void Enclave::reserve(const Options &options)
+{
+	if (options.from_zero) {
+		const u64 length = image_.size - options.place;
+		must(map_fixed(device_.fd(), options.place, length, options.before, MAP_SHARED | MAP_FIXED_NOREPLACE),
+		     "mmap at a low address");
+		range_ = Mapping::adopt(reinterpret_cast<void *>(options.place), length); // NOLINT(performance-no-int-to-ptr)
+		return;
+	}
+	range_ = Mapping::reserve(image_.size);
+	base_ = range_.address();
+	if (options.before != PROT_NONE)
+		map(0, image_.size, options.before);
+}
+
 Enclave::Enclave(const Options &options)
 	: image_(Image::load(options.crowd ? embedded_crowd() : embedded_worker(), options.heap_pages))
 {
 	if (options.size)
 		image_.size = options.size;
-	range_ = Mapping::reserve(image_.size);
+	image_.move(options.place);
 	image_.segments.insert(image_.segments.end(), options.more.begin(), options.more.end());
 	for (Segment &segment : image_.segments) {
 		// The processor wants both or neither.
@@ -153,11 +185,10 @@ Enclave::Enclave(const Options &options)
 			segment.content[offsetof(Tcs, flags)] |= tcs_aexnotify;
 	}
 	must(device_.open(), "opening /dev/sgx_enclave");
-	if (options.before != PROT_NONE)
-		map(0, image_.size, options.before);
+	reserve(options);
 	Secs secs = {};
 	secs.size = image_.size;
-	secs.base = range_.address();
+	secs.base = base_;
 	secs.frame_pages = 1;
 	secs.miscselect = misc_exinfo;
 	secs.attributes = options.attributes;

@@ -46,6 +46,8 @@ struct Image {
 
 	/// With a heap of so many pages, which is not measured then, or the one that the file asks for.
 	static Image load(std::span<const u8> elf, u64 heap_pages = 0);
+	/// Everything lies further up by so much.
+	void move(u64 by);
 };
 
 /// What may differ from the ordinary.
@@ -59,6 +61,10 @@ struct Options {
 	bool map = true;
 	/// Map all of ELRANGE with these before CREATE, as Gramine does.
 	int before = PROT_NONE;
+	/// Offset at which the image begins.
+	u64 place = 0;
+	/// ELRANGE begins at address 0, and what lies below `place` is other people's.
+	bool from_zero = false;
 	/// Segments beyond those of the image.
 	std::vector<Segment> more;
 	/// Sixteen threads, and a smaller ELRANGE.
@@ -77,7 +83,7 @@ public:
 
 	/// Maps a range of offsets; what was there goes.
 	void map(u64 offset, u64 length, int prot) const;
-	u64 at(u64 offset) const { return range_.address() + offset; }
+	u64 at(u64 offset) const { return base_ + offset; }
 
 	const Device &device() const { return device_; }
 	const Image &image() const { return image_; }
@@ -85,11 +91,13 @@ public:
 	std::vector<u64> threads;
 
 private:
+	void reserve(const Options &options);
 	void add(const Segment &segment, Measurement &measurement) const;
 
 	Device device_;
 	Image image_;
 	Mapping range_;
+	u64 base_ = 0;
 };
 
 /// Says what the driver's fdinfo has under a key, or -1.
