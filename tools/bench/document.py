@@ -17,7 +17,8 @@ machine of this tree. None of it was measured on silicon: see [the cost model](#
 
 One guest kernel image, Linux 6.12, is booted once with its own driver and once with `nosgx` and sgx2. The same static program, with the
 same enclave, does the same work on both. QEMU runs with `-icount shift=0`, so that the guest's clock advances one nanosecond an
-instruction and every run gives the same counts (`scripts/bench --twice` compares two runs, count by count). The processor's TSC is
+instruction and every run gives the same counts, to the last instruction with one CPU; `scripts/bench --twice` compares two. With more CPUs QEMU switches between them at
+moments that the host has a part in, and instructions differ by a few in a thousand. The processor's TSC is
 that clock: the difference over a piece of work is the number of guest instructions of *all* CPUs, the interrupted ones included. A thread that
 is inside meanwhile spins; its turns are counted, and what they took is subtracted. An instruction is an instruction: a leaf counts as one, as does each step
 of a REP prefix, so leaves are counted apart, by the machine.
@@ -90,7 +91,7 @@ def row_table(table, model, pairs):
 
 def pick(table, pages):
     order = list(TITLES)
-    rows = [p for p in table.counted() if p.guest in ('small', 'probe', 'many') and (p.pages == pages or p.work.startswith(('trace', 'thread')))
+    rows = [p for p in table.counted() if p.guest in ('alone', 'inside', 'probe', 'many') and (p.pages == pages or p.work.startswith(('trace', 'thread')))
             and (p.guest != 'probe' or p.work in ('remove', 'trim-accept-remove'))]
     return sorted(rows, key=lambda p: (order.index(p.work), p.guest == 'probe', p.inside))
 
@@ -108,7 +109,7 @@ def sizes(table):
 
 def leaves(table, pages):
     names = ('EAUG', 'EADD', 'EMODPR', 'EMODT', 'EREMOVE', 'ERDINFO', 'EBLOCK', 'ETRACK', 'EWB', 'ELDU', 'EPA', 'EACCEPT', 'EMODPE', 'TLB fills')
-    rows = [p for p in table.counted() if (p.guest == 'small' and p.pages == pages and p.inside == 0) or p.guest == 'paging']
+    rows = [p for p in table.counted() if (p.guest == 'alone' and p.pages == pages and p.inside == 0) or p.guest == 'paging']
     lines = ['| work | ' + ' | '.join(names) + ' |', '|---|' + '--:|' * len(names)]
     for p in sorted(rows, key=lambda p: list(TITLES).index(p.work)):
         cells = []
@@ -197,9 +198,9 @@ def held(checks):
 def write(table, model, checks, folder):
     import charts
     charts.draw(table, folder)
-    restrict, inside = table.find('restrict', 4096, guest='small'), table.find('restrict', 4096, 1, guest='small')
+    restrict, inside = table.find('restrict', 4096, guest='alone'), table.find('restrict', 4096, 1, guest='inside')
     values = {
-        'relax': table.find('relax', 4096, guest='small').per_page()[1], 'restrict_mainline': restrict.per_page()[0],
+        'relax': table.find('relax', 4096, guest='alone').per_page()[1], 'restrict_mainline': restrict.per_page()[0],
         'restrict_inside': inside.per_page()[0], 'restrict_own': restrict.per_page()[1],
         'probe_inside': table.find('trim-accept-remove', 4096, 1, guest='probe').ratio(), 'single': table.find('grow-single', 4096).ratio(),
     }

@@ -80,7 +80,7 @@ class Table:
         """All sizes of a work, ascending, each once."""
         by_size = {}
         for p in self.pairs:
-            if p.work == work and p.inside == inside and p.guest in ('small', 'large', 'paging', 'paging-large'):
+            if p.work == work and p.inside == inside and p.guest in ('alone', 'inside', 'large', 'paging', 'paging-large'):
                 by_size.setdefault(p.pages, p)
         return [by_size[n] for n in sorted(by_size)]
 
