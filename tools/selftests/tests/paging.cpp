@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0
+// Pages that go to the backing file and come back, and what the driver says of the pages it has.
+
+#include <fstream>
+#include <sstream>
+
+#include "fixture.h"
+
+using namespace sgx;
+
+namespace {
+
+constexpr u64 page = page_size;
+
+/// Three times as many pages as the EPC has, of an enclave of its own: so often the reclaimer comes round.
+void press()
+{
+	const u64 epc = Processor::epc_bytes();
+	Options options;
+	for (options.size = 128 << 20; options.size < 4 * epc; options.size *= 2)
+		;
+	const Enclave other(options);
+	must(other.device().augment_pages(other.image().end, 3 * epc).error, "AUGMENT");
+}
+
+class Paging : public Dynamic {
+protected:
+	static constexpr u64 some = 600 * page;
+
+	void SetUp() override
+	{
+		ONLY_SGX2();
+		if (Processor::epc_bytes() > 256UL << 20)
+			GTEST_SKIP() << "it would take too long to fill more than 256 MiB of EPC";
+		Dynamic::SetUp();
+		grow(some, PROT_READ | PROT_WRITE);
+		Request fill = request(Op::fill, at, some);
+		fill.value = 3;
+		ASSERT_TRUE(whole(enclave.ask(fill)));
+	}
+	void check() const
+	{
+		Request r = request(Op::check, at, some);
+		r.value = 3;
+		EXPECT_EQ(enclave.ask(r).result, 0U);
+	}
+	long resident() const { return fdinfo(enclave.device(), "sgx2-resident"); }
+	long all() const { return fdinfo(enclave.device(), "sgx2-pages"); }
+};
+
+TEST_F(Paging, OutAndIn)
+{
+	const long before = all();
+	press();
+	EXPECT_EQ(all(), before);
+	EXPECT_LT(resident(), before / 2);
+	check();
+	EXPECT_EQ(all(), before);
+	EXPECT_GE(resident(), 600);
+	EXPECT_GE(fdinfo(enclave.device(), "sgx2-loads"), 600);
+}
+
+TEST_F(Paging, OutAgain)
+{
+	for (unsigned round = 0; round < 3; round++) {
+		press();
+		check();
+	}
+}
+
+TEST_F(Paging, BesideAThread)
+{
+	const Inside inside(enclave, 1);
+	press();
+	EXPECT_LT(resident(), all());
+	check();
+}
+
+TEST_F(Paging, KeepsPermissions)
+{
+	ASSERT_EQ(enclave.device().restrict_permissions(offset, 8 * page, R), (Progress{0, 8 * page, 0}));
+	ASSERT_TRUE(whole(accept(4 * page, REG | R | PR)));
+	ASSERT_EQ(enclave.device().modify_types(offset + 8 * page, 4 * page, type_trim), (Progress{0, 4 * page, 0}));
+	press();
+	// What was accepted, and what still has to be.
+	Request write = request(Op::write, at);
+	EXPECT_TRUE(enclave.enter(write, 1).fault(pf_present | pf_write | pf_user | pf_sgx));
+	EXPECT_TRUE(whole(enclave.ask(request(Op::accept, at + 4 * page, 4 * page, REG | R | PR))));
+	EXPECT_TRUE(whole(enclave.ask(request(Op::accept, at + 8 * page, 4 * page, TRIM | MODIFIED))));
+	EXPECT_EQ(enclave.device().remove_pages(offset + 8 * page, 4 * page), (Progress{0, 4 * page, 0}));
+}
+
+TEST_F(Paging, CallsOnEvictedPages)
+{
+	press();
+	EXPECT_EQ(enclave.device().reset_permissions(offset, 16 * page), (Progress{0, 16 * page, 0}));
+	EXPECT_TRUE(whole(accept(16 * page, REG | PR)));
+	press();
+	EXPECT_EQ(enclave.device().modify_types(offset, 16 * page, type_trim), (Progress{0, 16 * page, 0}));
+	EXPECT_TRUE(whole(accept(16 * page, TRIM | MODIFIED)));
+	press();
+	EXPECT_EQ(enclave.device().remove_pages(offset, 16 * page), (Progress{0, 16 * page, 0}));
+	press();
+	EXPECT_EQ(enclave.device().augment_pages(offset, 16 * page), (Progress{0, 16 * page, 0}));
+}
+
+/// Lines of fdinfo with this key.
+std::vector<std::string> lines(const Device &device, const std::string &key)
+{
+	std::ifstream file("/proc/self/fdinfo/" + std::to_string(device.fd()));
+	std::vector<std::string> found;
+	for (std::string line; std::getline(file, line);) {
+		if (line.starts_with(key + ":\t"))
+			found.push_back(line.substr(key.size() + 2));
+	}
+	return found;
+}
+
+class Fdinfo : public Dynamic {
+protected:
+	void SetUp() override
+	{
+		ONLY_SGX2();
+		Dynamic::SetUp();
+	}
+	std::vector<std::string> dynamic() const
+	{
+		std::vector<std::string> found = lines(enclave.device(), "sgx2-range");
+		std::erase_if(found, [](const std::string &line) { return !line.ends_with(" dynamic"); });
+		return found;
+	}
+	std::string range(u64 first, u64 last, const std::string &rest) const
+	{
+		std::ostringstream text;
+		text << std::hex << "0x" << offset + first * page << "-0x" << offset + last * page << " " << rest;
+		return text.str();
+	}
+};
+
+TEST_F(Fdinfo, TellsThePages)
+{
+	const auto count = [&] {
+		return fdinfo(enclave.device(), "sgx2-pages");
+	};
+	const long before = count();
+	EXPECT_TRUE(dynamic().empty());
+	grow(8 * page);
+	EXPECT_EQ(count(), before + 8);
+	EXPECT_EQ(dynamic(), std::vector{range(0, 8, "reg resident rwx dynamic")});
+	ASSERT_EQ(enclave.device().modify_types(offset + 2 * page, page, type_trim), (Progress{0, page, 0}));
+	EXPECT_EQ(dynamic(), (std::vector{range(0, 2, "reg resident rwx dynamic"), range(2, 3, "trim resident rwx dynamic"),
+					  range(3, 8, "reg resident rwx dynamic")}));
+	ASSERT_TRUE(whole(enclave.ask(request(Op::accept, at + 2 * page, page, TRIM | MODIFIED))));
+	ASSERT_EQ(enclave.device().remove_pages(offset + 2 * page, page), (Progress{0, page, 0}));
+	EXPECT_EQ(count(), before + 7);
+	EXPECT_EQ(dynamic().size(), 2U);
+}
+
+TEST_F(Fdinfo, EndsSomewhere)
+{
+	// Every other page is a range of its own.
+	for (u64 i = 0; i < 1200; i += 2)
+		ASSERT_EQ(enclave.device().augment_pages(offset + i * page, page), (Progress{0, page, 0}));
+	const auto found = lines(enclave.device(), "sgx2-range");
+	EXPECT_EQ(found.size(), 513U);
+	EXPECT_EQ(found.back(), "more");
+}
+
+TEST_F(Dynamic, AroundStaysInsideTheMapping)
+{
+	ONLY_SGX2();
+	const long before = fdinfo(enclave.device(), "sgx2-pages");
+	enclave.map(offset, 40 * page, PROT_READ | PROT_WRITE);
+	ASSERT_TRUE(whole(accept(40 * page, REG | RW | PENDING)));
+	EXPECT_EQ(fdinfo(enclave.device(), "sgx2-pages"), before + 40);
+	// And downwards.
+	enclave.map(offset + 60 * page, 40 * page, PROT_READ | PROT_WRITE);
+	Request down = request(Op::accept, at + 60 * page, 40 * page, REG | RW | PENDING);
+	down.descending = 1;
+	ASSERT_TRUE(whole(enclave.ask(down)));
+	EXPECT_EQ(fdinfo(enclave.device(), "sgx2-pages"), before + 80);
+}
+
+TEST_F(Dynamic, TwoThreadsAugmentOneRange)
+{
+	ONLY_SGX2();
+	enclave.map(offset, length, PROT_READ | PROT_WRITE);
+	Augment a[2] = {};
+	std::vector<std::thread> threads;
+	for (Augment &mine : a) {
+		mine = {sizeof(mine), 0, offset, length, 0, 0};
+		threads.emplace_back([&] { EXPECT_EQ(enclave.device().call(ioc_augment, &mine), 0); });
+	}
+	for (auto &thread : threads)
+		thread.join();
+	EXPECT_EQ(a[0].existing + a[1].existing, length) << "each page is added by one of them";
+	EXPECT_TRUE(whole(accept(length, REG | RW | PENDING)));
+}
+
+} // namespace
