@@ -245,6 +245,21 @@ TEST(ErrnosAccess, Field)
 	EXPECT_EQ(debug(enclave.threads[0], value, false), 0);
 }
 
+TEST(ErrnosAccess, Waiting)
+{
+	ONLY_SGX2();
+	const Enclave enclave;
+	const u64 offset = enclave.image().end, at = enclave.at(offset);
+	enclave.map(offset, page, PROT_READ | PROT_WRITE);
+	ASSERT_EQ(enclave.device().augment_pages(offset, page), (Progress{0, page, 0}));
+	u64 value = 0;
+	EXPECT_EQ(debug(at, value, false), EIO); // errno: access EIO waiting
+	EXPECT_EQ(debug(at, value, true), EIO);
+	ASSERT_EQ(enclave.ask(request(Op::accept, at, page, REG | RW | PENDING)).result, 0U);
+	value = 5;
+	EXPECT_EQ(debug(at, value, true), 0);
+}
+
 TEST(ErrnosAccess, Production)
 {
 	Options options;
