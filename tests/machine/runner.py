@@ -36,7 +36,7 @@ exit status:
 """
 
 # Kernels that scripts/build-kernel makes.
-BUILT = ('lab', 'debug', 'kcsan', 'next')
+BUILT = ('lab', 'debug', 'kcsan', 'gcov', 'next')
 
 # What a console says when the guest's kernel is done for, most telling first.
 TROUBLE = re.compile(r'BUG: |WARNING: |Oops|general protection fault|Kernel panic|UBSAN: |KASAN: |unable to handle|RIP: 0010')
@@ -58,8 +58,8 @@ class Parser(argparse.ArgumentParser):
 def parse(argv):
     p = Parser(prog='tests/machine/run', usage='tests/machine/run [option...] -- COMMAND...', epilog=CODES,
                formatter_class=argparse.RawDescriptionHelpFormatter, description=__doc__, allow_abbrev=False)
-    p.add_argument('--kernel', default='lab', metavar='stock|lab|debug|kcsan|next|FILE',
-                   help="Debian 12's image, ours, ours with KASAN and lockdep, with KCSAN, the newest Linux, or a bzImage (lab)")
+    p.add_argument('--kernel', default='lab', metavar='stock|lab|debug|kcsan|gcov|next|FILE',
+                   help="Debian 12's image, ours, ours with KASAN and lockdep, with KCSAN, with coverage, the newest Linux, or a bzImage (lab)")
     p.add_argument('--modules', metavar='DIR', help='lib/modules/VERSION of a --kernel FILE whose virtio is modular')
     p.add_argument('--driver', default='intree', choices=('intree', 'sgx2', 'none'),
                    help="who owns the EPC: the kernel's driver, ours, or nobody; the last two boot with nosgx (intree)")
