@@ -10,9 +10,10 @@ SELFTESTS ?= 6.12
 help:
 	@echo 'make demo             boot the SGX2 machine, load sgx2, run an enclave that grows, changes and shrinks; KERNEL=lab|stock'
 	@echo 'make check            set up all it needs, then run every check; CHECK="lint boot" for some, see scripts/check.sh --list'
-	@echo 'make check-full       the same, with five minutes of fuzzing and ten runs of each of Linux'\''s selftests'
+	@echo 'make check-full       the same and more, for a night: debug kernel, coverage, mutations, long fuzzing, ten runs of each test of Linux'
 	@echo 'make bench            sgx2 beside the in-tree driver: a table, charts, Documentation/performance.md; up to half an hour'
 	@echo 'make bench-short      the same with few sizes, and no document'
+	@echo 'make selftest         the selftests on this machine'\''s own SGX2 and the driver that has it (as root)'
 	@echo 'make machine          a shell in a guest that has SGX2; KERNEL=lab|stock, SMP=n'
 	@echo 'make linux-selftests  the SGX selftests of Linux in a guest; DRIVER=intree|sgx2, KERNEL=lab|stock, SMP=n,'
 	@echo '                      ICOUNT=1, RUNS=n, SELFTESTS=6.1|6.12'
@@ -23,7 +24,7 @@ check:
 	@scripts/check.sh $(CHECK)
 
 check-full:
-	@SGX2_FUZZ_SECONDS=300 SGX2_RUNS=10 scripts/check.sh
+	@SGX2_FULL=1 SGX2_FUZZ_SECONDS=300 SGX2_RUNS=10 scripts/check.sh
 
 demo:
 	@scripts/demo --kernel '$(KERNEL)'
@@ -33,6 +34,9 @@ bench:
 
 bench-short:
 	@scripts/bench --short
+
+selftest:
+	@scripts/selftest
 
 machine:
 	@scripts/machine --kernel '$(KERNEL)' --driver '$(DRIVER)' --smp '$(SMP)'
@@ -47,4 +51,4 @@ clean-room:
 clean-cache:
 	@scripts/clean-cache
 
-.PHONY: help demo check check-full bench bench-short machine linux-selftests clean-room clean-cache
+.PHONY: help demo selftest check check-full bench bench-short machine linux-selftests clean-room clean-cache

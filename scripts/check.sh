@@ -49,11 +49,31 @@ numa        | EPC of the node that asks; a node without EPC        | tools/selft
 processors  | sgx2 with less, or more, than usual: SGX1, EUPDATESVN | tools/selftests/tests/lifecycle.cpp | step_processors
 errnos      | errnos of another machine: SGX1, EUPDATESVN, frozen  | Documentation/errnos.txt            | step_errnos
 bench       | figures beside the in-tree driver: counts, ratios     | tools/bench/main.cpp                | step_bench
+silicon     | make selftest refuses; the suite without a monitor   | tools/selftests/CMakeLists.txt      | step_silicon
+closing     | failing, hanging, panicking, skipping tests show     | -                                   | step_closing
+differ      | the same random calls on both drivers                | tools/selftests/differ.cpp          | step_differ
 sgx2-lab    | SGX selftests of Linux on sgx2, lab kernel           | driver/main.c                       | step_linux sgx2 lab
 sgx2-stock  | the same on the stock kernel                         | driver/main.c                       | step_linux sgx2 stock
 linux-lab   | SGX selftests of Linux 6.1 and 6.12, lab kernel      | tools/emulator/qemu/patches/*.patch | step_linux intree lab
 linux-stock | the same on the stock kernel                         | tools/emulator/qemu/patches/*.patch | step_linux intree stock
+suite-debug | our selftests under KASAN and lockdep, fail-nth      | tools/selftests/CMakeLists.txt      | full step_suite_debug
+driver-cov  | gcov: lines and branches of the driver               | tests/coverage/reasons.txt          | full step_driver_coverage
+mutation    | a broken driver does not pass                        | tests/mutation/mutants.txt          | full step_mutation
+tidy-suite  | clang-tidy on the selftests                          | tools/selftests/CMakeLists.txt      | full step_tidy_suite
 '
+# What step_closing looks at: steps that end in each way that there is.
+closing='
+passes      | a step that passes                                   | -                                   | true
+fails       | a step that fails                                    | -                                   | fail on-purpose
+skips       | a step that is skipped                               | -                                   | exit 77
+tests       | a test that passes, one that fails, one is skipped   | -                                   | deliberate *Deliberate.Passes:*Deliberate.Fails:*Deliberate.Skips
+hangs       | a test that hangs                                    | -                                   | deliberate *Deliberate.Hangs
+panics      | a test that panics                                   | -                                   | deliberate *Deliberate.Panics
+'
+[ -z "${SGX2_CLOSING:-}" ] || table=$closing
+
+# full FUNCTION...: a step of make check-full, or of who asks for it by name.
+full() { "$@"; }
 
 # tally PASSED FAILED SKIPPED: the counts of this step, in place of one.
 tally() { printf '%s %s %s\n' "$1" "$2" "$3" > "$SGX2_TALLY"; }
@@ -510,12 +530,18 @@ step_reload() {
 }
 
 step_suite() {
-	local folder out rc=0 how pass=0 fail=0 skip=0
+	suite_on "--gtest_filter=-$ELSEWHERE" '--driver intree --kernel lab --smp 2' '--driver sgx2 --kernel lab --smp 1' \
+		'--driver sgx2 --kernel lab --smp 4' '--driver sgx2 --kernel stock --smp 4 --cpu ,+sgx-encls-c' '--driver sgx2 --kernel lab --icount'
+}
+
+# suite_on ARGUMENTS HOW...: the selftests, with these arguments, in a guest for each set of the runner's options.
+suite_on() {
+	local folder out rc=0 how pass=0 fail=0 skip=0 arguments=$1
+	shift
 	folder=$("$SGX2_TOP/scripts/build-suite")
-	for how in '--driver intree --kernel lab --smp 2' '--driver sgx2 --kernel lab --smp 1' '--driver sgx2 --kernel lab --smp 4' \
-		'--driver sgx2 --kernel stock --smp 4 --cpu ,+sgx-encls-c' '--driver sgx2 --kernel lab --icount'; do
+	for how; do
 		# shellcheck disable=SC2086 # words
-		out=$("$run" $how --epc 64M --add "$folder/sgx2-selftest:/sgx2-selftest" -- /sgx2-selftest --gtest_filter="-$ELSEWHERE") || rc=$?
+		out=$("$run" $how --epc 64M --add "$folder/sgx2-selftest:/sgx2-selftest" -- /sgx2-selftest $arguments) || rc=$?
 		echo "== $how"
 		echo "$out"
 		grep -q '^# Totals:' <<< "$out" || rc=1
@@ -554,6 +580,62 @@ step_bench() {
 	echo "$out"
 	tally "$(grep -c '^ok ' <<< "$out" || true)" "$(grep -c '^FAIL ' <<< "$out" || true)" 0
 	[ $rc = 0 ] && grep -q '^ok ' <<< "$out"
+}
+
+deliberate() {
+	suite_on "--gtest_also_run_disabled_tests --gtest_filter=$1" '--driver sgx2 --kernel lab --timeout 8'
+}
+
+# Runs this script on a table of its own.
+step_closing() {
+	local out rc=0 want
+	out=$(SGX2_CLOSING=1 "$0") || rc=$?
+	echo "$out"
+	[ $rc = 1 ] || fail "it ended with status $rc"
+	for want in 'passes: ok' 'fails: FAILED' 'skips: skipped' 'tests: FAILED' 'hangs: FAILED, hung' 'panics: FAILED, the guest panicked'; do
+		grep -q "^\[[0-9]/6\] $want, [0-9]* s\$" <<< "$out" || fail "it does not say: $want"
+	done
+	[ "$(tail -n 2 <<< "$out")" = 'failed: fails tests hangs (hung) panics (the guest panicked)
+2 passed, 4 failed, 2 skipped' ] || fail 'not the closing lines'
+}
+
+# As on a host with SGX2, where nobody shows counters or the EPCM; and on one without.
+step_silicon() {
+	local out rc=0
+	if [ ! -e /dev/sgx_enclave ]; then
+		out=$("$SGX2_TOP/scripts/selftest" 2>&1) || rc=$?
+		echo "$out"
+		if [ $rc != 1 ] || [[ $out != 'selftest: there is no /dev/sgx_enclave: '* ]] || [ "$(wc -l <<< "$out")" != 1 ]; then
+			fail "status $rc, and not that line"
+		fi
+	fi
+	suite_on "--gtest_filter=-$ELSEWHERE" '--driver sgx2 --kernel lab --smp 2 --no-monitor'
+}
+
+step_differ() {
+	if [ -n "${SGX2_FULL:-}" ]; then
+		"$SGX2_TOP/scripts/differ" --seed "$(date +%j)000" --count 60 --steps 400
+	else
+		"$SGX2_TOP/scripts/differ" --count 8
+	fi
+}
+
+step_suite_debug() { suite_on "--gtest_filter=-$ELSEWHERE" '--driver sgx2 --kernel debug --smp 4 --mem 2G --timeout 1500'; }
+
+step_driver_coverage() { "$SGX2_TOP/scripts/driver-coverage"; }
+
+step_mutation() { "$SGX2_TOP/scripts/mutate"; }
+
+step_tidy_suite() {
+	local suite=$SGX2_TOP/tools/selftests
+	need clang-tidy clang cmake ninja-build g++ pkg-config libssl-dev libfmt-dev libgtest-dev libcli11-dev
+	item "tidy-suite-$(hash_of "$(hash_files "$suite" "$SGX2_TOP/tests/isa/program")" "$(declare -f tidy_suite)")" tidy_suite "$suite"
+}
+tidy_suite() {
+	say 'clang-tidy on the selftests, some minutes'
+	cmake -S "$2" -B "$1/tree" -G Ninja -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_EXPORT_COMPILE_COMMANDS=ON
+	printf '%s\n' "$2"/*.cpp "$2"/lib/*.cpp "$2"/tests/*.cpp | xargs -n 4 -P "$SGX2_JOBS" clang-tidy -p "$1/tree" --quiet --config-file="$SGX2_TOP/tools/emulator/.clang-tidy"
+	rm -rf "$1/tree"
 }
 
 # says REGEX OPTION...: loaded by hand in such a guest the module is refused, or not, and the last it says matches.
@@ -627,6 +709,7 @@ done
 plan=()
 while IFS='|' read -r name what path function; do
 	if [ $# -gt 0 ] && [[ " $* " != *" $name "* ]]; then continue; fi
+	if [[ $function == full\ * ]] && [ $# = 0 ] && [ -z "${SGX2_FULL:-}" ]; then continue; fi
 	if [ "$path" != - ] && ! compgen -G "$SGX2_TOP/$path" > /dev/null; then continue; fi
 	plan+=("$name|$what|$function")
 done < <(rows)
