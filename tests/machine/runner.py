@@ -69,6 +69,7 @@ def parse(argv):
     p.add_argument('--mem', default='1G', metavar='SIZE', help='memory beside the EPC (1G)')
     p.add_argument('--numa', type=int, default=1, metavar='N', help='NUMA nodes, memory and vCPUs divided evenly (1)')
     p.add_argument('--epc', action='append', metavar='SIZE[@NODE]', help='an EPC section, repeatable; 0 for none (32M)')
+    p.add_argument('--no-monitor', action='store_true', help='without the device that shows counters and the EPCM, as silicon is')
     p.add_argument('--icount', action='store_true', help='count instructions: deterministic time, single-threaded TCG')
     p.add_argument('--add', action='append', default=[], metavar='PATH[:TARGET]',
                    help='put a folder or file into the guest, at /add/NAME or TARGET, with the libraries its programs want')
@@ -288,7 +289,7 @@ class Machine:
         for number, (amount, node) in enumerate(opt.sections):
             words += ['-object', f'memory-backend-epc,id=epc{number},size={amount}']
             machine += f',sgx-epc.{number}.memdev=epc{number},sgx-epc.{number}.node={node}'
-        if opt.sections:
+        if opt.sections and not opt.no_monitor:
             words += ['-device', 'sgx2-monitor']
         words += ['-M', machine, '-device', 'virtio-serial-pci']
         for name in ('verdict', 'output'):
