@@ -169,6 +169,7 @@ TEST_F(ErrnosEdmm, Remove)
 	grow(page);
 	EXPECT_EQ(d.remove_pages(offset + page, page), (Progress{EFAULT, 0, 0})); // errno: REMOVE EFAULT absent
 	EXPECT_EQ(d.remove_pages(offset, page), (Progress{EPERM, 0, 0}));	  // errno: REMOVE EPERM type
+	EXPECT_EQ(d.remove_pages(enclave.image().tcs[3], page), (Progress{EPERM, 0, 0}));
 	ASSERT_EQ(d.modify_types(offset, page, type_trim), (Progress{0, page, 0}));
 	EXPECT_EQ(d.remove_pages(offset, page), (Progress{EPERM, 0, 0})); // errno: REMOVE EPERM unaccepted
 	EXPECT_TRUE(whole(accept(page, TRIM | MODIFIED)));
