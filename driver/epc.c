@@ -258,6 +258,11 @@ int sgx2_epc_wait(unsigned int count)
 	return 0;
 }
 
+int sgx2_epc_wait_clean(void)
+{
+	return wait_event_killable(sgx2_page_wait, READ_ONCE(sgx2_sanitized)) ? -EINTR : 0;
+}
+
 /*
  * One pass over a section: EREMOVE of each page that is not known to be clean. How many are left.
  */
@@ -299,6 +304,7 @@ static void sgx2_sanitize(void)
 	if (left && !kthread_should_stop())
 		pr_warn("%u EPC pages cannot be cleaned and are not used\n", left);
 	WRITE_ONCE(sgx2_sanitized, true);
+	wake_up_all(&sgx2_page_wait);
 }
 
 static int sgx2_epc_thread(void *unused)

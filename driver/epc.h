@@ -52,6 +52,9 @@ unsigned int sgx2_epc_alloc(sgx2_epc_t *page, unsigned int count, enum sgx2_epc_
  */
 int sgx2_epc_wait(unsigned int count);
 
+/* Waits until no page is left that was valid when the module came; -EINTR if killed. */
+int sgx2_epc_wait_clean(void);
+
 /**
  * sgx2_epc_free() - give a page back whose EPCM entry is not valid
  *

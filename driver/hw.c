@@ -17,6 +17,7 @@
 #include <asm/processor.h>
 #include <asm/sgx.h>
 #include "encls.h"
+#include "epc.h"
 #include "hw.h"
 
 #define SGX2_CPUID 0x12
@@ -168,6 +169,10 @@ static int sgx2_hw_updatesvn(void)
 
 	if (!sgx2_hw.updatesvn)
 		return 0;
+	/* It wants no valid page in the EPC: neither an enclave's nor one from a kernel before. */
+	ret = sgx2_epc_wait_clean();
+	if (ret)
+		return ret;
 	for (tries = 0; tries < SGX2_UPDATESVN_TRIES; tries++) {
 		ret = sgx2_eupdatesvn();
 		if (!ret || ret == SGX2_NO_UPDATE)
@@ -180,16 +185,16 @@ static int sgx2_hw_updatesvn(void)
 
 int sgx2_hw_open(void)
 {
-	int ret;
+	int ret = 0;
 
-	guard(mutex)(&sgx2_hw_lock);
-	if (!sgx2_hw_users) {
+	if (mutex_lock_killable(&sgx2_hw_lock))
+		return -EINTR;
+	if (!sgx2_hw_users)
 		ret = sgx2_hw_updatesvn();
-		if (ret)
-			return ret;
-	}
-	sgx2_hw_users++;
-	return 0;
+	if (!ret)
+		sgx2_hw_users++;
+	mutex_unlock(&sgx2_hw_lock);
+	return ret;
 }
 
 void sgx2_hw_close(void)

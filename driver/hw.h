@@ -111,10 +111,10 @@ int sgx2_hw_einit(void *sigstruct, void *secs, void *token, const u64 signer[4])
 /**
  * sgx2_hw_open() - an enclave's file is opened
  *
- * The first of them asks for EUPDATESVN, which wants an EPC without a valid page; sgx2_hw_close()
- * of the last lets the next try again.
+ * The first of them asks for EUPDATESVN, which wants an EPC without a valid page, so it waits for
+ * those from before the module; sgx2_hw_close() of the last lets the next try again.
  *
- * Return: 0, -EAGAIN (no entropy), or -EIO.
+ * Return: 0, -EAGAIN (no entropy), -EINTR when the task is killed meanwhile, or -EIO.
  */
 int sgx2_hw_open(void);
 void sgx2_hw_close(void);

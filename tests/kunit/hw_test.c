@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What the module says to a machine that it cannot use, and EUPDATESVN at the first open. */
 #include <kunit/test.h>
+#include <linux/workqueue.h>
 #include <asm/msr-index.h>
 #include "hw.h"
 #include "processor.h"
@@ -66,7 +67,7 @@ static void inject(int answer, unsigned int times)
 
 static void updatesvn_test(struct kunit *test)
 {
-	memset(&processor, 0, sizeof(processor));
+	KUNIT_ASSERT_EQ(test, processor_start(), 0);
 	sgx2_hw.updatesvn = false;
 	KUNIT_EXPECT_EQ(test, sgx2_hw_open(), 0);
 	KUNIT_EXPECT_EQ(test, processor.calls[SGX2_LEAF_EUPDATESVN], 0);
@@ -87,15 +88,39 @@ static void updatesvn_test(struct kunit *test)
 	sgx2_hw_close();
 	inject(SGX2_INSUFFICIENT_ENTROPY, 1000);
 	KUNIT_EXPECT_EQ(test, sgx2_hw_open(), -EAGAIN);
-	inject(30, 1);
+	inject(SGX2_EPC_NOT_READY, 1);
 	KUNIT_EXPECT_EQ(test, sgx2_hw_open(), -EIO);
 	/* One that failed is not counted as open. */
 	inject(0, 0);
 	KUNIT_EXPECT_EQ(test, sgx2_hw_open(), 0);
 	sgx2_hw_close();
 	sgx2_hw.updatesvn = false;
+	processor_stop();
 }
 
-static struct kunit_case cases[] = { KUNIT_CASE(refusal_test), KUNIT_CASE(updatesvn_test), {} };
+static void release(struct work_struct *unused)
+{
+	WRITE_ONCE(processor.hold, false);
+}
+
+static DECLARE_DELAYED_WORK(release_work, release);
+
+/* Right after boot, with pages that are still to be made invalid: the first to open waits. */
+static void dirty_test(struct kunit *test)
+{
+	KUNIT_ASSERT_EQ(test, processor_start_dirty(), 0);
+	sgx2_hw.updatesvn = true;
+	schedule_delayed_work(&release_work, HZ / 20);
+	KUNIT_EXPECT_EQ(test, sgx2_hw_open(), 0);
+	KUNIT_EXPECT_EQ(test, processor_valid(), 0);
+	KUNIT_EXPECT_EQ(test, processor.calls[SGX2_LEAF_EUPDATESVN], 1);
+	sgx2_hw_close();
+	flush_delayed_work(&release_work);
+	sgx2_hw.updatesvn = false;
+	processor_stop();
+}
+
+static struct kunit_case cases[] = { KUNIT_CASE(refusal_test), KUNIT_CASE(updatesvn_test),
+				     KUNIT_CASE(dirty_test), {} };
 static struct kunit_suite suite = { .name = "sgx2_hw", .test_cases = cases };
 kunit_test_suite(suite);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The leaves of ENCLS, by a processor in C in place of driver/encls.c. */
+#include <linux/delay.h>
 #include <linux/gfp.h>
 #include <linux/io.h>
 #include <linux/mm.h>
@@ -23,9 +24,14 @@ struct processor processor;
 /* ksgx2d evicts while a test does something else: a leaf is done at once, as it is on silicon. */
 static DEFINE_SPINLOCK(processor_lock);
 
-int processor_start(void)
+static int start(bool dirty)
 {
 	memset(&processor, 0, sizeof(processor));
+	if (dirty) {
+		/* A SECS, of nobody. */
+		processor.page[PROCESSOR_PAGES - 1].valid = true;
+		processor.hold = true;
+	}
 	processor.memory = (void *)__get_free_pages(GFP_KERNEL | __GFP_ZERO, ORDER);
 	if (!processor.memory)
 		return -ENOMEM;
@@ -35,6 +41,16 @@ int processor_start(void)
 	sgx2_hw.section[0].base = virt_to_phys(processor.memory);
 	sgx2_hw.section[0].size = PROCESSOR_PAGES * PAGE_SIZE;
 	return sgx2_epc_init();
+}
+
+int processor_start(void)
+{
+	return start(false);
+}
+
+int processor_start_dirty(void)
+{
+	return start(true);
 }
 
 void processor_stop(void)
@@ -158,6 +174,8 @@ int sgx2_eremove(void *address)
 	struct processor_page *page = page_of(address);
 	int answer;
 
+	while (READ_ONCE(processor.hold))
+		usleep_range(1000, 2000);
 	guard(spinlock)(&processor_lock);
 	if (injected(SGX2_LEAF_EREMOVE, &answer))
 		return answer;
@@ -370,5 +388,7 @@ int sgx2_eupdatesvn(void)
 	int answer;
 
 	guard(spinlock)(&processor_lock);
-	return injected(SGX2_LEAF_EUPDATESVN, &answer) ? answer : 0;
+	if (injected(SGX2_LEAF_EUPDATESVN, &answer))
+		return answer;
+	return processor_valid() ? SGX2_EPC_NOT_READY : 0;
 }

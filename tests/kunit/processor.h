@@ -55,6 +55,8 @@ struct processor {
 	int inject_answer;
 	/** @inject_times: how often that is still to happen. */
 	unsigned int inject_times;
+	/** @hold: EREMOVE waits until it is not set any more. */
+	bool hold;
 	/** @version: the last one written to a Version Array. */
 	u64 version;
 };
@@ -65,6 +67,8 @@ extern struct processor processor;
  * A machine with EPC of its own, as sgx2_hw tells, and all of the EPC layer started; and its end.
  */
 int processor_start(void);
+/* The same with a page that a kernel before has left valid, and EREMOVE held. */
+int processor_start_dirty(void);
 void processor_stop(void);
 
 /* The EPCM entry of an EPC page, by its name, and how many are valid. */
