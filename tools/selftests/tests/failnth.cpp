@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include <fcntl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -252,6 +253,38 @@ TEST_F(FailNthTest, Fault)
 		EXPECT_TRUE(whole(accept));
 		return Errno{};
 	});
+}
+
+/// Loading the module: all of it is there, or nothing.
+TEST_F(FailNthTest, Module)
+{
+	ONLY_SGX2();
+	const int file = open("/lib/modules/sgx2.ko", O_RDONLY | O_CLOEXEC);
+	if (file < 0)
+		GTEST_SKIP() << "the module is not where a guest of ours has it";
+	const auto load = [&](unsigned n) {
+		EXPECT_EQ(errno_of(syscall(SYS_delete_module, "sgx2", O_NONBLOCK)), 0);
+		const Errno e = failing(n, [&] { return errno_of(syscall(SYS_finit_module, file, "", 0)); });
+		EXPECT_TRUE(!e || e == ENOMEM) << "allocation " << n << ": " << e;
+		if (e) {
+			EXPECT_NE(access("/dev/sgx_provision", F_OK), 0);
+			EXPECT_EQ(errno_of(syscall(SYS_finit_module, file, "", 0)), 0);
+		}
+	};
+	// The kernel's own come first, are many, and some of its code warns; the driver's are the last.
+	std::ofstream("/proc/sys/kernel/panic_on_warn") << "0" << std::flush;
+	unsigned all = 1;
+	do
+		load(all *= 2);
+	while (fired && all < 1U << 16);
+	for (unsigned step = all / 2; step; step /= 2) {
+		load(all - step);
+		all -= fired ? 0 : step;
+	}
+	std::ofstream("/proc/sys/kernel/panic_on_warn") << "1" << std::flush;
+	for (unsigned n = all > 60 ? all - 60 : 1; n <= all; n++)
+		load(n);
+	close(file);
 }
 
 /// Pages that are in the backing file: what brings them back needs memory.

@@ -181,6 +181,18 @@ TEST_F(Dynamic, AroundStaysInsideTheMapping)
 	EXPECT_EQ(fdinfo(enclave.device(), "sgx2-pages"), before + 80);
 }
 
+// A thread that is inside since before must have left: not a moment later, when a tick would have made it leave anyway.
+TEST_F(Dynamic, TrackingIsCompleteWhenACallReturns)
+{
+	ONLY_SGX2();
+	grow(page);
+	const Inside inside(enclave, 1);
+	for (unsigned round = 0; round < 100; round++) {
+		ASSERT_EQ(enclave.device().reset_permissions(offset, page), (Progress{0, page, 0}));
+		ASSERT_TRUE(whole(accept(page, REG | PR))) << round;
+	}
+}
+
 TEST_F(Dynamic, TwoThreadsAugmentOneRange)
 {
 	ONLY_SGX2();
