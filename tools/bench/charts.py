@@ -83,7 +83,7 @@ def scaling(table, folder):
     bars = [(label, *table.scaling(work)) for work, label in works if table.scaling(work) != (0, 0)]
     if not bars:
         return
-    figure, axis = plt.subplots(figsize=(7, 4.2))
+    figure, axis = plt.subplots(figsize=(9.5, 4.2))
     x = range(len(bars))
     axis.bar([i - 0.2 for i in x], [b[1] for b in bars], 0.38, color=MAINLINE, label='mainline')
     axis.bar([i + 0.2 for i in x], [b[2] for b in bars], 0.38, color=OWN, label='sgx2')
@@ -94,7 +94,8 @@ def scaling(table, folder):
     axis.set_xticks(list(x), [b[0] for b in bars])
     axis.set_ylabel('throughput of two threads, one thread = 1')
     axis.set_title('Two threads on ranges of their own, two host CPUs')
-    axis.legend()
+    axis.set_ylim(0, max(2.2, *(max(b[1:]) + 0.2 for b in bars)))
+    axis.legend(loc='upper right')
     axis.grid(axis='x')
     save(figure, folder, 'scaling')
 

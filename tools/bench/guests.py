@@ -33,15 +33,18 @@ def guest(name, smp, epc, *words, mem='1G', cpu=(), **more):
     return Guest(name, ('--smp', str(smp), '--epc', epc, '--mem', mem, *cpu), words, **more)
 
 
+IDLE = guest('idle', 2, '64M', 'life', '--pages', '4096', '--idle', cpu=RDINFO)
 SHORT = [
     guest('alone', 1, '64M', 'life', 'growth', 'build', 'threads', 'traces', '--pages', '256,4096', cpu=RDINFO),
     guest('inside', 2, '64M', 'life', 'threads', 'traces', '--pages', '256,4096', '--inside', '1', cpu=RDINFO),
+    IDLE,
     guest('probe', 2, '64M', 'life', '--pages', '4096', '--inside', '0,1'),
     guest('paging', 1, '8M', 'paging', '--times', '2,10'),
 ]
 FULL = [
     guest('alone', 1, '256M', 'life', 'growth', 'build', 'threads', 'traces', '--pages', '256,1024,4096,16384', cpu=RDINFO),
     guest('inside', 2, '256M', 'life', 'threads', 'traces', '--pages', '256,1024,4096,16384', '--inside', '1', cpu=RDINFO),
+    IDLE,
     guest('probe', 2, '64M', 'life', '--pages', '4096', '--inside', '0,1'),
     guest('many', 4, '64M', 'life', 'threads', 'traces', '--pages', '4096', '--inside', '3', cpu=RDINFO),
     guest('paging', 1, '32M', 'paging', '--times', '2,10'),

@@ -59,9 +59,10 @@ void reset_ways(Subject &s, const std::function<void(const char *, const std::fu
 
 void life(Bench &bench, u64 pages, unsigned inside)
 {
-	Subject s(bench.meter, pages, inside);
+	Subject s(bench.meter, pages, inside, bench.plan.idle);
+	const std::string suffix = bench.plan.idle ? "-idle" : "";
 	const auto row = [&](const char *name, const std::function<void()> &work) {
-		bench.results.add(name, pages, inside, s.measure(work));
+		bench.results.add(name + suffix, pages, inside, s.measure(work));
 	};
 	row("grow-up", [&] { s.accept(REG | RW | PENDING); });
 	restrict_ways(s, row, bench.plan.own);
@@ -69,13 +70,13 @@ void life(Bench &bench, u64 pages, unsigned inside)
 	Sample all;
 	const auto part = [&](const char *name, const std::function<void()> &work) {
 		const Sample one = s.measure(work);
-		bench.results.add(name, pages, inside, one);
+		bench.results.add(name + suffix, pages, inside, one);
 		all += one;
 	};
 	part("trim", [&] { s.trim(); });
 	part("accept-trimmed", [&] { s.accept(TRIM | MODIFIED); });
 	part("remove", [&] { s.remove(); });
-	bench.results.add("trim-accept-remove", pages, inside, all);
+	bench.results.add("trim-accept-remove" + suffix, pages, inside, all);
 }
 
 } // namespace

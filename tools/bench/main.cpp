@@ -37,6 +37,7 @@ int main(int argc, char **argv)
 		->check(CLI::IsMember(names));
 	app.add_option("--pages", plan.pages, "sizes of ranges, ascending")->delimiter(',');
 	app.add_option("--inside", plan.inside, "how many threads stay inside, 0 to 3 each")->delimiter(',');
+	app.add_flag("--idle", plan.idle, "for life: a thread sleeps outside of the enclave, on another CPU");
 	app.add_option("--times", plan.times, "for paging: how many EPCs large")->delimiter(',');
 	CLI11_PARSE(app, argc, argv);
 	if (plan.pages.empty())

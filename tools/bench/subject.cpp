@@ -6,6 +6,7 @@
 #include <bit>
 
 #include <fmt/format.h>
+#include <sched.h>
 #include <unistd.h>
 
 namespace sgx {
@@ -54,7 +55,7 @@ u64 turn_cost(const Meter &meter)
 	return cost;
 }
 
-Subject::Subject(const Meter &m, u64 pages, unsigned inside)
+Subject::Subject(const Meter &m, u64 pages, unsigned inside, bool idle)
 	: meter(m), enclave(options_for(pages)), offset(enclave->image().end), length(pages * page_size), at(enclave->at(offset))
 {
 	if (inside)
@@ -65,9 +66,46 @@ Subject::Subject(const Meter &m, u64 pages, unsigned inside)
 		enclave->ask(request(Op::nothing, 0), thread);
 	for (unsigned i = 0; i < inside; i++)
 		inside_.push_back(std::make_unique<Inside>(*enclave, 1 + i));
+	if (idle)
+		add_idle();
 }
 
-Subject::~Subject() = default;
+Subject::~Subject()
+{
+	if (!sleeper_.joinable())
+		return;
+	idle_ = 2;
+	idle_.notify_all();
+	sleeper_.join();
+}
+
+namespace {
+
+/// The task that calls runs there from now on.
+void pin(unsigned cpu)
+{
+	cpu_set_t cpus;
+	CPU_ZERO(&cpus);
+	CPU_SET(cpu, &cpus);
+	must(errno_of(sched_setaffinity(0, sizeof(cpus), &cpus)), "sched_setaffinity");
+}
+
+} // namespace
+
+void Subject::add_idle()
+{
+	pin(0);
+	sleeper_ = std::thread([this] {
+		pin(1);
+		enclave->ask(request(Op::nothing, 0), 1);
+		idle_ = 1;
+		idle_.wait(1);
+	});
+	while (idle_ != 1)
+		std::this_thread::yield();
+	// Until it sleeps.
+	usleep(1000);
+}
 
 Sample Subject::measure(const std::function<void()> &work) const
 {

@@ -2,6 +2,7 @@
 // An enclave with a range that grows, shrinks and changes, and threads that stay inside meanwhile.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -17,6 +18,8 @@ struct Plan {
 	std::vector<u64> pages;
 	/// How many threads stay inside.
 	std::vector<unsigned> inside;
+	/// A thread sleeps outside, on another CPU.
+	bool idle = false;
 	/// For paging: enclaves of so many EPCs.
 	std::vector<u64> times;
 	std::vector<std::string> works;
@@ -28,7 +31,7 @@ struct Plan {
 class Subject {
 public:
 	/// A range of so many pages is mapped, reading and writing; none of them is there yet.
-	explicit Subject(const Meter &meter, u64 pages, unsigned inside = 0);
+	explicit Subject(const Meter &meter, u64 pages, unsigned inside = 0, bool idle = false);
 	~Subject();
 
 	/// What it costs, without what the threads inside do of their own.
@@ -58,7 +61,12 @@ public:
 	u64 offset, length, at;
 
 private:
+	/// A thread that has been inside, on another CPU, and sleeps outside of it.
+	void add_idle();
+
 	std::vector<std::unique_ptr<Inside>> inside_;
+	std::atomic<int> idle_ = 0;
+	std::thread sleeper_;
 };
 
 /// The leaves of a request on all of its range have to succeed.

@@ -14,15 +14,15 @@ TITLES = {
     'willneed': 'grow by MADV_WILLNEED, then EACCEPT',
     'teardown-grown': 'close() after it grew',
     'restrict': 'RESTRICT_PERMISSIONS',
-    'accept-restricted': 'EACCEPT of that',
+    'accept-restricted': 'EACCEPT of the restriction',
     'mprotect-restrict': 'restrict inside mprotect()',
     'reset': 'RESET_PERMISSIONS',
-    'accept-reset': 'EACCEPT of that',
+    'accept-reset': 'EACCEPT of the reset',
     'mprotect-reset': 'reset inside mprotect()',
     'extend': 'EMODPE alone',
     'relax': 'relax: mprotect() and EMODPE',
     'trim': 'MODIFY_TYPES to TRIM',
-    'accept-trimmed': 'EACCEPT of that',
+    'accept-trimmed': 'EACCEPT of the trim',
     'remove': 'REMOVE_PAGES',
     'trim-accept-remove': 'trim, accept, remove together',
     'thread': 'a new thread: 4 pages, one a TCS',
@@ -52,8 +52,13 @@ class Pair:
         a, b = self.per_page(name)
         return a / b if b else float('inf') if a else 1.0
 
+    def base(self):
+        return self.work.removesuffix('-idle')
+
     def title(self):
-        title = TITLES.get(self.work, self.work)
+        title = TITLES.get(self.base(), self.base())
+        if self.base() != self.work:
+            title += ', another thread idle'
         if self.guest == 'probe':
             title += ', no ERDINFO'
         return title
