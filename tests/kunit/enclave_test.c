@@ -7,6 +7,7 @@
 #include <linux/delay.h>
 #include <linux/fs.h>
 #include <linux/prandom.h>
+#include <asm/trapnr.h>
 #include "backing.h"
 #include "enclave.h"
 #include "epc.h"
@@ -393,9 +394,102 @@ static void lost_test(struct kunit *test)
 	stop(test, &f);
 }
 
-static struct kunit_case cases[] = { KUNIT_CASE(random_test), KUNIT_CASE(version_test),
-				     KUNIT_CASE(secs_test),   KUNIT_CASE(track_test),
-				     KUNIT_CASE(batch_test),  KUNIT_CASE(young_test),
-				     KUNIT_CASE(lost_test),   {} };
+static void inject(enum sgx2_leaf leaf, int answer)
+{
+	processor.inject_leaf = leaf;
+	processor.inject_answer = answer;
+	processor.inject_times = 1;
+}
+
+/* Two pages, the first of which is in the backing file. */
+static struct sgx2_chunk *one_out(struct kunit *test, struct fixture *f)
+{
+	struct sgx2_chunk *chunk;
+
+	start(test, f);
+	KUNIT_ASSERT_EQ(test, grow(f, 0, 100), 0);
+	KUNIT_ASSERT_EQ(test, grow(f, 1, 101), 0);
+	chunk = sgx2_chunk_find(f->enclave, BASE / PAGE_SIZE);
+	guard(mutex)(&chunk->lock);
+	KUNIT_EXPECT_EQ(test, sgx2_chunk_evict(chunk, 1, NULL), 1);
+	return chunk;
+}
+
+/* A page that cannot be written out, or comes back changed: the enclave is dead. */
+static void page_refused_test(struct kunit *test)
+{
+	struct sgx2_chunk *chunk;
+	struct fixture f;
+
+	chunk = one_out(test, &f);
+	inject(SGX2_LEAF_ELDU, SGX2_MAC_COMPARE_FAIL);
+	scoped_guard(mutex, &chunk->lock)
+		KUNIT_EXPECT_EQ(test, sgx2_page_load(chunk, 0), -EIO);
+	KUNIT_EXPECT_TRUE(test, sgx2_enclave_is(f.enclave, SGX2_DEAD));
+	stop(test, &f);
+
+	chunk = one_out(test, &f);
+	inject(SGX2_LEAF_EWB, SGX2_VA_SLOT_OCCUPIED);
+	/* It is of no use to a dead enclave, and so comes free all the same. */
+	scoped_guard(mutex, &chunk->lock)
+		KUNIT_EXPECT_EQ(test, sgx2_chunk_evict(chunk, 1, NULL), 1);
+	KUNIT_EXPECT_TRUE(test, sgx2_enclave_is(f.enclave, SGX2_DEAD));
+	stop(test, &f);
+}
+
+/* The same of the SECS. */
+static void secs_refused_test(struct kunit *test)
+{
+	struct sgx2_chunk *chunk;
+	struct fixture f;
+
+	chunk = one_out(test, &f);
+	scoped_guard(mutex, &chunk->lock)
+		KUNIT_EXPECT_EQ(test, sgx2_chunk_evict(chunk, 1, NULL), 1);
+	inject(SGX2_LEAF_EWB, SGX2_VA_SLOT_OCCUPIED);
+	KUNIT_EXPECT_FALSE(test, sgx2_secs_evict(f.enclave));
+	KUNIT_EXPECT_TRUE(test, sgx2_enclave_is(f.enclave, SGX2_DEAD));
+	stop(test, &f);
+
+	chunk = one_out(test, &f);
+	scoped_guard(mutex, &chunk->lock)
+		KUNIT_EXPECT_EQ(test, sgx2_chunk_evict(chunk, 1, NULL), 1);
+	KUNIT_EXPECT_TRUE(test, sgx2_secs_evict(f.enclave));
+	inject(SGX2_LEAF_ELDU, SGX2_MAC_COMPARE_FAIL);
+	KUNIT_EXPECT_EQ(test, sgx2_secs_pin(f.enclave), -EIO);
+	KUNIT_EXPECT_TRUE(test, sgx2_enclave_is(f.enclave, SGX2_DEAD));
+	stop(test, &f);
+}
+
+/* No Version Array: nothing is written out, now, and nothing is lost for it. */
+static void version_refused_test(struct kunit *test)
+{
+	struct sgx2_chunk *chunk;
+	struct fixture f;
+
+	start(test, &f);
+	KUNIT_ASSERT_EQ(test, grow(&f, 0, 100), 0);
+	chunk = sgx2_chunk_find(f.enclave, BASE / PAGE_SIZE);
+	inject(SGX2_LEAF_EPA, SGX2_ENCLS_FAULT | X86_TRAP_PF);
+	mutex_lock(&chunk->lock);
+	KUNIT_EXPECT_EQ(test, sgx2_chunk_evict(chunk, 1, NULL), 0);
+	KUNIT_EXPECT_FALSE(test, sgx2_enclave_is(f.enclave, SGX2_DEAD));
+	KUNIT_EXPECT_EQ(test, sgx2_chunk_evict(chunk, 1, NULL), 1);
+	mutex_unlock(&chunk->lock);
+	KUNIT_EXPECT_EQ(test, check(test, &f, 0), 0);
+	stop(test, &f);
+}
+
+static struct kunit_case cases[] = { KUNIT_CASE(random_test),
+				     KUNIT_CASE(version_test),
+				     KUNIT_CASE(secs_test),
+				     KUNIT_CASE(track_test),
+				     KUNIT_CASE(batch_test),
+				     KUNIT_CASE(young_test),
+				     KUNIT_CASE(lost_test),
+				     KUNIT_CASE(page_refused_test),
+				     KUNIT_CASE(secs_refused_test),
+				     KUNIT_CASE(version_refused_test),
+				     {} };
 static struct kunit_suite suite = { .name = "sgx2_enclave", .test_cases = cases };
 kunit_test_suite(suite);
