@@ -193,6 +193,24 @@ TEST_F(Dynamic, TrackingIsCompleteWhenACallReturns)
 	}
 }
 
+TEST_F(Dynamic, MprotectPassesOverWhatIsNotThere)
+{
+	ONLY_SGX2();
+	constexpr u64 chunk = 512 * page;
+	Configure c = {sizeof(c), configure_mprotect, mprotect_reset_keep_read, 0, 0, 0};
+	ASSERT_EQ(enclave.device().call(ioc_configure, &c), 0);
+	enclave.map(offset, 4 * chunk, PROT_READ | PROT_WRITE);
+	ASSERT_EQ(enclave.device().augment_pages(offset + 2 * chunk, page), (Progress{0, page, 0}));
+	const u64 there = at + 2 * chunk;
+	ASSERT_TRUE(whole(enclave.ask(request(Op::accept, there, page, REG | RW | PENDING))));
+	const Count count(enclave);
+	EXPECT_EQ(protect(at, 4 * chunk, PROT_READ), 0);
+	EXPECT_EQ(count.emodprs(), 1);
+	EXPECT_EQ(protect(at + 3 * chunk, chunk, PROT_READ | PROT_WRITE), 0);
+	EXPECT_EQ(count.emodprs(), 1);
+	EXPECT_TRUE(whole(enclave.ask(request(Op::accept, there, page, REG | R | PR))));
+}
+
 TEST_F(Dynamic, TwoThreadsAugmentOneRange)
 {
 	ONLY_SGX2();
