@@ -59,7 +59,6 @@ linux-stock | the same on the stock kernel                         | tools/emula
 suite-debug | our selftests under KASAN and lockdep, fail-nth      | tools/selftests/CMakeLists.txt      | full step_suite_debug
 driver-cov  | gcov: lines and branches of the driver               | tests/coverage/reasons.txt          | full step_driver_coverage
 mutation    | a broken driver does not pass                        | tests/mutation/mutants.txt          | full step_mutation
-tidy-suite  | clang-tidy on the selftests                          | tools/selftests/CMakeLists.txt      | full step_tidy_suite
 '
 # What step_closing looks at: steps that end in each way that there is.
 closing='
@@ -625,18 +624,6 @@ step_suite_debug() { suite_on "--gtest_filter=-$ELSEWHERE" '--driver sgx2 --kern
 step_driver_coverage() { "$SGX2_TOP/scripts/driver-coverage"; }
 
 step_mutation() { "$SGX2_TOP/scripts/mutate"; }
-
-step_tidy_suite() {
-	local suite=$SGX2_TOP/tools/selftests
-	need clang-tidy clang cmake ninja-build g++ pkg-config libssl-dev libfmt-dev libgtest-dev libcli11-dev
-	item "tidy-suite-$(hash_of "$(hash_files "$suite" "$SGX2_TOP/tests/isa/program")" "$(declare -f tidy_suite)")" tidy_suite "$suite"
-}
-tidy_suite() {
-	say 'clang-tidy on the selftests, some minutes'
-	cmake -S "$2" -B "$1/tree" -G Ninja -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_EXPORT_COMPILE_COMMANDS=ON
-	printf '%s\n' "$2"/*.cpp "$2"/lib/*.cpp "$2"/tests/*.cpp | xargs -n 4 -P "$SGX2_JOBS" clang-tidy -p "$1/tree" --quiet --config-file="$SGX2_TOP/tools/emulator/.clang-tidy"
-	rm -rf "$1/tree"
-}
 
 # says REGEX OPTION...: loaded by hand in such a guest the module is refused, or not, and the last it says matches.
 says() {
