@@ -110,4 +110,41 @@ protected:
 	const u64 at = enclave.at(offset);
 };
 
+/// A file that is nothing yet, and arguments that each call which builds an enclave would take.
+class ByHand : public testing::Test {
+protected:
+	static constexpr u64 size = 16 * page_size;
+
+	void SetUp() override
+	{
+		ASSERT_EQ(device.open(), 0);
+		secs.size = size;
+		secs.base = range.address();
+		secs.frame_pages = 1;
+		secs.attributes = attr_mode64 | attr_debug;
+		secs.xfrm = xfrm_legacy;
+		info.flags = REG | RW;
+		pages.src = source.address();
+		pages.length = page_size;
+		pages.secinfo = reinterpret_cast<u64>(&info);
+	}
+	void create() { ASSERT_EQ(device.create(secs), 0); }
+	/// Signed for an enclave without a page.
+	Sigstruct signature() const
+	{
+		Measurement m;
+		m.create(1, size);
+		Sigstruct s = sigstruct_for(secs, m.digest());
+		sign(s);
+		return s;
+	}
+
+	Device device;
+	Mapping range = Mapping::reserve(size);
+	Mapping source = Mapping(4 * page_size);
+	Secs secs = {};
+	SecInfo info = {};
+	sgx_enclave_add_pages pages = {};
+};
+
 } // namespace sgx

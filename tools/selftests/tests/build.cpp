@@ -16,25 +16,10 @@ using namespace sgx;
 
 namespace {
 
-constexpr u64 page = page_size, size = 16 * page;
+constexpr u64 page = page_size;
 
-/// An open file and what is needed to go on by hand.
-class Build : public testing::Test {
+class Build : public ByHand {
 protected:
-	void SetUp() override
-	{
-		ASSERT_EQ(device.open(), 0);
-		secs.size = size;
-		secs.base = range.address();
-		secs.frame_pages = 1;
-		secs.attributes = attr_mode64 | attr_debug;
-		secs.xfrm = xfrm_legacy;
-		info.flags = REG | RW;
-		pages.src = source.address();
-		pages.length = page;
-		pages.secinfo = reinterpret_cast<u64>(&info);
-	}
-	void create() { ASSERT_EQ(device.create(secs), 0); }
 	Errno add(u64 offset, u64 length = page)
 	{
 		pages.offset = offset;
@@ -42,22 +27,6 @@ protected:
 		pages.count = 0;
 		return device.add_pages(pages);
 	}
-	/// Signed for an enclave without a page.
-	Sigstruct signature() const
-	{
-		Measurement m;
-		m.create(1, size);
-		Sigstruct s = sigstruct_for(secs, m.digest());
-		sign(s);
-		return s;
-	}
-
-	Device device;
-	Mapping range = Mapping::reserve(size);
-	Mapping source = Mapping(4 * page);
-	Secs secs = {};
-	SecInfo info = {};
-	sgx_enclave_add_pages pages = {};
 };
 
 TEST_F(Build, Create)

@@ -23,23 +23,8 @@ constexpr u64 page = page_size, size = 16 * page;
 /// Injected always.
 constexpr u64 always = 1000000;
 
-/// A file that is nothing yet, and arguments that each call would take.
-class Errnos : public testing::Test {
+class Errnos : public ByHand {
 protected:
-	void SetUp() override
-	{
-		ASSERT_EQ(device.open(), 0);
-		secs.size = size;
-		secs.base = range.address();
-		secs.frame_pages = 1;
-		secs.attributes = attr_mode64 | attr_debug;
-		secs.xfrm = xfrm_legacy;
-		info.flags = REG | RW;
-		pages.src = source.address();
-		pages.length = page;
-		pages.secinfo = reinterpret_cast<u64>(&info);
-	}
-	void create() { ASSERT_EQ(device.create(secs), 0); }
 	Errno add() { return device.add_pages(pages); }
 	/// ADD_PAGES of what is right but for one member.
 	template <typename Member>
@@ -49,22 +34,7 @@ protected:
 		other.*member = value;
 		return device.add_pages(other);
 	}
-	/// Signed for an enclave without a page.
-	Sigstruct signature() const
-	{
-		Measurement m;
-		m.create(1, size);
-		Sigstruct s = sigstruct_for(secs, m.digest());
-		sign(s);
-		return s;
-	}
 
-	Device device;
-	Mapping range = Mapping::reserve(size);
-	Mapping source = Mapping(4 * page);
-	Secs secs = {};
-	SecInfo info = {};
-	sgx_enclave_add_pages pages = {};
 	/// Where there is nothing.
 	const u64 nowhere = 0x1000;
 };
