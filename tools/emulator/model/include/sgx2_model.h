@@ -11,7 +11,8 @@
  *
  * Calls on one sgx2_cpu must come from one thread at a time; calls on several
  * CPUs of one machine may run concurrently. The model serialises them with one
- * internal lock. Host callbacks run with that lock held: they must not block on
+ * internal lock. Host callbacks run with that lock held, but for those of a leaf
+ * that sgx2_encls_brief() or sgx2_enclu_brief() knows: they must not block on
  * anything that a thread waiting for the lock can hold, must not call back into
  * the model, and must return (no longjmp, no exception).
  */
@@ -294,6 +295,13 @@ void sgx2_epcm_json(const sgx2_machine *m, void (*put)(void *opaque, const char 
 /** Counters as JSON, zero rows left out. */
 void sgx2_counters_json(const sgx2_machine *m, void (*put)(void *opaque, const char *s, size_t n),
 			void *opaque);
+
+/**
+ * Does the leaf call the host's translate, read and write without the model's
+ * lock? Then these may take locks of the host that are held around other calls.
+ */
+bool sgx2_encls_brief(uint32_t leaf);
+bool sgx2_enclu_brief(uint32_t leaf);
 
 /** "ECREATE", "EENTER"; NULL for a number that is no leaf. */
 const char *sgx2_encls_name(uint32_t leaf);

@@ -175,6 +175,16 @@ SGX2_EXPORT void sgx2_counters_json(const sgx2_machine *m, void (*put)(void *opa
 	sgx2::counters_json(c, put, opaque);
 }
 
+SGX2_EXPORT bool sgx2_encls_brief(uint32_t leaf)
+{
+	return sgx2::is_brief(false, leaf);
+}
+
+SGX2_EXPORT bool sgx2_enclu_brief(uint32_t leaf)
+{
+	return sgx2::is_brief(true, leaf);
+}
+
 SGX2_EXPORT const char *sgx2_encls_name(uint32_t leaf)
 {
 	return sgx2::leaf_name(false, leaf);

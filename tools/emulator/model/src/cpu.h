@@ -50,7 +50,7 @@ struct Stay {
 } // namespace sgx2
 
 struct sgx2_cpu {
-	sgx2_cpu(sgx2_machine &m, const sgx2_host_ops &o, void *c) : machine(m), ops(o), ctx(c) {}
+	sgx2_cpu(sgx2_machine &m, const sgx2_host_ops &o, void *c) : machine(m), ops(o), ctx(c), number(m.new_cpu()) {}
 
 	/* Leave the enclave as far as the model's own state goes. */
 	void go_outside();
@@ -70,6 +70,7 @@ struct sgx2_cpu {
 	sgx2_machine &machine;
 	const sgx2_host_ops ops;
 	void *const ctx;
+	const size_t number; /* which lock is its own */
 	bool inside = false;
 	sgx2::Stay stay{};
 	/* The area between the SSA and the embedder's XSAVE state. */
@@ -78,6 +79,19 @@ struct sgx2_cpu {
 
 namespace sgx2 {
 using Cpu = ::sgx2_cpu;
-}
+
+/* For a brief leaf, or a TLB fill: this CPU's lock and a page's. */
+class PageLock {
+public:
+	PageLock(const Cpu &cpu, const Epc &page)
+		: cpu_(cpu.machine.lock.cpu(cpu.number)), page_(cpu.machine.lock.page(page.physical / page_size))
+	{
+	}
+
+private:
+	const std::lock_guard<Mutex> cpu_, page_;
+};
+
+} // namespace sgx2
 
 #endif

@@ -346,26 +346,19 @@ Outcome einit(Exec &x)
 	return Outcome::success();
 }
 
-Outcome eremove(Exec &x)
+namespace {
+
+Outcome remove(const Epc &page)
 {
-	const uint64_t rcx = x.rcx();
-	Epc page;
-
-	if (!aligned(rcx, page_size))
-		return gp_fault();
-	if (auto f = x.epc(rcx, SGX2_WRITE, page))
-		return *f;
-	if (x.m.inject.gp_conflict())
-		return gp_fault();
-
 	Page &p = *page.page;
+
 	if (!p.valid)
 		return Outcome::success();
 	switch (p.type) {
 	case PageType::Va:
 		break;
 	case PageType::Secs:
-		if (p.enclave->children != 0)
+		if (p.enclave->children() != 0)
 			return Outcome::error(Code::ChildPresent);
 		*page.record = Enclave{};
 		break;
@@ -382,6 +375,30 @@ Outcome eremove(Exec &x)
 	}
 	p.invalidate();
 	return Outcome::success();
+}
+
+} // namespace
+
+Outcome eremove(Exec &x)
+{
+	const uint64_t rcx = x.rcx();
+	Epc page;
+
+	if (!aligned(rcx, page_size))
+		return gp_fault();
+	if (auto f = x.epc(rcx, SGX2_WRITE, page))
+		return *f;
+	{
+		const PageLock guard(x.cpu, page);
+
+		if (x.m.inject.gp_conflict())
+			return gp_fault();
+		if (!page.page->is_valid(PageType::Secs))
+			return remove(page);
+	}
+	/* With a SECS goes the record, which leaves of other CPUs may be reading. */
+	const Lock guard(x.m.lock);
+	return remove(page);
 }
 
 } // namespace sgx2

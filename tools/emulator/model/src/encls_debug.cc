@@ -4,6 +4,7 @@
  * EDBGWR, ERDINFO, EUPDATESVN (isa.md 6).
  */
 #include <cstring>
+#include <optional>
 
 #include "leaf.h"
 
@@ -30,6 +31,36 @@ MaybeFault debug_operand(const Exec &x, sgx2_access access, Epc &page)
 size_t debug_width(const Exec &x)
 {
 	return x.in.mode64 ? 8 : 4;
+}
+
+/* What ERDINFO tells of a page, or why it tells nothing. */
+std::optional<Outcome> describe(Exec &x, const Epc &page, RdInfo &info)
+{
+	constexpr uint64_t child_present = 1u << 0;
+	constexpr uint64_t blocked = uint64_t{1} << 63;
+	const PageLock guard(x.cpu, page);
+
+	if (x.m.inject.gp_conflict())
+		return Outcome::error(Code::PageConflict);
+
+	const Page &p = *page.page;
+	if (!p.valid)
+		return Outcome::notice(Code::PageInvalid);
+	info.flags = p.rights | uint64_t{static_cast<uint8_t>(p.type)} << secinfo_flag::type_shift;
+	if (p.pending)
+		info.flags |= secinfo_flag::pending;
+	if (p.modified)
+		info.flags |= secinfo_flag::modified;
+	if (p.pr)
+		info.flags |= secinfo_flag::pr;
+	if (p.blocked)
+		info.flags |= blocked;
+	if (p.enclave != nullptr) {
+		info.enclavecontext = p.enclave->hidden.context;
+		if (p.type == PageType::Secs && p.enclave->children() != 0)
+			info.status |= child_present;
+	}
+	return {};
 }
 
 } // namespace
@@ -91,8 +122,6 @@ Outcome edbgwr(Exec &x)
 
 Outcome erdinfo(Exec &x)
 {
-	constexpr uint64_t child_present = 1u << 0;
-	constexpr uint64_t blocked = uint64_t{1} << 63;
 	const uint64_t rcx = x.rcx();
 	RdInfo info{};
 	uint64_t physical = 0;
@@ -105,26 +134,8 @@ Outcome erdinfo(Exec &x)
 	const Epc page = x.m.find(physical);
 	if (!page)
 		return Outcome::notice(Code::PageNonEpc);
-	if (x.m.inject.gp_conflict())
-		return Outcome::error(Code::PageConflict);
-
-	const Page &p = *page.page;
-	if (!p.valid)
-		return Outcome::notice(Code::PageInvalid);
-	info.flags = p.rights | uint64_t{static_cast<uint8_t>(p.type)} << secinfo_flag::type_shift;
-	if (p.pending)
-		info.flags |= secinfo_flag::pending;
-	if (p.modified)
-		info.flags |= secinfo_flag::modified;
-	if (p.pr)
-		info.flags |= secinfo_flag::pr;
-	if (p.blocked)
-		info.flags |= blocked;
-	if (p.enclave != nullptr) {
-		info.enclavecontext = p.enclave->hidden.context;
-		if (p.type == PageType::Secs && p.enclave->children != 0)
-			info.status |= child_present;
-	}
+	if (auto refusal = describe(x, page, info))
+		return *refusal;
 	if (auto f = x.write(x.rbx(), &info, sizeof(info)))
 		return *f;
 	return Outcome::success();

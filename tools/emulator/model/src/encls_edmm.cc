@@ -48,6 +48,8 @@ Outcome eaug(Exec &x)
 		return gp_fault();
 	if (auto f = x.epc(secs, SGX2_WRITE, owner))
 		return *f;
+
+	const PageLock guard(x.cpu, page);
 	if (x.m.inject.gp_conflict())
 		return gp_fault();
 	if (page.page->valid)
@@ -83,6 +85,8 @@ Outcome emodpr(Exec &x)
 		return *f;
 	if (!secinfo.reserved_clear() || secinfo.write_only())
 		return gp_fault();
+
+	const PageLock guard(x.cpu, page);
 	if (x.m.inject.gp_conflict())
 		return gp_fault();
 
@@ -115,6 +119,8 @@ Outcome emodt(Exec &x)
 	const bool trim = secinfo.is(PageType::Trim);
 	if (!secinfo.reserved_clear() || (!trim && !secinfo.is(PageType::Tcs)))
 		return gp_fault();
+
+	const PageLock guard(x.cpu, page);
 	if (x.m.inject.emodt_conflict())
 		return Outcome::error(Code::PageConflict);
 

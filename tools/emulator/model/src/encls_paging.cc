@@ -95,7 +95,7 @@ std::optional<Code> eviction_obstacle(const Page &p)
 		if (!p.tracked())
 			return Code::NotTracked;
 	}
-	if (p.type == PageType::Secs && p.enclave->children != 0)
+	if (p.type == PageType::Secs && p.enclave->children() != 0)
 		return Code::ChildPresent;
 	return {};
 }
@@ -212,6 +212,8 @@ Outcome eblock(Exec &x)
 		return gp_fault();
 	if (auto f = x.epc(rcx, SGX2_WRITE, page))
 		return *f;
+
+	const PageLock guard(x.cpu, page);
 	if (x.m.inject.eblock_conflict())
 		return Outcome::error(Code::PageConflict);
 
@@ -238,6 +240,8 @@ Outcome etrack(Exec &x)
 		return gp_fault();
 	if (auto f = x.epc(rcx, SGX2_WRITE, page))
 		return *f;
+
+	const Lock guard(x.m.lock);
 	if (x.m.inject.gp_conflict())
 		return gp_fault();
 	if (auto f = x.secs(page, rcx))

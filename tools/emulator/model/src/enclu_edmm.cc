@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Changing an enclave that runs, the enclave's half: EACCEPT, EACCEPTCOPY,
- * EMODPE (isa.md 7). Under one lock no check needs the repetition that the
- * architecture prescribes behind the page's lock.
+ * EMODPE (isa.md 7). What is checked under the lock need not be checked again,
+ * as the architecture prescribes it behind the page's lock.
  */
 #include <cstring>
 
@@ -19,6 +19,17 @@ Secinfo load_secinfo(const Epc &at)
 
 	std::memcpy(&s, at.at(), sizeof(s));
 	return s;
+}
+
+/* The SECINFO that is at @at in the enclave, copied, so that its page's lock is free again. */
+MaybeFault copy_secinfo(const Exec &x, const Epc &info, uint64_t at, Secinfo &to)
+{
+	const PageLock guard(x.cpu, info);
+
+	if (auto f = x.check(info, at, SGX2_READ))
+		return f;
+	to = load_secinfo(info);
+	return {};
 }
 
 /* The changes that an enclave can be asked to accept. */
@@ -58,14 +69,16 @@ Outcome eaccept(Exec &x)
 {
 	const uint64_t rbx = x.rbx();
 	const uint64_t rcx = x.rcx();
+	Secinfo secinfo;
 	Epc info;
 	Epc page;
 
 	if (!aligned(rbx, sizeof(Secinfo)) || !x.in_elrange(rbx))
 		return gp_fault();
-	if (auto f = x.enclave_operand(rbx, SGX2_READ, info))
+	if (auto f = x.epc(rbx, SGX2_READ, info))
 		return *f;
-	const Secinfo secinfo = load_secinfo(info);
+	if (auto f = copy_secinfo(x, info, rbx, secinfo))
+		return *f;
 	if (!secinfo.reserved_clear())
 		return gp_fault();
 	if (!aligned(rcx, page_size) || !x.in_elrange(rcx))
@@ -75,6 +88,7 @@ Outcome eaccept(Exec &x)
 	if (!acceptable_change(secinfo))
 		return gp_fault();
 
+	const PageLock guard(x.cpu, page);
 	Page &p = *page.page;
 	if (!p.owned_by(x.cpu.stay.eid) || p.blocked)
 		return x.denied(rcx, SGX2_READ);
@@ -110,6 +124,8 @@ Outcome eacceptcopy(Exec &x)
 		return *f;
 	if (auto f = x.epc(rdx, SGX2_READ, from))
 		return *f;
+
+	const Lock guard(x.m.lock);
 	if (auto f = x.check(info, rbx, SGX2_READ))
 		return *f;
 	const Secinfo secinfo = load_secinfo(info);
@@ -137,6 +153,7 @@ Outcome emodpe(Exec &x)
 {
 	const uint64_t rbx = x.rbx();
 	const uint64_t rcx = x.rcx();
+	Secinfo secinfo;
 	Epc info;
 	Epc page;
 
@@ -148,12 +165,12 @@ Outcome emodpe(Exec &x)
 		return *f;
 	if (auto f = x.epc(rcx, SGX2_READ, page))
 		return *f;
-	if (auto f = x.check(info, rbx, SGX2_READ))
+	if (auto f = copy_secinfo(x, info, rbx, secinfo))
 		return *f;
-	const Secinfo secinfo = load_secinfo(info);
 	if (!secinfo.reserved_clear())
 		return gp_fault();
 
+	const PageLock guard(x.cpu, page);
 	Page &p = *page.page;
 	if (!p.usable(x.cpu.stay.eid, p.linear, PageType::Reg))
 		return x.denied(rcx, SGX2_READ);

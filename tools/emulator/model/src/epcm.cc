@@ -28,13 +28,13 @@ void Page::become_child(Enclave &owner, uint64_t at, PageType t, uint8_t rwx)
 	type = t;
 	rights = rwx;
 	valid = used = true;
-	owner.children++;
+	owner.gain_child();
 }
 
 void Page::invalidate()
 {
 	if (is_child())
-		enclave->children--;
+		enclave->lose_child();
 	*this = Page{};
 	used = true; /* the old contents are still there */
 }

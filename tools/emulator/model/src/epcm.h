@@ -13,6 +13,7 @@
 #ifndef SGX2_EPCM_H
 #define SGX2_EPCM_H
 
+#include <atomic>
 #include <cstdint>
 
 #include "layout.h"
@@ -34,11 +35,15 @@ struct Enclave {
 	SecsCore secs;
 	SecsHidden hidden;
 	Tracking tracking;
-	uint64_t children;
+	uint64_t child_count; /* atomic: pages come and go under locks of their own */
 
 	bool has(uint64_t attributes) const { return (secs.attributes.flags & attributes) == attributes; }
 	bool initialised() const { return has(attribute::init); }
 	bool contains(uint64_t linear) const { return linear - secs.base < secs.size; }
+
+	uint64_t children() { return std::atomic_ref(child_count).load(std::memory_order_relaxed); }
+	void gain_child() { std::atomic_ref(child_count).fetch_add(1, std::memory_order_relaxed); }
+	void lose_child() { std::atomic_ref(child_count).fetch_sub(1, std::memory_order_relaxed); }
 };
 
 /* One EPCM entry. All zero is an invalid entry. */

@@ -18,7 +18,14 @@ struct Leaf {
 	Feature feature = Feature::Never;
 	Outcome (*run)(Exec &) = nullptr;
 	Place place = Place::Anywhere;
+	/*
+	 * It has all of its operands before it looks at the EPCM, and takes the lock for the latter alone. The leaves of which
+	 * programs execute millions are such, so that CPUs do not wait for each other's page walks.
+	 */
+	bool brief = false;
 };
+
+constexpr bool brief = true;
 
 using Table = std::array<Leaf, SGX2_LEAVES>;
 
@@ -36,20 +43,20 @@ constexpr Table encls_leaves = by_number({
 	{0x00, "ECREATE", Feature::Sgx1, ecreate},
 	{0x01, "EADD", Feature::Sgx1, eadd},
 	{0x02, "EINIT", Feature::Sgx1, einit},
-	{0x03, "EREMOVE", Feature::Sgx1, eremove},
+	{0x03, "EREMOVE", Feature::Sgx1, eremove, Place::Anywhere, brief},
 	{0x04, "EDBGRD", Feature::Sgx1, edbgrd},
 	{0x05, "EDBGWR", Feature::Sgx1, edbgwr},
 	{0x06, "EEXTEND", Feature::Sgx1, eextend},
 	{0x07, "ELDB", Feature::Sgx1, eldb},
 	{0x08, "ELDU", Feature::Sgx1, eldu},
-	{0x09, "EBLOCK", Feature::Sgx1, eblock},
+	{0x09, "EBLOCK", Feature::Sgx1, eblock, Place::Anywhere, brief},
 	{0x0a, "EPA", Feature::Sgx1, epa},
 	{0x0b, "EWB", Feature::Sgx1, ewb},
-	{0x0c, "ETRACK", Feature::Sgx1, etrack},
-	{0x0d, "EAUG", Feature::Sgx2, eaug},
-	{0x0e, "EMODPR", Feature::Sgx2, emodpr},
-	{0x0f, "EMODT", Feature::Sgx2, emodt},
-	{0x10, "ERDINFO", Feature::EnclsC, erdinfo},
+	{0x0c, "ETRACK", Feature::Sgx1, etrack, Place::Anywhere, brief},
+	{0x0d, "EAUG", Feature::Sgx2, eaug, Place::Anywhere, brief},
+	{0x0e, "EMODPR", Feature::Sgx2, emodpr, Place::Anywhere, brief},
+	{0x0f, "EMODT", Feature::Sgx2, emodt, Place::Anywhere, brief},
+	{0x10, "ERDINFO", Feature::EnclsC, erdinfo, Place::Anywhere, brief},
 	{0x11, "ETRACKC", Feature::EnclsC, etrackc},
 	{0x12, "ELDBC", Feature::EnclsC, eldbc},
 	{0x13, "ELDUC", Feature::EnclsC, elduc},
@@ -62,9 +69,9 @@ constexpr Table enclu_leaves = by_number({
 	{0x02, "EENTER", Feature::Sgx1, eenter, Place::Outside},
 	{0x03, "ERESUME", Feature::Sgx1, eresume, Place::Outside},
 	{0x04, "EEXIT", Feature::Sgx1, eexit, Place::Inside},
-	{0x05, "EACCEPT", Feature::Sgx2, eaccept, Place::Inside},
-	{0x06, "EMODPE", Feature::Sgx2, emodpe, Place::Inside},
-	{0x07, "EACCEPTCOPY", Feature::Sgx2, eacceptcopy, Place::Inside},
+	{0x05, "EACCEPT", Feature::Sgx2, eaccept, Place::Inside, brief},
+	{0x06, "EMODPE", Feature::Sgx2, emodpe, Place::Inside, brief},
+	{0x07, "EACCEPTCOPY", Feature::Sgx2, eacceptcopy, Place::Inside, brief},
 	{0x08, "EVERIFYREPORT2", Feature::Never, nullptr, Place::Inside},
 	{0x09, "EDECCSSA", Feature::Edeccssa, edeccssa, Place::Inside},
 });
@@ -139,6 +146,10 @@ Outcome run(Exec &x, bool user, uint32_t number)
 
 	if (auto f = prologue(x.cpu, user, leaf, x.in))
 		return *f;
+	if (leaf->brief)
+		return leaf->run(x);
+
+	const Lock guard(x.m.lock);
 	return leaf->run(x);
 }
 
@@ -172,7 +183,6 @@ void trace(const Cpu &cpu, bool user, const sgx2_regs &in, const Outcome &o)
 
 sgx2_outcome execute(Cpu &cpu, bool user, sgx2_regs &regs, uint32_t &effects, Fault &fault)
 {
-	const Lock guard(cpu.machine.lock);
 	const auto number = static_cast<uint32_t>(regs.gpr[SGX2_RAX]);
 	sgx2_regs out = regs;
 
@@ -193,6 +203,13 @@ sgx2_outcome execute(Cpu &cpu, bool user, sgx2_regs &regs, uint32_t &effects, Fa
 	regs = out;
 	effects = x.effects;
 	return SGX2_DONE;
+}
+
+bool is_brief(bool user, uint32_t number)
+{
+	const Leaf *leaf = find_leaf(user, number);
+
+	return leaf != nullptr && leaf->brief;
 }
 
 const char *leaf_name(bool user, uint32_t number)

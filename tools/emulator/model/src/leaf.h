@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The leaves by number. Each is one function, in the file of its theme, which
- * runs the checks of isa.md 6 and 7 in their order and then commits.
+ * runs the checks of isa.md 6 and 7 in their order and then commits. It runs with
+ * the machine's lock held, or, if it is brief, takes it behind its last operand.
  */
 #ifndef SGX2_LEAF_H
 #define SGX2_LEAF_H
@@ -57,6 +58,9 @@ Outcome egetkey(Exec &x);
 
 /** Run ENCLS (@user false) or ENCLU from the prologue on, count and trace it. */
 sgx2_outcome execute(Cpu &cpu, bool user, sgx2_regs &regs, uint32_t &effects, Fault &fault);
+
+/** Does the leaf call the host without the machine's lock? */
+bool is_brief(bool user, uint32_t number);
 
 /** A leaf's name, or nullptr. */
 const char *leaf_name(bool user, uint32_t number);

@@ -4,9 +4,12 @@
  * on what is supported, injected conflicts and counters.
  *
  * Locking: @lock covers everything below it in the structure and all of the
- * EPCM and the Enclave records. Sections are immutable once leaves run, which
- * is why the translation of an address needs no lock. The atomic counters are
- * those of sgx2_tlb_check(), which must not take the lock for ordinary memory.
+ * EPCM and the Enclave records. A brief leaf has the lock of its CPU and of one page
+ * instead (PageLock): it may change that page, and read all that is not a page of
+ * an enclave and so changes under @lock alone. Sections are immutable once leaves run, which
+ * is why the translation of an address needs no lock. Counters are atomic: those
+ * of leaves, since a brief leaf has let go of the lock when it is counted; those
+ * of sgx2_tlb_check(), since it must not take the lock for ordinary memory.
  */
 #ifndef SGX2_MACHINE_H
 #define SGX2_MACHINE_H
@@ -15,10 +18,10 @@
 #include <atomic>
 #include <cstdlib>
 #include <memory>
-#include <mutex>
 
 #include "epcm.h"
 #include "keys.h"
+#include "locks.h"
 #include "paging.h"
 #include "random.h"
 #include "sgx2_model.h"
@@ -72,16 +75,18 @@ struct sgx2_machine {
 	/* Bytes of a standard-format area; components that are unknown take none. */
 	uint32_t xsave_size(uint64_t xfrm) const;
 
+	void count(bool user, uint32_t leaf, uint32_t result);
+	size_t new_cpu() { return next_cpu++; }
+
 	/* With the lock held. */
 	uint64_t valid_pages() const;
 	uint64_t new_eid() { return next_eid++; }
-	void count(bool user, uint32_t leaf, uint32_t result);
 	void snapshot(sgx2_counters &out) const;
 	void clear_counters();
 
 	sgx2_config config{};
 
-	mutable std::mutex lock;
+	mutable sgx2::Locks lock;
 	sgx2::Keys keys;
 	sgx2::Pager pager;
 	sgx2::Injector inject;
@@ -94,11 +99,11 @@ private:
 	std::array<sgx2::Section, SGX2_MAX_SECTIONS> sections;
 	size_t section_count = 0;
 	uint64_t next_eid = 1;
+	std::atomic<size_t> next_cpu = 0;
 };
 
 namespace sgx2 {
 using Machine = ::sgx2_machine;
-using Lock = std::lock_guard<std::mutex>;
 } // namespace sgx2
 
 #endif

@@ -6,6 +6,7 @@
 #define SGX2_RANDOM_H
 
 #include <cstdint>
+#include <mutex>
 
 #include "sgx2_model.h"
 
@@ -37,7 +38,7 @@ public:
 		random_ = Random(rates.seed);
 	}
 
-	/* One draw; a rate of zero costs none, so that it shifts no other draws. */
+	/* Whoever asks holds a lock of some CPU; the draws have one of their own. One draw; a rate of zero costs none, so that it shifts no other draws. */
 	bool eblock_conflict() { return hit(rates_.eblock_conflict); }
 	bool emodpr_conflict() { return hit(rates_.emodpr_conflict); }
 	bool emodt_conflict() { return hit(rates_.emodt_conflict); }
@@ -51,7 +52,11 @@ public:
 private:
 	bool hit(uint32_t rate)
 	{
-		if (rate == 0 || random_.next() % 1000000 >= rate)
+		if (rate == 0)
+			return false;
+
+		const std::lock_guard guard(mutex_);
+		if (random_.next() % 1000000 >= rate)
 			return false;
 		injected_++;
 		return true;
@@ -60,6 +65,7 @@ private:
 	sgx2_injection rates_{};
 	Random random_{0};
 	uint64_t injected_ = 0;
+	std::mutex mutex_;
 };
 
 } // namespace sgx2

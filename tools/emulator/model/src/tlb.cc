@@ -81,7 +81,7 @@ sgx2_tlb_verdict tlb_check(Cpu &cpu, const TlbRequest &r, uint32_t &rights, Faul
 	if (!at)
 		return deny(cpu, r, fault);
 
-	const Lock guard(m.lock);
+	const PageLock guard(cpu, at);
 	const Page &p = *at.page;
 	if (!p.usable(cpu.stay.eid, r.linear, PageType::Reg) || (p.rights & static_cast<uint32_t>(r.access)) == 0)
 		return deny(cpu, r, fault);

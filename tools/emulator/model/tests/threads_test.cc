@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // Real threads on one machine. Tracking is what keeps an enclave's stores and EWB's reads apart, and under
-// ThreadSanitizer that is put to the test: the stores below are ordinary ones.
+// ThreadSanitizer that is put to the test: the stores below are ordinary ones. So are the locks of CPUs and pages.
 #include <atomic>
 #include <random>
 #include <thread>
@@ -229,6 +229,67 @@ TEST(Threads, EveryCpuEntersEveryEnclave)
 		EXPECT_ANSWER(e->etrack(), done());
 		e->destroy();
 	}
+	EXPECT_EQ(sgx2_epcm_valid(m.get()), 0U);
+}
+
+// The leaves that have a lock of their CPU and of a page alone, on a few pages of one enclave: whoever comes first, each page is
+// one of the enclave's children once, and what the SECS says of them is so.
+TEST(Threads, BriefLeavesOnTheSamePages)
+{
+	constexpr unsigned kCpus = 4;
+	Machine m(MachineOptions{.epc_pages = 64, .ram_pages = 60});
+	for (unsigned i = 0; i <= kCpus; i++)
+		m.cpu(i).watch = false;
+	const std::unique_ptr<Enclave> e = standard(m);
+	std::array<u64, 4> pages{};
+	for (u64 &page : pages)
+		page = m.epc();
+	std::array<Buffer, kCpus> secinfo{m.ram(), m.ram(), m.ram(), m.ram()}, info{m.ram(), m.ram(), m.ram(), m.ram()};
+	std::atomic<unsigned> added{0}, removed{0};
+	std::vector<std::thread> all;
+	for (unsigned id = 0; id < kCpus; id++)
+		all.emplace_back([&, id] {
+			Cpu &c = m.cpu(1 + id);
+			std::mt19937 rng(id);
+			for (unsigned round = 0; round < 4000; round++) {
+				const u64 number = rng() % pages.size(), page = pages[number];
+				switch (rng() % 6) {
+				case 0:
+				case 1:
+					info[id] = Pageinfo{}
+							   .set(pageinfo::LINADDR, e->lin(kHeap + number * kPage))
+							   .set(pageinfo::SECS, e->secs);
+					added += c.encls(EAUG, info[id].linear, page).outcome == SGX2_DONE;
+					break;
+				case 2: {
+					const Result r = c.encls(EREMOVE, 0, page);
+					ASSERT_ANSWER(r, done());
+					removed++;
+					break;
+				}
+				case 3:
+					secinfo[id] = Secinfo{}.set(0, R);
+					c.encls(EMODPR, secinfo[id].linear, page);
+					break;
+				case 4:
+					secinfo[id] = Secinfo{}.set(0, TRIM);
+					c.encls(EMODT, secinfo[id].linear, page);
+					break;
+				default:
+					c.encls(EBLOCK, 0, page);
+					// The record is looked at for it, and stays.
+					ASSERT_ANSWER(c.encls(EREMOVE, 0, e->secs), code(CHILD_PRESENT));
+				}
+			}
+		});
+	for (auto &t : all)
+		t.join();
+	EXPECT_GT(added, 0U);
+	EXPECT_GE(removed, added - pages.size());
+	EXPECT_EQ(broken_invariants(m), "");
+	for (const u64 page : pages)
+		EXPECT_ANSWER(m.cpu(0).encls(EREMOVE, 0, page), done());
+	e->destroy();
 	EXPECT_EQ(sgx2_epcm_valid(m.get()), 0U);
 }
 

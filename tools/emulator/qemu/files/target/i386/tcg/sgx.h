@@ -7,7 +7,8 @@
  * sgx2_model.h for who owns what.
  *
  * Locks: the BQL comes before the model's own lock, which is taken inside each
- * call of the model. A leaf runs under the BQL. An EPCM check at TLB fill takes
+ * call of the model. A leaf runs under the BQL, but for those that are brief
+ * (sgx2_model.h) and so many that CPUs would queue. An EPCM check at TLB fill takes
  * the model's lock alone and may hold page locks of the translator, so nothing
  * called by the model may invalidate TBs: see sgx_writes_done().
  */

@@ -132,15 +132,21 @@ static void sgx_put_regs(CPUX86State *env, const struct sgx2_regs *r,
 typedef enum sgx2_outcome SgxLeaf(sgx2_cpu *cpu, struct sgx2_regs *regs,
                                   uint32_t *effects, struct sgx2_fault *fault);
 
-/* Page walks of operands may meet I/O memory: hence the BQL, taken first. */
-static enum sgx2_outcome sgx_run(CPUX86State *env, SgxLeaf *leaf, int len,
-                                 struct sgx2_regs *r, uint32_t *effects,
-                                 struct sgx2_fault *fault)
+/*
+ * Page walks of operands may meet I/O memory, which takes the BQL: hence it is
+ * taken first, but for brief leaves, whose walks come before the model's lock.
+ */
+static enum sgx2_outcome sgx_run(CPUX86State *env, SgxLeaf *leaf, bool brief,
+                                 int len, struct sgx2_regs *r,
+                                 uint32_t *effects, struct sgx2_fault *fault)
 {
     SgxCPU *s = sgx_cpu(env);
     enum sgx2_outcome outcome;
+    bool lock = !brief && !bql_locked();
 
-    BQL_LOCK_GUARD();
+    if (lock) {
+        bql_lock();
+    }
     sgx_get_regs(env, r);
     r->next_rip = env->eip + len;
     if (!r->mode64) {
@@ -152,6 +158,9 @@ static enum sgx2_outcome sgx_run(CPUX86State *env, SgxLeaf *leaf, int len,
         sgx_put_regs(env, r, *effects);
     } else {
         sgx_writes_done(s);
+    }
+    if (lock) {
+        bql_unlock();
     }
     return outcome;
 }
@@ -181,8 +190,10 @@ void helper_encls(CPUX86State *env, uint32_t len)
     struct sgx2_regs r;
     struct sgx2_fault fault;
     uint32_t effects = 0;
+    bool brief = sgx2_encls_brief(env->regs[R_EAX]);
 
-    if (sgx_run(env, sgx2_encls, len, &r, &effects, &fault) == SGX2_FAULT) {
+    if (sgx_run(env, sgx2_encls, brief, len, &r, &effects, &fault) ==
+        SGX2_FAULT) {
         sgx_raise(env, &fault, GETPC());
     }
     do_end_instruction(env);
@@ -196,9 +207,11 @@ void helper_enclu(CPUX86State *env, uint32_t len)
     struct sgx2_regs r;
     struct sgx2_fault fault;
     uint32_t effects = 0;
+    bool brief = sgx2_enclu_brief(env->regs[R_EAX]);
     bool resume = (uint32_t)env->regs[R_EAX] == 0x03;
 
-    if (sgx_run(env, sgx2_enclu, len, &r, &effects, &fault) == SGX2_FAULT) {
+    if (sgx_run(env, sgx2_enclu, brief, len, &r, &effects, &fault) ==
+        SGX2_FAULT) {
         sgx_raise(env, &fault, GETPC());
     }
     env->hflags &= ~HF_INHIBIT_IRQ_MASK;
