@@ -2,6 +2,7 @@
 """Boots a guest of the SGX2 machine, runs one command there, streams what it prints and ends with its exit status."""
 import argparse
 import ctypes
+import fcntl
 import json
 import os
 import re
@@ -10,7 +11,6 @@ import selectors
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -263,7 +263,7 @@ class Machine:
             raise Ended(NO_EPC, f'machine has no EPC: --driver {opt.driver} wants a section, and --epc says none')
 
     def words(self, opt, kernel, initrd, ports):
-        """QEMU's command line; ports are the file descriptors of its ends of our sockets, by name."""
+        """QEMU's command line; ports are the file descriptors of its ends of our pipes, by name."""
         model = 'sgx2' if self.sgx2 else 'max'
         if opt.cpu:
             model = model + opt.cpu if opt.cpu.startswith(',') else opt.cpu
@@ -293,11 +293,11 @@ class Machine:
             words += ['-device', 'sgx2-monitor']
         words += ['-M', machine, '-device', 'virtio-serial-pci']
         for name in ('verdict', 'output'):
-            words += ['-chardev', f'socket,id={name},fd={ports[name]}', '-device', f'virtserialport,chardev={name},name=sgx2.{name}']
+            words += ['-chardev', f'file,id={name},path=/dev/fd/{ports[name]}', '-device', f'virtserialport,chardev={name},name=sgx2.{name}']
         if opt.interactive:
             words += ['-chardev', 'stdio,id=console,signal=off,mux=on', '-mon', 'chardev=console,mode=readline']
         else:
-            words += ['-chardev', f'socket,id=console,fd={ports["console"]}']
+            words += ['-chardev', f'file,id=console,path=/dev/fd/{ports["console"]}']
         words += ['-serial', 'chardev:console', '-append', self.cmdline(opt)]
         if opt.qmp:
             words += ['-qmp', f'unix:{opt.qmp},server=on,wait=off']
@@ -336,8 +336,11 @@ class Run:
 
     def start(self, machine, kernel, initrd):
         names = ['verdict', 'output'] + ([] if self.opt.interactive else ['console'])
-        pairs = {name: socket.socketpair() for name in names}
-        fds = {name: theirs.fileno() for name, (_, theirs) in pairs.items()}
+        pairs = {name: os.pipe() for name in names}
+        for _, theirs in pairs.values():
+            # Room for all that a guest says at once: QEMU that has to wait for us interrupts the guest when we come.
+            fcntl.fcntl(theirs, fcntl.F_SETPIPE_SZ, 1 << 20)
+        fds = {name: theirs for name, (_, theirs) in pairs.items()}
         words = machine.words(self.opt, kernel, initrd, fds)
         if self.opt.verbose:
             note(' '.join(shlex.quote(w) for w in words))
@@ -347,8 +350,8 @@ class Run:
                                          stdout=None if self.opt.interactive else subprocess.DEVNULL, stderr=err,
                                          pass_fds=tuple(fds.values()), preexec_fn=die_with_parent)
         for name, (ours, theirs) in pairs.items():
-            theirs.close()
-            ours.setblocking(False)
+            os.close(theirs)
+            os.set_blocking(ours, False)
             self.selector.register(ours, selectors.EVENT_READ, name)
             self.open.add(name)
         self.console_file = open(self.opt.console or os.path.join(self.folder, 'console'), 'wb')
@@ -357,16 +360,14 @@ class Run:
         while self.open:
             for key, _ in self.selector.select(self.wait_time()):
                 try:
-                    data = key.fileobj.recv(65536)
+                    data = os.read(key.fd, 65536)
                 except BlockingIOError:
                     continue
-                except ConnectionError:
-                    data = b''
                 if data:
                     getattr(self, 'got_' + key.data)(data)
                 else:
                     self.selector.unregister(key.fileobj)
-                    key.fileobj.close()
+                    os.close(key.fd)
                     self.open.discard(key.data)
             if self.done():
                 break
@@ -480,7 +481,7 @@ class Run:
             if process:
                 process.wait()
         for key in list(self.selector.get_map().values()):
-            key.fileobj.close()
+            os.close(key.fd)
         if self.console_file:
             self.console_file.close()
         if self.qemu and self.opt.qmp and os.path.exists(self.opt.qmp):

@@ -43,7 +43,7 @@ def measure(opt):
             print(line)
         if different:
             sys.exit(f'scripts/bench: {len(different)} counts differ between two runs')
-        print('two runs, and all counts are the same with one CPU, and with more of them nearly so')
+        print('two runs, and all counts are the same')
     return data
 
 

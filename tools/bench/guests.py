@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 DRIVERS = ('intree', 'sgx2')
-# Instructions that a tick of the timer takes at most.
-TICK = 20000
 # ERDINFO tells the state of a page without a fault. Server processors with SGX2 have it; the machine's CPU model has it on request.
 RDINFO = ('--cpu', ',+sgx-encls-c')
 
@@ -124,30 +122,13 @@ def compare(name, driver, a, b):
     return lines
 
 
-def same(a, b, slack):
-    """All instructions within so much of each other."""
-    return all(abs(x['instructions'] - y['instructions']) <= slack * x['instructions'] + TICK for x, y in zip(a, b, strict=True)
-               if 'instructions' in x)
-
-
 def twice(plan, data, only=None):
-    """Boots each guest until two boots agree, four at most besides the one that data is of; what does not, as lines.
-
-    With one CPU they agree in every count. Now and then QEMU's main loop comes in between at a time of the host's choosing, hence more
-    than one try. With more CPUs it does so in each boot, and what is asked is that instructions differ by no more than a ratio."""
+    """Boots each guest once more; what it counts otherwise than the boot that data is of, as lines."""
     program = script('build-bench')
     bad = []
     for g in plan:
         if not g.counted or only and not re.search(only, g.name):
             continue
-        one = g.machine[1] == '1'
         for driver in g.drivers:
-            boots = [data[g.name][driver]]
-            for _ in range(4):
-                boots.append(boot(program, driver, g))
-                lines = [compare(g.name, driver, b, boots[-1]) for b in boots[:-1]]
-                if not all(lines) if one else same(boots[-2], boots[-1], 0.02):
-                    break
-            else:
-                bad += lines[-1]
+            bad += compare(g.name, driver, data[g.name][driver], boot(program, driver, g))
     return bad
