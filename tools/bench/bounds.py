@@ -118,10 +118,14 @@ def longest(table, checks):
 
 def scaling(table, checks):
     """By the clock, so only in the long form, and only where two threads that ask nothing of a driver run side by side."""
-    for work in ('grow', 'augment') if table.host_scaling() >= 1.7 else ():
+    if table.host_scaling() < 1.7:
+        return
+    for work in ('grow', 'augment', 'change', 'shrink'):
         mainline, own = table.scaling(work)
         checks.least(f'{work}, two threads on ranges of their own: throughput, one thread = 1', own, 1.5)
-        checks.least(f'{work}, the same: against that of mainline', own / mainline, 1)
+        # A tenth is what the clock of a shared host is worth. On mainline augment is growth by faults, and not the same work.
+        if work != 'augment':
+            checks.least(f'{work}, the same: against that of mainline', own / mainline, 0.9)
 
 
 def check(table):

@@ -130,7 +130,7 @@ private:
 
 void measure_parallel(Bench &bench)
 {
-	constexpr unsigned rounds = 5;
+	constexpr unsigned rounds = 3;
 	for (const u64 pages : bench.plan.pages) {
 		Times times;
 		// One thread and more of them in turn, so that what else the host does falls on each.

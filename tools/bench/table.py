@@ -97,7 +97,8 @@ class Table:
         return tuple(2 * a / b for a, b in zip(one.per_page('nanoseconds'), two.per_page('nanoseconds')))
 
     def host_scaling(self):
-        return min(self.scaling('fill'))
+        """What two threads get that ask nothing of a driver, in the guest whose figures are held."""
+        return self.scaling('fill')[1]
 
     def counted(self):
         return [p for p in self.pairs if 'instructions' in p.own ]
