@@ -38,12 +38,15 @@ public:
 	u64 turns() const { return beat_.count; }
 
 private:
+	static constexpr unsigned too_many = 1000;
+
 	void run(const Enclave &enclave, unsigned thread)
 	{
 		Request r = request(Op::spin, reinterpret_cast<u64>(&beat_));
 		u32 leaf = EENTER;
-		while (!enclave.enter(r, thread, leaf).normal())
-			leaf = ERESUME;
+		// One that cannot go on, as its enclave is lost, need not hold up who is done with it.
+		for (unsigned tries = 0; tries < too_many && !enclave.enter(r, thread, leaf).normal(); leaf = ERESUME)
+			tries += beat_.stop ? 1 : 0;
 	}
 
 	Beat beat_ = {};
