@@ -25,7 +25,7 @@ add         | the runner: folders go in, with their libraries      | -          
 usage       | the runner: wrong options                            | -                                   | step_usage
 truncated   | the runner: a truncated kernel                       | -                                   | step_truncated
 hang        | the runner: a guest that hangs                       | -                                   | step_hang
-panic       | the runner: a guest that panics                      | -                                   | step_panic
+panic       | the runner: a guest that panics, or complains        | -                                   | step_panic
 no-epc      | the runner: a machine without EPC                    | -                                   | step_no_epc
 refuse      | the machine: what SGX excludes                       | -                                   | step_refuse
 terminal    | make machine: a shell on a terminal                  | -                                   | step_terminal
@@ -350,6 +350,8 @@ step_hang() {
 
 step_panic() {
 	expect 126 'the guest panicked: .*sysrq' --driver none -- sh -c 'echo c > /proc/sysrq-trigger'
+	expect 126 "the guest's kernel complained: WARNING: possible circular" --driver none -- \
+		sh -c 'echo "WARNING: possible circular locking dependency detected" > /dev/kmsg'
 }
 
 step_no_epc() {

@@ -32,7 +32,7 @@ exit status:
   123  the guest ended without a verdict, or the --qmp-script failed
   124  the command did not end in time
   125  the machine has no EPC
-  126  the guest's kernel panicked; a warning counts (panic_on_warn)
+  126  the guest's kernel panicked; a warning counts (panic_on_warn), and what lockdep and other watchers print
 """
 
 # Kernels that scripts/build-kernel makes.
@@ -40,6 +40,9 @@ BUILT = ('lab', 'debug', 'kcsan', 'gcov', 'next')
 
 # What a console says when the guest's kernel is done for, most telling first.
 TROUBLE = re.compile(r'BUG: |WARNING: |Oops|general protection fault|Kernel panic|UBSAN: |KASAN: |unable to handle|RIP: 0010')
+
+# What goes wrong without a panic, whatever panic_on_warn says: lockdep, sleeping while atomic, stalls, hung tasks.
+COMPLAINT = re.compile(r'^(WARNING: (?!CPU: )|BUG: |INFO: (possible|task |rcu)|rcu: INFO: )', re.IGNORECASE)
 
 
 class Ended(Exception):
@@ -463,6 +466,9 @@ class Run:
         if error:
             said = [clean(line) for line in text.splitlines() if 'sgx2: ' in line and 'out-of-tree' not in line]
             raise Ended(SETUP, f'the driver did not load; the kernel says: {said[-1] if said else self.last_words()}')
+        said = [line for line in map(clean, text.splitlines()) if COMPLAINT.match(line)]
+        if said:
+            raise Ended(PANIC, "the guest's kernel complained: " + ' | '.join(dict.fromkeys(said[:3])))
         if 'signal' in self.verdict:
             number = self.verdict['signal']
             raise Ended(128 + number, f'the command was ended by signal {number}')
