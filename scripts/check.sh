@@ -11,7 +11,7 @@ table='
 setup       | packages, sources, firmware                          | -                                   | step_setup
 lint        | scripts, headers of files, their length, originality | -                                   | step_lint
 format      | C++ as .clang-format has it                          | -                                   | step_format
-tidy        | clang-tidy on the model                              | tools/emulator/model/src            | step_tidy
+tidy        | clang-tidy on all C++, with the analyzer on the model | -                                  | step_tidy
 model       | the processor model: unit and property tests         | tools/emulator/model/tests          | step_model
 sanitize    | the same under clang, ASan and UBSan                 | tools/emulator/model/tests          | step_sanitize
 coverage    | they reach 95 % of its lines                         | tools/emulator/model/tests          | step_coverage
@@ -162,18 +162,10 @@ step_format() {
 	clang-format --dry-run -Werror "${file[@]}"
 }
 
-# Minutes long and of the same result for the same files: so the result is what the cache keeps.
+# The analyzer on more than the model is for the full check.
 step_tidy() {
-	local model=$SGX2_TOP/tools/emulator/model
-	need clang-tidy clang cmake ninja-build g++ pkg-config nettle-dev libgmp-dev
-	item "tidy-$(hash_of "$(hash_files "$model/src" "$model/include" "$model/CMakeLists.txt" "$model/../.clang-tidy")" "$(declare -f tidy)")" \
-		tidy "$model"
-}
-tidy() {
-	say 'clang-tidy on the model, some minutes'
-	cmake -S "$2" -B "$1/tree" -G Ninja -DCMAKE_CXX_COMPILER=clang++ -DSGX2_TESTS=OFF -DCMAKE_EXPORT_COMPILE_COMMANDS=ON
-	printf '%s\n' "$2"/src/*.cc | xargs -n 4 -P "$SGX2_JOBS" clang-tidy -p "$1/tree" --quiet
-	rm -rf "$1/tree"
+	# shellcheck disable=SC2086 # a word or none
+	"$SGX2_TOP/scripts/tidy" ${SGX2_FULL:+--analyze}
 }
 
 # refused REGEX WORD...: QEMU with these words does not start, and says why in one line.

@@ -28,8 +28,7 @@ void measure_growth(Bench &bench)
 		grow(bench, "grow-down", pages, nothing, true);
 		grow(bench, "grow-single", pages, [](Subject &s) { s.fault_around(0); });
 		grow(bench, "willneed", pages, [](Subject &s) {
-			must(errno_of(madvise(reinterpret_cast<void *>(s.at), s.length, MADV_WILLNEED)),
-			     "madvise"); // NOLINT(performance-no-int-to-ptr)
+			must(errno_of(madvise(reinterpret_cast<void *>(s.at), s.length, MADV_WILLNEED)), "madvise");
 		});
 		Subject s(bench.meter, pages);
 		bench.results.add("augment", pages, 0, s.measure([&] {

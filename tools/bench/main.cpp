@@ -2,6 +2,8 @@
 // Measures what work on an enclave costs with the driver that runs here, one JSON object a line; scripts/bench compares two drivers.
 
 #include <algorithm>
+#include <cstdio>
+#include <exception>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -26,7 +28,7 @@ constexpr Work works[] = {
 } // namespace
 
 int main(int argc, char **argv)
-{
+try {
 	CLI::App app("Measures a driver of SGX on the SGX2 machine");
 	Plan plan;
 	std::vector<std::string> names;
@@ -56,11 +58,13 @@ int main(int argc, char **argv)
 			if (std::find(plan.works.begin(), plan.works.end(), w.name) != plan.works.end())
 				w.run(bench);
 		}
-	} catch (const Failed &failed) {
+	} catch (const Failed &) {
 		results.print();
-		fmt::print(stderr, "{}\n", failed.what());
-		return 1;
+		throw;
 	}
 	results.print();
 	return 0;
+} catch (const std::exception &e) {
+	std::fprintf(stderr, "%s\n", e.what());
+	return 1;
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <exception>
 #include <fstream>
 #include <string_view>
 #include <vector>
@@ -145,8 +146,7 @@ void build(const Enclave &enclave)
 	Request r = request(Op::secret, 0);
 	r.value = 0x5ec2e8;
 	step(enclave.ask(r).result == 0x5ec2e7, "the enclave is entered, and knows what was measured into it");
-	const auto *outside =
-		reinterpret_cast<const volatile u64 *>(enclave.at(enclave.image().heap)); // NOLINT(performance-no-int-to-ptr)
+	const auto *outside = reinterpret_cast<const volatile u64 *>(enclave.at(enclave.image().heap));
 	step(*outside == ~0ULL, fmt::format("who reads its memory from outside sees {:#x}", *outside));
 }
 
@@ -241,7 +241,7 @@ void shrink(const Enclave &enclave)
 } // namespace
 
 int main()
-{
+try {
 	try {
 		machine();
 		const Enclave enclave;
@@ -262,4 +262,7 @@ int main()
 	}
 	fmt::print("\n{}\n", all_good ? "All as it should be." : "Something is not as it should be.");
 	return all_good ? 0 : 1;
+} catch (const std::exception &e) {
+	std::fprintf(stderr, "%s\n", e.what());
+	return 1;
 }

@@ -2,6 +2,7 @@
 // Loads the module, uses it, and unloads it, many times over; it is not unloaded while anything of it is in use, and leaves nothing behind.
 
 #include <cstdio>
+#include <exception>
 
 #include <CLI/CLI.hpp>
 #include <fcntl.h>
@@ -112,17 +113,15 @@ int run(const Plan &plan)
 } // namespace
 
 int main(int argc, char **argv)
-{
+try {
 	CLI::App app("Loads sgx2, uses it and unloads it, as root");
 	Plan plan;
 	app.add_option("--module", plan.module, "the file of the module");
 	app.add_option("--times", plan.times, "how often");
 	app.add_flag("--leaks", plan.leaks, "have kmemleak look afterwards");
 	CLI11_PARSE(app, argc, argv);
-	try {
-		return run(plan);
-	} catch (const Failed &f) {
-		fmt::print(stderr, "{}\n", f.what());
-		return 1;
-	}
+	return run(plan);
+} catch (const std::exception &e) {
+	std::fprintf(stderr, "%s\n", e.what());
+	return 1;
 }

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <exception>
 #include <random>
 #include <thread>
 #include <vector>
@@ -208,7 +209,7 @@ int run(const Plan &plan)
 } // namespace
 
 int main(int argc, char **argv)
-{
+try {
 	CLI::App app("Strains a driver of SGX: more enclaves than there is EPC, and processes that are killed");
 	Plan plan;
 	app.add_option("--enclaves", plan.enclaves, "how many processes, an enclave each");
@@ -219,4 +220,7 @@ int main(int argc, char **argv)
 	app.add_flag("--leaks", plan.leaks, "have kmemleak look afterwards");
 	CLI11_PARSE(app, argc, argv);
 	return run(plan);
+} catch (const std::exception &e) {
+	std::fprintf(stderr, "%s\n", e.what());
+	return 1;
 }

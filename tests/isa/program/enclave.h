@@ -19,7 +19,7 @@ constexpr u64 FREE = 0x10000;
 
 class Enclave {
 public:
-	Enclave(Rig &rig, u64 base);
+	Enclave(Rig &rig, u64 at);
 	~Enclave();
 	Enclave(const Enclave &) = delete;
 	Enclave &operator=(const Enclave &) = delete;

@@ -3,7 +3,9 @@
 
 #include "rig.h"
 
+#include <cstdio>
 #include <cstring>
+#include <exception>
 
 namespace isa {
 
@@ -39,7 +41,11 @@ Rig::Rig(const Kernel &kernel, const Monitor *m)
 
 Rig::~Rig()
 {
-	clear();
+	try {
+		clear();
+	} catch (const std::exception &e) {
+		std::printf("# %s\n", e.what());
+	}
 }
 
 u64 Rig::page()

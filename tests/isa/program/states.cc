@@ -3,6 +3,8 @@
 
 #include "states.h"
 
+#include <stdexcept>
+
 #include <sys/mman.h>
 
 namespace isa {
@@ -24,8 +26,10 @@ void read_only(Rig &r, u64 offset)
 
 void plain_memory(Rig &r, u64 offset)
 {
-	mmap(reinterpret_cast<void *>(r.e.at(offset)), page_size, PROT_READ | PROT_WRITE | PROT_EXEC,
-	     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_POPULATE, -1, 0);
+	void *there = reinterpret_cast<void *>(r.e.at(offset));
+	if (mmap(there, page_size, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_POPULATE, -1,
+		 0) != there)
+		throw std::runtime_error("no plain memory in the place of a page");
 }
 
 void removed(Rig &r, u64 offset)

@@ -84,29 +84,28 @@ void *vdso_function(const char *wanted)
 	const u64 base = getauxval(AT_SYSINFO_EHDR);
 	if (!base)
 		return nullptr;
-	const auto *header = reinterpret_cast<const Elf64_Ehdr *>(base);		    // NOLINT(performance-no-int-to-ptr)
-	const auto *program = reinterpret_cast<const Elf64_Phdr *>(base + header->e_phoff); // NOLINT(performance-no-int-to-ptr)
+	const auto *header = reinterpret_cast<const Elf64_Ehdr *>(base);
+	const auto *program = reinterpret_cast<const Elf64_Phdr *>(base + header->e_phoff);
 	const Elf64_Sym *symbols = nullptr;
 	const char *names = nullptr;
 	const u32 *hash = nullptr;
 	for (unsigned i = 0; i < header->e_phnum; i++) {
 		if (program[i].p_type != PT_DYNAMIC)
 			continue;
-		const auto *entry =
-			reinterpret_cast<const Elf64_Dyn *>(base + program[i].p_offset); // NOLINT(performance-no-int-to-ptr)
+		const auto *entry = reinterpret_cast<const Elf64_Dyn *>(base + program[i].p_offset);
 		for (; entry->d_tag != DT_NULL; entry++) {
 			const u64 value = base + entry->d_un.d_ptr;
 			if (entry->d_tag == DT_SYMTAB)
-				symbols = reinterpret_cast<const Elf64_Sym *>(value); // NOLINT(performance-no-int-to-ptr)
+				symbols = reinterpret_cast<const Elf64_Sym *>(value);
 			else if (entry->d_tag == DT_STRTAB)
-				names = reinterpret_cast<const char *>(value); // NOLINT(performance-no-int-to-ptr)
+				names = reinterpret_cast<const char *>(value);
 			else if (entry->d_tag == DT_HASH)
-				hash = reinterpret_cast<const u32 *>(value); // NOLINT(performance-no-int-to-ptr)
+				hash = reinterpret_cast<const u32 *>(value);
 		}
 	}
 	for (u32 i = 0; symbols && names && hash && i < hash[1]; i++) {
 		if (std::strcmp(names + symbols[i].st_name, wanted) == 0)
-			return reinterpret_cast<void *>(base + symbols[i].st_value); // NOLINT(performance-no-int-to-ptr)
+			return reinterpret_cast<void *>(base + symbols[i].st_value);
 	}
 	return nullptr;
 }
@@ -163,7 +162,7 @@ void Enclave::reserve(const Options &options)
 		const u64 length = image_.size - options.place;
 		must(map_fixed(device_.fd(), options.place, length, options.before, MAP_SHARED | MAP_FIXED_NOREPLACE),
 		     "mmap at a low address");
-		range_ = Mapping::adopt(reinterpret_cast<void *>(options.place), length); // NOLINT(performance-no-int-to-ptr)
+		range_ = Mapping::adopt(reinterpret_cast<void *>(options.place), length);
 		return;
 	}
 	range_ = Mapping::reserve(image_.size);

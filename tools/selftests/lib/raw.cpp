@@ -77,7 +77,7 @@ RawExit enter_raw(const Enclave &enclave, Request &request, unsigned thread, u32
 	const Stack stack;
 	const Caught segv(SIGSEGV), bus(SIGBUS);
 	latest = {};
-	void *const tcs = reinterpret_cast<void *>(enclave.threads.at(thread)); // NOLINT(performance-no-int-to-ptr)
+	void *const tcs = reinterpret_cast<void *>(enclave.threads.at(thread));
 	sgx_enter_raw(&request, leaf, tcs);
 	return latest;
 }

@@ -96,7 +96,7 @@ std::vector<u8> rsa(const std::vector<u8> &message)
 void record(EVP_MD_CTX *sha, const char *name, const void *rest, std::size_t size)
 {
 	u8 block[64] = {};
-	std::memcpy(block, name, std::strlen(name));
+	std::copy_n(name, std::strlen(name), block);
 	std::memcpy(block + 8, rest, size);
 	check(EVP_DigestUpdate(sha, block, sizeof(block)) == 1, "DigestUpdate");
 }

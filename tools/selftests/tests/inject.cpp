@@ -46,7 +46,7 @@ Errno peek(u64 at)
 	int fd[2] = {};
 	if (pipe(fd) != 0)
 		return errno;
-	const Errno error = errno_of(write(fd[1], reinterpret_cast<const void *>(at), 8)); // NOLINT(performance-no-int-to-ptr)
+	const Errno error = errno_of(write(fd[1], reinterpret_cast<const void *>(at), 8));
 	close(fd[0]);
 	close(fd[1]);
 	return error;

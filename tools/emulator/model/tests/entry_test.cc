@@ -44,7 +44,7 @@ using F = Enter;
 using Act = std::function<void(F &)>;
 
 // What to do to the enclave once it is there.
-Act after(Act act)
+Act after(const Act &act)
 {
 	return [act](F &f) {
 		f.late.push_back(act);

@@ -97,13 +97,13 @@ TEST(Tlb, PagesThatNobodyReaches)
 		const char *name;
 		std::function<std::pair<u64, u64>(Tlb &)> page; // linear and EPC page
 	};
-	const auto own = [](u64 off, std::function<void(Tlb &)> spoil) {
+	const auto own = [](u64 off, const std::function<void(Tlb &)> &spoil) {
 		return [off, spoil](Tlb &t) {
 			spoil(t);
 			return std::pair{t.e->lin(off), t.e->epc(off)};
 		};
 	};
-	const auto placed = [](std::function<u64(Tlb &)> page) {
+	const auto placed = [](const std::function<u64(Tlb &)> &page) {
 		return [page](Tlb &t) {
 			return std::pair{t.e->lin(0x80000), page(t)};
 		};

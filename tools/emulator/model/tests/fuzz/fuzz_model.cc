@@ -436,6 +436,7 @@ void Session::machine()
 	}
 }
 
+// NOLINTNEXTLINE(readability-function-size): one case for each call there is.
 void Session::step()
 {
 	switch (static_cast<Op>(in_.byte() % static_cast<unsigned>(Op::Count))) {
