@@ -3,6 +3,8 @@
 
 #include "mapping.h"
 
+#include <csetjmp>
+#include <csignal>
 #include <utility>
 
 namespace sgx {
@@ -74,7 +76,14 @@ namespace {
 // Addresses of enclaves are numbers here: they are computed, and most are no object's.
 void *pointer(u64 at)
 {
-	return reinterpret_cast<void *>(at); // NOLINT(performance-no-int-to-ptr)
+	return reinterpret_cast<void *>(at);
+}
+
+sigjmp_buf touched;
+
+void back(int number)
+{
+	siglongjmp(touched, number);
 }
 
 } // namespace
@@ -93,6 +102,21 @@ Errno protect(u64 at, u64 length, int prot)
 Errno unmap(u64 at, u64 length)
 {
 	return map_fixed(-1, at, length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
+}
+
+int touch(u64 at)
+{
+	struct sigaction action = {}, bus, segv;
+	action.sa_handler = back;
+	sigaction(SIGBUS, &action, &bus);
+	sigaction(SIGSEGV, &action, &segv);
+	const int number = sigsetjmp(touched, 1);
+	if (!number) {
+		[[maybe_unused]] const u8 byte = *reinterpret_cast<volatile const u8 *>(at);
+	}
+	sigaction(SIGBUS, &bus, nullptr);
+	sigaction(SIGSEGV, &segv, nullptr);
+	return number;
 }
 
 } // namespace sgx

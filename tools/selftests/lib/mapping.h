@@ -49,5 +49,7 @@ Errno map_fixed(int fd, u64 at, u64 length, int prot, int flags = MAP_SHARED, u6
 Errno protect(u64 at, u64 length, int prot);
 /// munmap(), and the address space stays reserved.
 Errno unmap(u64 at, u64 length);
+/// The signal that a read from outside ends with, or 0: of an enclave it then reads all ones, but the page has been mapped.
+int touch(u64 at);
 
 } // namespace sgx

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // Each errno of open, mmap, mprotect, mremap, posix_fadvise and /proc/PID/mem on an enclave, and each signal that a touch may end with.
 
-#include <csetjmp>
 #include <csignal>
 #include <cstring>
 #include <fstream>
@@ -17,30 +16,6 @@ using namespace sgx;
 namespace {
 
 constexpr u64 page = page_size, size = 16 * page;
-
-sigjmp_buf touched;
-
-void back(int number)
-{
-	siglongjmp(touched, number);
-}
-
-/// The signal that a read from outside ends with, or 0: then it reads all ones, but the page has been mapped.
-int touch(u64 at)
-{
-	struct sigaction action = {}, bus, segv;
-	action.sa_handler = back;
-	sigaction(SIGBUS, &action, &bus);
-	sigaction(SIGSEGV, &action, &segv);
-	const int number = sigsetjmp(touched, 1);
-	if (!number) {
-		// NOLINTNEXTLINE(performance-no-int-to-ptr)
-		[[maybe_unused]] const u8 byte = *reinterpret_cast<volatile const u8 *>(at);
-	}
-	sigaction(SIGBUS, &bus, nullptr);
-	sigaction(SIGSEGV, &segv, nullptr);
-	return number;
-}
 
 /// One word through /proc/self/mem.
 Errno debug(u64 at, u64 &value, bool write)

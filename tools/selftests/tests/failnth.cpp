@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 // Each allocation of each call fails in turn: the errno is ENOMEM or there is none, nothing crashes, and nothing stays behind.
 //
-// That wants a kernel with CONFIG_FAILSLAB and CONFIG_FAIL_PAGE_ALLOC, as tests/machine/kernel/gcov.config builds it.
+// That wants a kernel with CONFIG_FAILSLAB and CONFIG_FAIL_PAGE_ALLOC, as tests/machine/kernel/gcov.config and debug.config build it.
 
 #include <fstream>
 
@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "fail.h"
 #include "fixture.h"
 
 using namespace sgx;
@@ -20,51 +21,12 @@ constexpr u64 page = page_size, size = 1024 * page;
 /// More allocations than any call makes.
 constexpr unsigned too_many = 400;
 
-/// The n-th allocation of this thread from now on fails.
-class FailNth {
-public:
-	FailNth() : fd_(open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC)) {}
-	~FailNth() { close(fd_); }
-	FailNth(const FailNth &) = delete;
-	FailNth &operator=(const FailNth &) = delete;
-
-	bool there() const { return fd_ >= 0; }
-	void arm(unsigned n) const { put(std::to_string(n)); }
-	/// Disarms; true if there were as many allocations.
-	bool fired() const
-	{
-		char text[20] = {};
-		const bool done = pread(fd_, text, sizeof(text) - 1, 0) > 0 && text[0] == '0';
-		put("0");
-		return done;
-	}
-
-private:
-	void put(const std::string &text) const { must(errno_of(pwrite(fd_, text.data(), text.size(), 0)), "writing fail-nth"); }
-
-	int fd_;
-};
-
-/// All kinds of allocation, and no stack traces on the console.
-void prepare()
-{
-	for (const std::string kind : {"failslab", "fail_page_alloc"}) {
-		const std::string folder = "/sys/kernel/debug/" + kind + "/";
-		std::ofstream(folder + "ignore-gfp-wait") << "N";
-		std::ofstream(folder + "ignore-gfp-highmem") << "N";
-		std::ofstream(folder + "cache-filter") << "N";
-		std::ofstream(folder + "min-order") << "0";
-		std::ofstream(folder + "verbose") << "0";
-	}
-}
-
 class FailNthTest : public testing::Test {
 protected:
 	void SetUp() override
 	{
 		if (!nth.there())
 			GTEST_SKIP() << "this kernel cannot make allocations fail (CONFIG_FAULT_INJECTION)";
-		prepare();
 		secs.size = size;
 		secs.base = range.address();
 		secs.frame_pages = 1;
@@ -233,7 +195,6 @@ TEST_F(FailNthTest, Augment)
 	sweep("MADV_WILLNEED", [&](unsigned n) {
 		const u64 where = offset + (next++ % 48) * chunk + 16 * page;
 		enclave.map(where, 4 * page, PROT_READ | PROT_WRITE);
-		// NOLINTNEXTLINE(performance-no-int-to-ptr)
 		return failing(n, [&] {
 			return errno_of(madvise(reinterpret_cast<void *>(enclave.at(where)), 4 * page, MADV_WILLNEED));
 		});
