@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "oracle.h"
+#include "remains.h"
 
 namespace {
 
@@ -47,6 +48,12 @@ class Ktap : public testing::EmptyTestEventListener {
 	std::string why_;
 };
 
+/// Where the kernel can tell, nothing that it allocated for the tests is left when they are over.
+class Leaks : public testing::Environment {
+	void SetUp() override { sgx::kmemleak_clear(); }
+	void TearDown() override { EXPECT_EQ(sgx::kmemleak(), ""); }
+};
+
 } // namespace
 
 int main(int argc, char **argv)
@@ -56,6 +63,7 @@ int main(int argc, char **argv)
 	delete listeners.Release(listeners.default_result_printer());
 	listeners.Append(new Ktap); // NOLINT(cppcoreguidelines-owning-memory): GoogleTest owns it now
 	// After that one, so that what it finds at the end of a test comes before the test's line.
-	listeners.Append(new sgx::Oracle); // NOLINT(cppcoreguidelines-owning-memory): the same
+	listeners.Append(new sgx::Oracle);	      // NOLINT(cppcoreguidelines-owning-memory): the same
+	testing::AddGlobalTestEnvironment(new Leaks); // NOLINT(cppcoreguidelines-owning-memory): the same
 	return RUN_ALL_TESTS();
 }
