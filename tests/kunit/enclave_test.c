@@ -459,6 +459,18 @@ static void secs_refused_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sgx2_secs_pin(f.enclave), -EIO);
 	KUNIT_EXPECT_TRUE(test, sgx2_enclave_is(f.enclave, SGX2_DEAD));
 	stop(test, &f);
+
+	/* That of a dead enclave goes as it is, and if it cannot, it stays for the end. */
+	chunk = one_out(test, &f);
+	scoped_guard(mutex, &chunk->lock)
+		KUNIT_EXPECT_EQ(test, sgx2_chunk_evict(chunk, 1, NULL), 1);
+	sgx2_enclave_lost(f.enclave);
+	inject(SGX2_LEAF_EREMOVE, SGX2_CHILD_PRESENT);
+	KUNIT_EXPECT_FALSE(test, sgx2_secs_evict(f.enclave));
+	KUNIT_EXPECT_TRUE(test, sgx2_secs_evict(f.enclave));
+	KUNIT_EXPECT_EQ(test, f.enclave->secs, SGX2_EPC_NONE);
+	KUNIT_EXPECT_FALSE(test, sgx2_secs_evict(f.enclave));
+	stop(test, &f);
 }
 
 /* No Version Array: nothing is written out, now, and nothing is lost for it. */
@@ -480,6 +492,152 @@ static void version_refused_test(struct kunit *test)
 	stop(test, &f);
 }
 
+#ifdef CONFIG_FAULT_INJECTION
+/* The n-th allocation from now on fails; and whether it did. */
+static void arm(unsigned int n)
+{
+	current->fail_nth = n;
+}
+
+static bool fired(void)
+{
+	return !xchg(&current->fail_nth, 0);
+}
+#else
+static void arm(unsigned int n)
+{
+}
+
+static bool fired(void)
+{
+	return false;
+}
+#endif
+
+/* More than anything here makes. */
+#define ALLOCATIONS 100
+
+/* What failed @refused times while allocations up to the @n-th did, one at a time. */
+static void expect_refusals(struct kunit *test, unsigned int n, unsigned int refused)
+{
+	KUNIT_EXPECT_LT(test, n, ALLOCATIONS);
+	if (n == 2)
+		kunit_skip(test, "failslab is not there, or its ignore-gfp-wait is Y");
+	KUNIT_EXPECT_GT(test, refused, 0);
+}
+
+/* A page stays where it is while there is no memory for its way out. */
+static void evict_memory_test(struct kunit *test)
+{
+	unsigned int n, done, refused = 0;
+	struct sgx2_chunk *chunk;
+	struct fixture f;
+	bool more = true;
+
+	for (n = 1; more && n < ALLOCATIONS; n++) {
+		start(test, &f);
+		KUNIT_ASSERT_EQ(test, grow(&f, 5, 55), 0);
+		chunk = sgx2_chunk_find(f.enclave, BASE / PAGE_SIZE);
+		scoped_guard(mutex, &chunk->lock) {
+			arm(n);
+			done = sgx2_chunk_evict(chunk, 1, NULL);
+			more = fired();
+		}
+		refused += !done;
+		KUNIT_EXPECT_TRUE(test, done || more);
+		KUNIT_EXPECT_FALSE(test, sgx2_enclave_is(f.enclave, SGX2_DEAD));
+		KUNIT_EXPECT_EQ(test, check(test, &f, 5), 0);
+		stop(test, &f);
+	}
+	expect_refusals(test, n, refused);
+}
+
+/* Nor does the SECS go, here into a second Version Array. */
+static void secs_memory_test(struct kunit *test)
+{
+	static u32 slot[511];
+	unsigned int n, i, refused = 0;
+	struct sgx2_chunk *chunk;
+	struct fixture f;
+	bool more = true, gone;
+
+	for (n = 1; more && n < ALLOCATIONS; n++) {
+		start(test, &f);
+		KUNIT_ASSERT_EQ(test, grow(&f, 5, 55), 0);
+		for (i = 0; i < 511; i++)
+			KUNIT_ASSERT_EQ(test, sgx2_version_get(f.enclave, &slot[i]), 0);
+		chunk = sgx2_chunk_find(f.enclave, BASE / PAGE_SIZE);
+		scoped_guard(mutex, &chunk->lock)
+			KUNIT_EXPECT_EQ(test, sgx2_chunk_evict(chunk, 1, NULL), 1);
+		arm(n);
+		gone = sgx2_secs_evict(f.enclave);
+		more = fired();
+		refused += !gone;
+		KUNIT_EXPECT_TRUE(test, gone || more);
+		KUNIT_EXPECT_EQ(test, check(test, &f, 5), 0);
+		for (i = 0; i < 511; i++)
+			sgx2_version_put(f.enclave, slot[i]);
+		stop(test, &f);
+	}
+	expect_refusals(test, n, refused);
+}
+
+/* A second Version Array; and no EPC page for one. */
+static void version_memory_test(struct kunit *test)
+{
+	static sgx2_epc_t page[PROCESSOR_PAGES];
+	static u32 slot[513];
+	unsigned int n, i, taken, refused = 0;
+	struct fixture f;
+	bool more = true;
+	int ret;
+
+	start(test, &f);
+	for (i = 0; i < 512; i++)
+		KUNIT_ASSERT_EQ(test, sgx2_version_get(f.enclave, &slot[i]), 0);
+	taken = sgx2_epc_alloc(page, PROCESSOR_PAGES, SGX2_EPC_RECLAIM);
+	KUNIT_EXPECT_EQ(test, sgx2_version_get(f.enclave, &slot[512]), -EAGAIN);
+	for (i = 0; i < taken; i++)
+		sgx2_epc_free(page[i]);
+	for (n = 1; more && n < ALLOCATIONS; n++) {
+		arm(n);
+		ret = sgx2_version_get(f.enclave, &slot[512]);
+		more = fired();
+		refused += ret == -ENOMEM;
+		KUNIT_EXPECT_TRUE(test, !ret || (more && ret == -ENOMEM));
+		KUNIT_EXPECT_EQ(test, processor_valid(), ret ? 2 : 3);
+		if (!ret)
+			sgx2_version_put(f.enclave, slot[512]);
+	}
+	for (i = 0; i < 512; i++)
+		sgx2_version_put(f.enclave, slot[i]);
+	stop(test, &f);
+	expect_refusals(test, n, refused);
+}
+
+/* Chunks so far from each other that the tree has to grow. */
+static void chunk_memory_test(struct kunit *test)
+{
+	unsigned int n, refused = 0;
+	struct sgx2_chunk *chunk;
+	struct fixture f;
+	bool more = true;
+
+	start(test, &f);
+	KUNIT_ASSERT_EQ(test, grow(&f, 5, 55), 0);
+	for (n = 1; more && n < ALLOCATIONS; n++) {
+		arm(n);
+		chunk = sgx2_chunk_make(f.enclave, (unsigned long)n << 30);
+		more = fired();
+		refused += IS_ERR(chunk);
+		KUNIT_EXPECT_TRUE(test, !IS_ERR(chunk) || (more && PTR_ERR(chunk) == -ENOMEM));
+		KUNIT_EXPECT_PTR_EQ(test, sgx2_chunk_find(f.enclave, (unsigned long)n << 30),
+				    IS_ERR(chunk) ? NULL : chunk);
+	}
+	stop(test, &f);
+	expect_refusals(test, n, refused);
+}
+
 static struct kunit_case cases[] = { KUNIT_CASE(random_test),
 				     KUNIT_CASE(version_test),
 				     KUNIT_CASE(secs_test),
@@ -490,6 +648,10 @@ static struct kunit_case cases[] = { KUNIT_CASE(random_test),
 				     KUNIT_CASE(page_refused_test),
 				     KUNIT_CASE(secs_refused_test),
 				     KUNIT_CASE(version_refused_test),
+				     KUNIT_CASE(evict_memory_test),
+				     KUNIT_CASE(secs_memory_test),
+				     KUNIT_CASE(version_memory_test),
+				     KUNIT_CASE(chunk_memory_test),
 				     {} };
 static struct kunit_suite suite = { .name = "sgx2_enclave", .test_cases = cases };
 kunit_test_suite(suite);
