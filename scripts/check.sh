@@ -395,10 +395,14 @@ step_cocci() {
 		cocci "$(readlink -f "$kernel/build/source")/scripts/coccinelle"
 }
 cocci() {
-	local out=$1 theirs=$2 ours=$SGX2_TOP/tests/cocci patch found
+	local out=$1 theirs=$2 ours=$SGX2_TOP/tests/cocci patch name found
 	for patch in "$ours"/*.cocci; do
-		found=$(spatch --very-quiet --cocci-file "$patch" "$ours/bad.c" | grep -c '^-[^-]' || true)
-		[ "$found" = 1 ] || { echo "$patch finds $found things in bad.c, not 1"; return 1; }
+		name=$(basename "$patch" .cocci)
+		found=$(spatch --very-quiet --cocci-file "$patch" "$ours/bad.c" | grep '^-[^-]' | sed 's/^-//' || true)
+		if [ -z "$found" ] || [ "$found" != "$(grep -F "/* $name */" "$ours/bad.c")" ]; then
+			printf '%s finds this in bad.c:\n%s\n' "$patch" "$found"
+			return 1
+		fi
 		spatch --very-quiet --cocci-file "$patch" --dir "$SGX2_TOP/driver" | tee "$out/report"
 		[ ! -s "$out/report" ] || return 1
 	done

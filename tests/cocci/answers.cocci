@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // The answer of each leaf of ENCLS is looked at: none is called for its effect alone.
 @@
-identifier leaf =~ "^sgx2_e(create|add|extend|init|remove|dbgrd|dbgwr|ldu|block|pa|wb|track|aug|modpr|modt|updatesvn)$";
+identifier leaf =~ "^sgx2_e(create|add|extend|init|remove|dbgrd|dbgwr|ldu|block|pa|wb|track|aug|modpr|modt|rdinfo|updatesvn)$";
 @@
 * leaf(...);

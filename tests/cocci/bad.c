@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What the patches here are to find: one thing each, and nothing else. It is never compiled. */
+/* What the patches here are to find: a line that ends in a patch's name is for that one, and no other is for any. It is never compiled. */
 #include "enclave.h"
 
 static void answers(void *page)
 {
-	sgx2_eblock(page);
+	sgx2_eblock(page); /* answers */
 }
 
 static int gotos(struct sgx2_enclave *enclave, int ret)
 {
 	guard(mutex)(&enclave->track);
 	if (ret)
-		goto out;
+		goto out; /* gotos */
 	ret = 1;
 out:
 	return ret;
@@ -22,9 +22,15 @@ static int userspace(struct sgx2_chunk *chunk, void *to, void *from)
 	int ret;
 
 	mutex_lock(&chunk->lock);
-	ret = copy_from_user(to, from, 8);
+	ret = copy_from_user(to, from, 8); /* userspace */
 	mutex_unlock(&chunk->lock);
 	return ret;
+}
+
+static int userspace_guarded(struct sgx2_chunk *chunk)
+{
+	guard(mutex)(&chunk->lock);
+	return sgx2_epc_wait(1); /* userspace */
 }
 
 static int epc(struct sgx_pageinfo *info)
@@ -36,7 +42,33 @@ static int epc(struct sgx_pageinfo *info)
 		return -ENOMEM;
 	ret = sgx2_eaug(info, sgx2_epc_address(epc));
 	if (ret) {
-		return -EIO;
+		return -EIO; /* epc */
 	}
 	return 0;
+}
+
+static void zap_guarded(struct sgx2_enclave *enclave)
+{
+	guard(spinlock)(&enclave->versions_lock);
+	sgx2_enclave_zap(enclave, 0, 1); /* zap */
+}
+
+static void zap_tracked(struct sgx2_enclave *enclave)
+{
+	guard(mutex)(&enclave->track);
+	sgx2_enclave_zap(enclave, 0, 1); /* zap */
+}
+
+static void zap_spinning(struct sgx2_enclave *enclave)
+{
+	spin_lock(&enclave->versions_lock);
+	sgx2_enclave_zap(enclave, 0, 1); /* zap */
+	spin_unlock(&enclave->versions_lock);
+}
+
+static void zap_locked(struct sgx2_enclave *enclave)
+{
+	mutex_lock(&enclave->track);
+	sgx2_enclave_zap(enclave, 0, 1); /* zap */
+	mutex_unlock(&enclave->track);
 }
