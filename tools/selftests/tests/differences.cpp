@@ -132,4 +132,17 @@ TEST_F(Differences, TouchWaitsForRemoval)
 	}
 }
 
+/// A right that was given before CREATE is still there after it, and INIT answers as if it had been given later.
+class EarlyProvision : public ByHand {};
+
+TEST_F(EarlyProvision, CountsAfterCreate)
+{
+	Device key;
+	ASSERT_EQ(key.open("/dev/sgx_provision"), 0);
+	EXPECT_EQ(device.provision(static_cast<u64>(key.fd())), 0);
+	secs.attributes |= attr_provision;
+	create();
+	EXPECT_EQ(device.init(signature()), Driver::is_sgx2() ? 0 : EACCES);
+}
+
 } // namespace
