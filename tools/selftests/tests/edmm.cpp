@@ -84,6 +84,35 @@ TEST_F(Edmm, MprotectEmbedsReset)
 	EXPECT_TRUE(whole(accept(length, REG | PR)));
 }
 
+// In the range: a page that may be read, one of a file that is no enclave yet, one that is reserved. All come, the first gets a PTE.
+TEST_F(Edmm, AugmentLooksAtEachMapping)
+{
+	ONLY_SGX2();
+	Device other;
+	ASSERT_EQ(other.open(), 0);
+	const auto prepare = [&](u64 from) {
+		enclave.map(from, page, PROT_READ | PROT_WRITE);
+		ASSERT_EQ(map_fixed(other.fd(), enclave.at(from) + page, page, PROT_READ), 0);
+		enclave.map(from + 2 * page, page, PROT_NONE);
+	};
+	prepare(offset);
+	EXPECT_EQ(enclave.device().augment_pages(offset, 3 * page), (Progress{0, 3 * page, 0}));
+	const Count count(enclave);
+	EXPECT_TRUE(whole(accept(page, REG | RW | PENDING)));
+	EXPECT_EQ(count.faults(), 0);
+	EXPECT_EQ(touch(at + page), SIGBUS) << "that is not this enclave's";
+	EXPECT_EQ(touch(at + 2 * page), SIGSEGV);
+	ASSERT_EQ(protect(at + 2 * page, page, PROT_READ | PROT_WRITE), 0);
+	EXPECT_TRUE(whole(enclave.ask(request(Op::accept, at + 2 * page, page, REG | RW | PENDING))));
+	EXPECT_EQ(count.faults(), 1);
+	// A hint that begins at what is not ours goes on behind it.
+	prepare(offset + 16 * page);
+	enclave.map(offset + 18 * page, page, PROT_READ | PROT_WRITE);
+	const long before = fdinfo(enclave.device(), "sgx2-pages");
+	EXPECT_EQ(posix_fadvise(enclave.device().fd(), static_cast<off_t>(at + 17 * page), 2 * page, POSIX_FADV_WILLNEED), 0);
+	EXPECT_EQ(fdinfo(enclave.device(), "sgx2-pages"), before + 1);
+}
+
 TEST_F(Edmm, MprotectEmbedsRestrict)
 {
 	ONLY_SGX2();
@@ -98,6 +127,14 @@ TEST_F(Edmm, MprotectEmbedsRestrict)
 	EXPECT_EQ(enclave.ask(request(Op::read, at)).status, Status::done);
 	Request write = request(Op::write, at);
 	EXPECT_TRUE(enclave.enter(write, 1).fault(pf_present | pf_write | pf_user));
+	// To execute alone.
+	ASSERT_EQ(protect(at + 8 * page, page, PROT_READ | PROT_WRITE | PROT_EXEC), 0);
+	EXPECT_TRUE(whole(enclave.ask(request(Op::accept, at + 8 * page, page, REG | R | PR))));
+	EXPECT_TRUE(whole(enclave.ask(request(Op::extend, at + 8 * page, page, REG | RWX))));
+	ASSERT_EQ(protect(at + 8 * page, page, PROT_EXEC), 0);
+	// Or the kernel's protection key is in the way, where there are such.
+	ASSERT_EQ(protect(at + 8 * page, page, PROT_READ | PROT_EXEC), 0);
+	EXPECT_TRUE(whole(enclave.ask(request(Op::accept, at + 8 * page, page, REG | X | PR))));
 }
 
 TEST_F(Edmm, AugmentThenAcceptFaultsNever)

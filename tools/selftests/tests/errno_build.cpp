@@ -108,6 +108,14 @@ TEST_F(Errnos, AddRange)
 	EXPECT_EQ(add(), 0);
 	EXPECT_EQ(pages.count, page);
 	EXPECT_EQ(add(), EBUSY); // errno: ADD_PAGES EBUSY there
+	// The struct can be read and not written: the page is there, and nobody is told.
+	const Mapping memory(page);
+	pages.offset = 4 * page;
+	std::memcpy(memory.data(), &pages, sizeof(pages));
+	ASSERT_EQ(protect(memory.address(), page, PROT_READ), 0);
+	// errno: ADD_PAGES EFAULT answer
+	EXPECT_EQ(device.call(SGX_IOC_ENCLAVE_ADD_PAGES, memory.address()), EFAULT);
+	EXPECT_EQ(add(), EBUSY);
 	EXPECT_EQ(pages.count, 0U);
 }
 

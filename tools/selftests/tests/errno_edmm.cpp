@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 // Each errno of the calls that change a running enclave, and of QUERY and CONFIGURE, met by a call that is right but for the one thing.
 
+#include <cstring>
+
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -271,6 +273,28 @@ TEST_F(ErrnosEdmm, Lost)
 		EXPECT_EQ(other.device().call(0xA47F, nowhere), ENOTTY);
 		EXPECT_EQ(protect(other.at(end), page, PROT_READ), EIO); // errno: mprotect EIO lost
 	}
+}
+
+// The struct can be read and not written: the work is done, and nobody is told how far.
+TEST_F(ErrnosEdmm, AnswerOfMainlinesCalls)
+{
+	grow(page);
+	const Mapping memory(page);
+	const auto call = [&](unsigned long number, auto argument) {
+		EXPECT_EQ(protect(memory.address(), page, PROT_READ | PROT_WRITE), 0);
+		std::memcpy(memory.data(), &argument, sizeof(argument));
+		EXPECT_EQ(protect(memory.address(), page, PROT_READ), 0);
+		return enclave.device().call(number, memory.address());
+	};
+	// errno: RESTRICT EFAULT answer
+	EXPECT_EQ(call(SGX_IOC_ENCLAVE_RESTRICT_PERMISSIONS, sgx_enclave_restrict_permissions{offset, page, R, 0, 0}), EFAULT);
+	EXPECT_TRUE(whole(accept(page, REG | R | PR)));
+	// errno: MODIFY EFAULT answer
+	EXPECT_EQ(call(SGX_IOC_ENCLAVE_MODIFY_TYPES, sgx_enclave_modify_types{offset, page, type_trim, 0, 0}), EFAULT);
+	EXPECT_TRUE(whole(accept(page, TRIM | MODIFIED)));
+	// errno: REMOVE EFAULT answer
+	EXPECT_EQ(call(SGX_IOC_ENCLAVE_REMOVE_PAGES, sgx_enclave_remove_pages{offset, page, 0}), EFAULT);
+	EXPECT_TRUE(whole(accept(page, REG | RW | PENDING))) << "it has gone, and comes again";
 }
 
 /// Each size of a struct that there is: too short, right, longer with zeroes, longer without, longer than a page.

@@ -105,17 +105,19 @@ TEST_F(ErrnosMap, Declared)
 
 TEST_F(ErrnosMap, Outside)
 {
-	const Mapping more = Mapping::reserve(2 * size);
-	secs.base = more.address();
+	const Mapping more = Mapping::reserve(4 * size);
+	const u64 base = more.address() + size, end = base + size;
+	secs.base = base;
 	build();
-	EXPECT_EQ(map_fixed(device.fd(), more.address() + size, page, PROT_READ), 0) << "before EINIT anywhere";
+	EXPECT_EQ(map_fixed(device.fd(), end, page, PROT_READ), 0) << "before EINIT anywhere";
 	init();
-	const u64 end = more.address() + size;
 	EXPECT_EQ(map_fixed(device.fd(), end - page, page, PROT_READ), 0);
 	// errno: mmap EACCES outside
 	EXPECT_EQ(map_fixed(device.fd(), end, page, PROT_READ), EACCES);
 	EXPECT_EQ(map_fixed(device.fd(), end - page, 2 * page, PROT_READ), EACCES);
-	EXPECT_EQ(map_fixed(device.fd(), more.address(), 2 * size, PROT_NONE), EACCES);
+	EXPECT_EQ(map_fixed(device.fd(), base, 2 * size, PROT_NONE), EACCES);
+	EXPECT_EQ(map_fixed(device.fd(), base - page, page, PROT_READ), EACCES);
+	EXPECT_EQ(map_fixed(device.fd(), base - page, 2 * page, PROT_READ), EACCES);
 	EXPECT_EQ(mmap(nullptr, page, PROT_READ, MAP_SHARED, device.fd(), 0), MAP_FAILED);
 	EXPECT_EQ(errno, EACCES);
 }

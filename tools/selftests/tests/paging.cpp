@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "fixture.h"
+#include "strain.h"
 
 using namespace sgx;
 
@@ -209,6 +210,27 @@ TEST_F(Dynamic, MprotectPassesOverWhatIsNotThere)
 	EXPECT_EQ(protect(at + 3 * chunk, chunk, PROT_READ | PROT_WRITE), 0);
 	EXPECT_EQ(count.emodprs(), 1);
 	EXPECT_TRUE(whole(enclave.ask(request(Op::accept, there, page, REG | R | PR))));
+}
+
+// A regular page that waits for EACCEPT, trimmed ones, a thread's: the call is no less good for the page beside them.
+TEST_F(Dynamic, MprotectPassesOverWhatCannotBeChanged)
+{
+	ONLY_SGX2();
+	grow(4 * page);
+	enclave.map(offset + 4 * page, page, PROT_READ | PROT_WRITE | PROT_EXEC);
+	ASSERT_EQ(enclave.device().augment_pages(offset + 4 * page, page), (Progress{0, page, 0}));
+	ASSERT_EQ(enclave.device().modify_types(offset + page, 2 * page, type_trim), (Progress{0, 2 * page, 0}));
+	ASSERT_TRUE(whole(enclave.ask(request(Op::accept, at + page, page, TRIM | MODIFIED))));
+	ASSERT_EQ(enclave.device().modify_types(offset + 3 * page, page, type_tcs), (Progress{0, page, 0}));
+	configure(enclave, configure_mprotect, mprotect_reset);
+	const Count count(enclave);
+	EXPECT_EQ(protect(at + page, 3 * page, PROT_READ | PROT_WRITE), 0);
+	EXPECT_EQ(count.emodprs(), 0);
+	EXPECT_EQ(count.etracks(), 0) << "nothing was changed, so there is nothing to track";
+	EXPECT_EQ(protect(at, 5 * page, PROT_READ), 0);
+	EXPECT_EQ(count.emodprs(), 2);
+	EXPECT_TRUE(whole(accept(page, REG | PR)));
+	EXPECT_TRUE(whole(enclave.ask(request(Op::accept, at + 4 * page, page, REG | RW | PENDING))));
 }
 
 TEST_F(Dynamic, TwoThreadsAugmentOneRange)
