@@ -358,15 +358,18 @@ step_driver() {
 
 # The kernel's own tools on the driver. sparse does not follow locks through cleanup.h's guards, so its account of them is off;
 # lockdep's is what counts. TRACE_EVENT has a layout of its own, and compat/ is there to know kernel versions.
+# The newest kernel wants a sparse that Debian 12 does not have.
 step_gates() {
-	local kernel tree bad=0
-	need sparse perl gcc make libelf-dev
+	local kernel tree stock
+	need sparse perl gcc gcc-12 make libelf-dev
 	kernel=$("$SGX2_TOP/scripts/build-kernel" lab)
 	tree=$(readlink -f "$kernel/build/source")
-	item "gates-$(hash_of "$(hash_files "$SGX2_TOP/driver" "$SGX2_TOP/include" "$SGX2_TOP/tests/kunit")" "$kernel" "$(declare -f gates)")" gates "$kernel/build" "$tree"
+	stock=$("$SGX2_TOP/scripts/fetch" stock-headers)
+	item "gates-$(hash_of "$(hash_files "$SGX2_TOP/driver" "$SGX2_TOP/include" "$SGX2_TOP/tests/kunit")" "$kernel" "$stock" "$(declare -f gates)")" \
+		gates "$kernel/build" "$tree" "$stock"
 }
 gates() {
-	local out=$1 build=$2 tree=$3 check=(perl "$3/scripts/checkpatch.pl" --no-tree --strict --terse --no-summary --show-types)
+	local out=$1 build=$2 tree=$3 stock=$4 check=(perl "$3/scripts/checkpatch.pl" --no-tree --strict --terse --no-summary --show-types)
 	local trace=() rest=() f
 	cp -r "$SGX2_TOP/driver" "$SGX2_TOP/include" "$out/"
 	cd "$out"
@@ -379,13 +382,15 @@ gates() {
 	"${check[@]}" --ignore BIT_MACRO -f include/uapi/linux/*.h
 	perl "$tree/scripts/kernel-doc" -none -Wall -Werror driver/*.[ch] include/uapi/linux/*.h
 	make -C "$build" M="$out/driver" W=1 C=2 CF='-Wsparse-error -Wno-context' KCFLAGS=-Werror modules
+	make -C "$build" M="$out/driver" clean
+	make -C "$stock" M="$out/driver" W=1 C=2 CF='-Wsparse-error -Wno-context' KCFLAGS=-Werror modules
 	printf '#include <linux/sgx2.h>\nstruct sgx_enclave_query q;\n' > use.c
 	gcc -std=c90 -pedantic-errors -Wall -Wextra -Werror -Wno-long-long -Iinclude/uapi -c -o /dev/null use.c
 	g++ -std=c++98 -pedantic-errors -Wall -Wextra -Werror -Wno-long-long -Iinclude/uapi -x c++ -c -o /dev/null use.c
 	rm -rf driver include kunit use.c
 }
 
-# Each patch of ours finds the one thing in bad.c that is there for it, and nothing in the driver; the kernel's find nothing at all. Two
+# Each patch of ours finds what is in bad.c for it, and nothing else, and nothing in the driver; the kernel's find nothing at all. Two
 # of those want an OCaml compiler, and are about other drivers.
 step_cocci() {
 	local kernel
