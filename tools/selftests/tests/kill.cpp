@@ -88,9 +88,9 @@ struct Deed {
 	friend std::ostream &operator<<(std::ostream &out, const Deed &deed) { return out << deed.name; }
 };
 
-Request at_end(const Enclave &enclave, Op op, u64 bytes, u64 secinfo)
+Request at_end(const Enclave &enclave, Op op, u64 bytes, u64 secinfo, unsigned thread = 0)
 {
-	return enclave.ask(request(op, enclave.at(enclave.image().end), bytes, secinfo));
+	return enclave.ask(request(op, enclave.at(enclave.image().end), bytes, secinfo), thread);
 }
 
 constexpr u64 some = 256 * page;
@@ -173,7 +173,8 @@ const Deed deeds[] = {
 		 grow(e);
 		 const pid_t pid = fork();
 		 if (pid == 0) {
-			 at_end(e, Op::fill, some, 0);
+			 // Its parent may be inside by the other one.
+			 at_end(e, Op::fill, some, 0, 1);
 			 _exit(0);
 		 }
 		 at_end(e, Op::fill, some, 0);
