@@ -63,6 +63,11 @@ bool Processor::has_updatesvn()
 	return (cpuid(sgx_leaf, 0).a & 1 << 10) != 0;
 }
 
+bool Processor::has_rdinfo()
+{
+	return (cpuid(sgx_leaf, 0).a & 1 << 6) != 0;
+}
+
 std::vector<Processor::Section> Processor::epc_sections()
 {
 	constexpr u32 whole_pages = 0xfffff000, high_part = 0xfffff;

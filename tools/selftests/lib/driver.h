@@ -24,6 +24,7 @@ struct Driver {
 struct Processor {
 	static bool has_sgx2();
 	static bool has_updatesvn();
+	static bool has_rdinfo();
 	/// A contiguous piece of EPC, by physical address.
 	struct Section {
 		u64 base, size;

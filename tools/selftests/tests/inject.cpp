@@ -101,8 +101,11 @@ TEST_F(Inject, AlwaysBusyEmodpr)
 	EXPECT_TRUE(whole(accept(some, TRIM | MODIFIED)));
 	{
 		const Injected busy(*machine, {SGX2_DEV_INJ_EMODPR}, always);
-		EXPECT_EQ(enclave.device().remove_pages(offset, some), (Progress{EPERM, 0, 0}))
-			<< "it cannot tell that they were accepted";
+		// Without ERDINFO it is EMODPR that tells whether they were accepted.
+		const bool told = Driver::is_sgx2() && Processor::has_rdinfo();
+		EXPECT_EQ(enclave.device().remove_pages(offset, some), (told ? Progress{0, some, 0} : Progress{EPERM, 0, 0}));
+		if (told)
+			return;
 	}
 	EXPECT_EQ(enclave.device().remove_pages(offset, some), (Progress{0, some, 0}));
 }
