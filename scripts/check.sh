@@ -426,7 +426,9 @@ kunit() {
 	local kernel=$1 out rc=0 pass fail skip passed=0 failed=0 skipped=0
 	# shellcheck disable=SC2016 # the guest's shell is to expand it
 	out=$("$run" --kernel "$kernel" --driver none --cpu max --epc 0 --smp 2 --append kunit.enable=1 --add "$("$SGX2_TOP/scripts/build-driver" "$2"):/sgx2_kunit.ko" -- \
-		sh -c 'for i in /sys/kernel/debug/fail*/ignore-gfp-*; do [ ! -e $i ] || echo N > $i; done
+		sh -c 'cd /sys/kernel/debug
+			for i in fail*/ignore-gfp-*; do [ ! -e $i ] || echo N > $i; done
+			[ ! -e fail_page_alloc ] || echo 0 > fail_page_alloc/min-order
 			insmod /sgx2_kunit.ko && cat /sys/kernel/debug/kunit/*/results && rmmod sgx2_kunit') || rc=$?
 	echo "$out"
 	skip=$(grep -cE '^ +ok .*# SKIP' <<< "$out" || true)
