@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sched.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -185,6 +186,15 @@ void grow(const Enclave &enclave)
 	costs("to grow by 1024 pages", {{"page faults", faults, pages}});
 }
 
+/// This thread, and those that it makes from now on, run on that processor alone, if there is one.
+void run_on(unsigned cpu)
+{
+	cpu_set_t set;
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
 void change(const Enclave &enclave)
 {
 	title("Reset", "Permissions are taken away for good once no thread can remember the old ones.\n"
@@ -196,7 +206,7 @@ void change(const Enclave &enclave)
 		step(done(enclave, Op::accept, REG | PR), "the enclave accepts (EACCEPT)");
 		costs("to reset 1024 pages, nobody inside",
 		      {{"ETRACK", since("sgx2-tracks"), pages},
-		       {"rounds of interrupts to other processors", since("sgx2-interrupt-rounds"), pages}});
+		       {"rounds to turn out whoever may be inside", since("sgx2-interrupt-rounds"), pages}});
 	}
 	Request touch = request(Op::write, enclave.at(enclave.image().end));
 	const Exit exit = enclave.enter(touch, 1);
@@ -206,14 +216,19 @@ void change(const Enclave &enclave)
 	Request retry = {};
 	step(enclave.enter(retry, 1, ERESUME).normal(), "and the write goes on where it was");
 	{
+		// Side by side, and not in turns: a thread that does not run is not inside.
+		run_on(1);
 		const Inside inside(enclave, 2);
+		run_on(0);
 		const Since since(enclave);
+		for (const u64 turns = inside.turns(); inside.turns() == turns;)
+			;
 		const Progress p = enclave.device().reset_permissions(enclave.image().end, length);
 		step(!p.error && p.count == length, "once more, while another thread is inside");
 		step(done(enclave, Op::accept, REG | PR), "accepted");
 		costs("to reset 1024 pages beside a thread",
 		      {{"ETRACK", since("sgx2-tracks"), pages},
-		       {"rounds of interrupts to other processors", since("sgx2-interrupt-rounds"), pages}});
+		       {"rounds to turn out whoever may be inside", since("sgx2-interrupt-rounds"), pages}});
 	}
 	step(done(enclave, Op::extend, REG | RW), "extended");
 	Request check = range(enclave, Op::check);
@@ -234,7 +249,7 @@ void shrink(const Enclave &enclave)
 	const Progress gone = enclave.device().remove_pages(enclave.image().end, length);
 	step(!gone.error && gone.count == length, "REMOVE_PAGES gives them back to the EPC (EREMOVE)");
 	costs("to take 1024 pages away", {{"ETRACK", since("sgx2-tracks"), pages},
-					  {"rounds of interrupts to other processors", since("sgx2-interrupt-rounds"), pages},
+					  {"rounds to turn out whoever may be inside", since("sgx2-interrupt-rounds"), pages},
 					  {"searches of page tables for mappings", since("sgx2-zaps"), pages}});
 }
 
