@@ -7,7 +7,9 @@
 #include <bit>
 #include <cstdlib>
 
+#include <gtest/gtest.h>
 #include <sched.h>
+#include <unistd.h>
 
 namespace sgx {
 
@@ -35,6 +37,17 @@ Touch touch(const Enclave &enclave, Request &request, unsigned thread)
 	if (exit.leaf == ERESUME)
 		must(enclave.enter(request, thread, ERESUME).normal() ? 0 : EFAULT, "leaving an operation");
 	return exit.vector == vector_pf && exit.error & pf_sgx ? Touch::denied : Touch::bus;
+}
+
+Errno peek(u64 at)
+{
+	int fd[2] = {};
+	if (pipe(fd) != 0)
+		return errno;
+	const Errno error = errno_of(write(fd[1], reinterpret_cast<const void *>(at), 8));
+	close(fd[0]);
+	close(fd[1]);
+	return error;
 }
 
 void configure(const Enclave &enclave, u32 set, u32 value)
@@ -85,10 +98,14 @@ void Squeeze::run()
 {
 	constexpr u64 piece = 64 * page_size;
 	const u64 first = enclave_.at(enclave_.image().end), all = Processor::epc_bytes() / piece * piece;
-	for (u64 at = 0; at < all && !stop_; at += piece)
-		enclave_.ask(request(Op::accept, first + at, piece, REG | RW | PENDING));
-	for (u64 at = 0; !stop_; at = (at + piece) % all)
-		enclave_.ask(request(Op::touch, first + at, piece));
+	try {
+		for (u64 at = 0; at < all && !stop_; at += piece)
+			enclave_.ask(request(Op::accept, first + at, piece, REG | RW | PENDING));
+		for (u64 at = 0; !stop_; at = (at + piece) % all)
+			enclave_.ask(request(Op::touch, first + at, piece));
+	} catch (const Failed &f) {
+		ADD_FAILURE() << "the enclave that makes pressure: " << f.what();
+	}
 }
 
 } // namespace sgx

@@ -29,6 +29,9 @@ enum class Touch {
 /// The operation, which is given up if it faults, so that the thread can be used again.
 Touch touch(const Enclave &enclave, Request &request, unsigned thread);
 
+/// Reads memory of an enclave from outside, which gives all ones where there is a page, and EFAULT where a touch is a signal.
+Errno peek(u64 at);
+
 /// CONFIGURE of one member. Throws Failed.
 void configure(const Enclave &enclave, u32 set, u32 value);
 

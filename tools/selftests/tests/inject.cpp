@@ -40,18 +40,6 @@ private:
 	const isa::Monitor &machine_;
 };
 
-/// Reads memory of an enclave from outside, which gives all ones where there is a page and EFAULT where a touch is SIGBUS.
-Errno peek(u64 at)
-{
-	int fd[2] = {};
-	if (pipe(fd) != 0)
-		return errno;
-	const Errno error = errno_of(write(fd[1], reinterpret_cast<const void *>(at), 8));
-	close(fd[0]);
-	close(fd[1]);
-	return error;
-}
-
 /// Into the enclave although EENTER, or ERESUME, may find its pages busy.
 Request push(const Enclave &enclave, Request r, unsigned thread = 0)
 {

@@ -2,7 +2,9 @@
 // Races, each as a test that a driver without the guard against it does not pass: first touches, touches against each change of a page,
 // changes against eviction and against each other, fork and munmap in the middle.
 
+#include <csignal>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include <sys/mman.h>
@@ -85,6 +87,40 @@ private:
 /// Whether a page is in use at the moment, and who has it.
 using Owners = std::vector<std::atomic<bool>>;
 
+/// While this lives the reclaimer takes pages that are in use as readily as others. It asks eight address spaces which pages they use, the
+/// latest first, and these eight use none.
+class Unseen {
+public:
+	Unseen()
+	{
+		for (pid_t &pid : copies_) {
+			pid = fork();
+			if (pid == 0) {
+				for (;;)
+					pause();
+			}
+		}
+	}
+	~Unseen()
+	{
+		for (const pid_t pid : copies_) {
+			kill(pid, SIGKILL);
+			waitpid(pid, nullptr, 0);
+		}
+	}
+	Unseen(const Unseen &) = delete;
+	Unseen &operator=(const Unseen &) = delete;
+
+private:
+	pid_t copies_[8] = {};
+};
+
+/// For those who need no lock.
+struct Unlocked {
+	void lock() {}
+	void unlock() {}
+};
+
 /// An enclave of sixteen threads, and a range of it that is mapped for everything.
 class Race : public testing::Test {
 protected:
@@ -147,6 +183,42 @@ protected:
 		EXPECT_EQ(fdinfo(enclave.device(), "sgx2-pages"), before);
 	}
 
+	/// The whole life of a range, by each call of SGX2 once. `held` is locked while the enclave works on it, which is when it has to be
+	/// mapped; `protect` says that it always is.
+	template <typename Lock>
+	void live(u64 where, u64 bytes, unsigned thread, u64 seed, bool with_mprotect, Lock &held) const
+	{
+		const Device &d = enclave.device();
+		const Progress done = {0, bytes, 0};
+		const auto inside = [&](Op op, u64 secinfo = 0) {
+			const std::lock_guard guard(held);
+			const Request r = ask(op, base + where, bytes, thread, secinfo, seed);
+			EXPECT_TRUE(whole(r));
+			return r.result;
+		};
+		EXPECT_EQ(d.augment_pages(where, bytes), done);
+		inside(Op::accept, REG | RW | PENDING);
+		inside(Op::fill);
+		EXPECT_EQ(d.reset_permissions(where, bytes), done);
+		inside(Op::accept, REG | PR);
+		inside(Op::extend, REG | RW);
+		EXPECT_EQ(d.restrict_permissions(where, bytes, R), done);
+		// They are there, and are mapped anew where they are not.
+		EXPECT_EQ(d.augment_pages(where, bytes), done);
+		inside(Op::accept, REG | R | PR);
+		if (with_mprotect) {
+			EXPECT_EQ(protect(base + where, bytes, PROT_READ), 0);
+			inside(Op::accept, REG | PR);
+			EXPECT_EQ(protect(base + where, bytes, PROT_READ | PROT_WRITE | PROT_EXEC), 0);
+			inside(Op::accept, REG | PR);
+		}
+		inside(Op::extend, REG | RW);
+		EXPECT_EQ(inside(Op::check), 0U);
+		EXPECT_EQ(d.modify_types(where, bytes, type_trim), done);
+		inside(Op::accept, TRIM | MODIFIED);
+		EXPECT_EQ(d.remove_pages(where, bytes), done);
+	}
+
 	Enclave enclave = Enclave(options());
 	const u64 offset = enclave.image().end, length = 512 * page;
 	const u64 base = enclave.at(0), at = enclave.at(offset);
@@ -164,7 +236,7 @@ private:
 TEST_F(Race, FirstTouch)
 {
 	constexpr unsigned some = 4;
-	const unsigned count = std::min<unsigned>(rounds(512), 512);
+	const unsigned count = std::min<unsigned>(rounds(200), 512);
 	Gate start(some);
 	std::atomic<unsigned> accepted = 0;
 	Threads threads;
@@ -211,6 +283,7 @@ TEST_F(Race, TouchAgainstRemove)
 // A page becomes a TCS, is entered, and goes, under the touches of others, while pages are evicted.
 TEST_F(Race, TouchAgainstModify)
 {
+	const Unseen unseen;
 	const Squeeze squeeze;
 	Threads threads;
 	const u64 tcs = at + 8 * page;
@@ -228,7 +301,7 @@ TEST_F(Race, TouchAgainstModify)
 				poke(tcs, thread, i + thread);
 		});
 	}
-	for (unsigned round = 0; round < rounds(100); round++) {
+	for (unsigned round = 0; round < rounds(25); round++) {
 		grow(tcs, 0);
 		Request make = request(Op::make_tcs, tcs, 2);
 		make.source = at + 5 * page;
@@ -247,13 +320,21 @@ TEST_F(Race, TouchAgainstModify)
 // Pages are written out and come back between, and during, the steps of a change; what they hold stays.
 TEST_F(Race, ChangeAgainstEviction)
 {
-	constexpr u64 some = 64 * page;
+	const u64 some = length;
 	const Device &d = enclave.device();
+	enclave.map(offset + some, some, PROT_READ | PROT_WRITE);
+	const Unseen unseen;
 	const Squeeze squeeze;
-	ASSERT_TRUE(whole(ask(Op::accept, at, some, 0, REG | RW | PENDING)));
+	ASSERT_TRUE(whole(ask(Op::accept, at, 2 * some, 0, REG | RW | PENDING)));
 	configure(enclave, configure_mprotect, mprotect_reset_keep_read);
+	Threads threads;
+	threads.add([&] {
+		while (!threads.stop)
+			ASSERT_EQ(d.reset_permissions(offset + some, some), (Progress{0, some, 0}));
+	});
+	const long enough = 20L * rounds(20);
 	unsigned round = 0;
-	for (; round < rounds(20) || (fdinfo(d, "sgx2-evictions") < 100 && round < 10000); round++) {
+	for (; round < rounds(20) || (fdinfo(d, "sgx2-evictions") < enough && round < 10000); round++) {
 		ask(Op::fill, at, some, 0, 0, round);
 		switch (round % 4) {
 		case 0:
@@ -275,37 +356,89 @@ TEST_F(Race, ChangeAgainstEviction)
 		ASSERT_TRUE(whole(ask(Op::extend, at, some, 1, REG | RW)));
 		ASSERT_EQ(ask(Op::check, at, some, 2, 0, round).result, 0U) << "round " << round;
 	}
-	EXPECT_GE(fdinfo(d, "sgx2-evictions"), 100) << "there was no pressure";
+	EXPECT_GE(fdinfo(d, "sgx2-evictions"), enough) << "there was no pressure";
+	threads.stop = true;
+	threads.join();
 	EXPECT_EQ(d.modify_types(offset, some, type_trim), (Progress{0, some, 0}));
 	EXPECT_TRUE(whole(ask(Op::accept, at, some, 0, TRIM | MODIFIED)));
 	EXPECT_EQ(d.remove_pages(offset, some), (Progress{0, some, 0}));
 }
 
-// Each thread has a range; some share a chunk, and all share the SECS.
-TEST_F(Race, CallsOnRangesOfTheirOwn)
+// Pages are written out while threads use them: who touches one that is on its way waits, and finds what it held.
+TEST_F(Race, TouchAgainstEviction)
 {
-	constexpr u64 some = 32 * page;
+	constexpr u64 some = 256 * page;
 	const Device &d = enclave.device();
+	const Unseen unseen;
+	const Squeeze squeeze;
+	ASSERT_TRUE(whole(ask(Op::accept, at, some, 0, REG | RW | PENDING)));
+	ask(Op::fill, at, some, 0, 0, 7);
 	Threads threads;
-	for (unsigned thread = 0; thread < 8; thread++) {
+	for (unsigned thread = 1; thread < 4; thread++) {
 		threads.add([&, thread] {
-			const u64 mine = offset + thread * some;
-			for (unsigned round = 0; round < rounds(10); round++) {
-				EXPECT_EQ(d.augment_pages(mine, some), (Progress{0, some, 0}));
-				EXPECT_TRUE(whole(ask(Op::accept, base + mine, some, thread, REG | RW | PENDING)));
-				ask(Op::fill, base + mine, some, thread, 0, thread + round);
-				EXPECT_EQ(d.reset_permissions(mine, some), (Progress{0, some, 0}));
-				EXPECT_TRUE(whole(ask(Op::accept, base + mine, some, thread, REG | PR)));
-				EXPECT_TRUE(whole(ask(Op::extend, base + mine, some, thread, REG | R)));
-				EXPECT_EQ(ask(Op::check, base + mine, some, thread, 0, thread + round).result, 0U);
-				EXPECT_EQ(d.modify_types(mine, some, type_trim), (Progress{0, some, 0}));
-				EXPECT_TRUE(whole(ask(Op::accept, base + mine, some, thread, TRIM | MODIFIED)));
-				EXPECT_EQ(d.remove_pages(mine, some), (Progress{0, some, 0}));
+			while (!threads.stop)
+				EXPECT_EQ(ask(Op::check, at, some, thread, 0, 7).result, 0U);
+		});
+	}
+	const long first = fdinfo(d, "sgx2-evictions"), enough = 20L * rounds(50);
+	for (unsigned round = 0; fdinfo(d, "sgx2-evictions") - first < enough && !HasFailure(); round++)
+		EXPECT_EQ(ask(Op::check, at, some, 0, 0, 7).result, 0U) << "round " << round;
+}
+
+// Calls and the eviction of other pages track the same enclave at the same time, while threads of it come, go and stay. What is evicted
+// lies in chunks of its own, two pages in each, so that nearly each page of it is tracked by itself.
+TEST_F(Race, TrackAgainstEviction)
+{
+	constexpr u64 callers = 3, few = 2 * page;
+	const Device &d = enclave.device();
+	const u64 chunks = (enclave.image().size - offset) / length;
+	enclave.map(offset, chunks * length, PROT_READ | PROT_WRITE | PROT_EXEC);
+	const Unseen unseen;
+	const Squeeze squeeze;
+	const Inside one(enclave, 8), another(enclave, 9);
+	const auto each = [&](Op op, u64 secinfo = 0) {
+		for (u64 chunk = callers; chunk < chunks; chunk++) {
+			const Request r = ask(op, at + chunk * length, few, 0, secinfo, 7);
+			EXPECT_TRUE(whole(r) && (op != Op::check || r.result == 0)) << r.result;
+		}
+	};
+	each(Op::accept, REG | RW | PENDING);
+	each(Op::fill);
+	Threads threads;
+	for (unsigned thread = 0; thread < callers; thread++) {
+		threads.add([&, thread] {
+			const u64 mine = offset + thread * length;
+			grow(base + mine, thread + 1);
+			while (!threads.stop) {
+				ASSERT_EQ(d.reset_permissions(mine, page), (Progress{0, page, 0}));
+				ASSERT_TRUE(whole(ask(Op::accept, base + mine, page, thread + 1, REG | PR)));
 			}
 		});
 	}
+	const long first = fdinfo(d, "sgx2-evictions"), enough = 20L * rounds(30);
+	while (fdinfo(d, "sgx2-evictions") - first < enough && !HasFailure())
+		each(Op::check);
+}
+
+// Each thread has a range, two of them in each chunk, and all share the SECS. Some are inside all along, so that nothing is tracked by
+// itself.
+TEST_F(Race, CallsOnRangesOfTheirOwn)
+{
+	constexpr u64 some = 8 * page, chunks = 4;
+	enclave.map(offset, chunks * length, PROT_READ | PROT_WRITE | PROT_EXEC);
+	configure(enclave, configure_mprotect, mprotect_reset);
+	const Inside one(enclave, 8), another(enclave, 9);
+	Threads threads;
+	for (unsigned thread = 0; thread < 2 * chunks; thread++) {
+		threads.add([&, thread] {
+			Unlocked nothing;
+			for (unsigned round = 0; round < rounds(15); round++)
+				live(offset + thread % chunks * length + thread / chunks * some, some, thread, thread + round,
+				     true, nothing);
+		});
+	}
 	threads.join();
-	EXPECT_EQ(fdinfo(d, "sgx2-pages"), before);
+	EXPECT_EQ(fdinfo(enclave.device(), "sgx2-pages"), before);
 }
 
 // All have the same range: what can be done twice is done for each, what can be done once is done for one of them, and all of it.
@@ -393,33 +526,32 @@ TEST_F(Race, SixteenThreadsOnTenPages)
 	clear(at, owned.size());
 }
 
-// Copies of the address space come and go while calls and touches are under way, and each works.
+// Copies of the address space come and go while calls and touches are under way, and each works. A thread of the copy is inside as long
+// as there is one, so tracking has to find it there.
 TEST_F(Race, Fork)
 {
 	constexpr u64 some = 32 * page;
 	const Device &d = enclave.device();
+	configure(enclave, configure_mprotect, mprotect_reset);
 	Threads threads;
 	threads.add([&] {
-		for (unsigned round = 0; !threads.stop; round++) {
-			const u64 mine = offset + some;
-			EXPECT_TRUE(whole(ask(Op::accept, base + mine, some, 1, REG | RW | PENDING)));
-			EXPECT_EQ(d.reset_permissions(mine, some), (Progress{0, some, 0}));
-			EXPECT_TRUE(whole(ask(Op::accept, base + mine, some, 1, REG | PR)));
-			EXPECT_EQ(d.modify_types(mine, some, type_trim), (Progress{0, some, 0}));
-			EXPECT_TRUE(whole(ask(Op::accept, base + mine, some, 1, TRIM | MODIFIED)));
-			EXPECT_EQ(d.remove_pages(mine, some), (Progress{0, some, 0}));
-		}
+		Unlocked nothing;
+		for (unsigned round = 0; !threads.stop; round++)
+			live(offset + some, some, 1, round, true, nothing);
 	});
 	grow(at, 0);
-	for (unsigned round = 0; round < rounds(30); round++) {
+	for (unsigned round = 0; round < rounds(20); round++) {
 		const pid_t pid = fork();
 		if (pid == 0) {
 			bool good = false;
 			try {
+				const Inside inside(enclave, 3);
 				good = ask(Op::check, at, page, 2, 0, round ? round - 1 : 0).result == 0 || round == 0;
 				ask(Op::fill, at, page, 2, 0, round);
-				good = good && d.restrict_permissions(offset, page, RW) == (Progress{0, page, 0});
-				good = good && ask(Op::accept, at, page, 2, REG | RW | PR).result == 0;
+				for (unsigned i = 0; i < 10; i++) {
+					good = good && d.restrict_permissions(offset, page, RW) == (Progress{0, page, 0});
+					good = good && ask(Op::accept, at, page, 2, REG | RW | PR).result == 0;
+				}
 			} catch (const Failed &) {
 				good = false;
 			}
@@ -435,28 +567,42 @@ TEST_F(Race, Fork)
 	clear(at, 1);
 }
 
-// A mapping goes while calls work on its pages: the calls do not need it, and it can come back.
+// Parts of a mapping go and come back while each call works on their pages: the calls do not need them, and they leave nothing mapped
+// where no mapping is.
 TEST_F(Race, Munmap)
 {
+	constexpr u64 some = 64 * page, part = 4 * page;
+	const u64 rest = length - some;
 	const Device &d = enclave.device();
-	constexpr u64 some = 64 * page;
-	ASSERT_TRUE(whole(ask(Op::accept, at, some, 0, REG | RW | PENDING)));
-	ask(Op::fill, at, some, 0, 0, 1);
+	ASSERT_EQ(d.augment_pages(offset + some, rest), (Progress{0, rest, 0}));
+	std::mutex mapped;
 	Threads threads;
 	threads.add([&] {
-		while (!threads.stop) {
-			EXPECT_EQ(d.restrict_permissions(offset, some, RW), (Progress{0, some, 0}));
-			EXPECT_EQ(d.augment_pages(offset, some + 8 * page), (Progress{0, some + 8 * page, 0}));
+		for (unsigned round = 0; !threads.stop; round++) {
+			live(offset, some, 1, round, false, mapped);
+			madvise(reinterpret_cast<void *>(at), some, MADV_WILLNEED);
 		}
 	});
-	for (unsigned round = 0; round < rounds(100); round++) {
-		const u64 from = round % 60 * page;
-		ASSERT_EQ(munmap(reinterpret_cast<void *>(at + from), 4 * page), 0);
-		enclave.map(offset + from, 4 * page, PROT_READ | PROT_WRITE | PROT_EXEC);
-		ASSERT_EQ(ask(Op::check, at, some, 0, 0, 1).result, 0U) << "round " << round;
+	// Maps what is there already, ceaselessly.
+	threads.add([&] {
+		while (!threads.stop)
+			EXPECT_EQ(d.augment_pages(offset + some, rest), (Progress{0, rest, 0}));
+	});
+	for (unsigned round = 0; round < rounds(100) && !HasFailure(); round++) {
+		const u64 from = round % 2 ? round * 7 % 60 * page : some + round * 13 % 444 * page;
+		{
+			const std::lock_guard guard(mapped);
+			ASSERT_EQ(munmap(reinterpret_cast<void *>(at + from), part), 0);
+			std::this_thread::yield();
+			for (u64 where = from; where < from + part; where += page)
+				EXPECT_EQ(peek(at + where), EFAULT) << "round " << round;
+			enclave.map(offset + from, part, PROT_READ | PROT_WRITE | PROT_EXEC);
+		}
+		usleep(round % 8 * 50);
 	}
 	threads.stop = true;
 	threads.join();
+	clear(at, length / page);
 }
 
 } // namespace
