@@ -6,6 +6,8 @@
 #include <csignal>
 #include <functional>
 #include <random>
+#include <thread>
+#include <vector>
 
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -85,6 +87,8 @@ struct Deed {
 	const char *name;
 	void (*run)(const Enclave &);
 	bool only_sgx2;
+	/// Milliseconds until it is in full swing.
+	unsigned before = 0;
 	friend std::ostream &operator<<(std::ostream &out, const Deed &deed) { return out << deed.name; }
 };
 
@@ -167,6 +171,24 @@ const Deed deeds[] = {
 		 const Squeeze one, two, three;
 		 pause();
 	 },
+	 true, 200},
+	// What is not added is asked for all the same, and whoever asks waits for a call on the same chunk.
+	{"FaultsBesideCalls",
+	 [](const Enclave &e) {
+		 grow(e);
+		 configure(e, configure_augment, augment_never);
+		 const u64 nothing = e.image().end + some;
+		 e.map(nothing, page, PROT_READ);
+		 std::vector<std::thread> threads;
+		 for (unsigned i = 0; i < 3; i++) {
+			 threads.emplace_back([&] {
+				 while (peek(e.at(nothing)) == EFAULT)
+					 ;
+			 });
+		 }
+		 for (;;)
+			 e.device().reset_permissions(e.image().end, some);
+	 },
 	 true},
 	{"ForkAndMunmap",
 	 [](const Enclave &e) {
@@ -206,7 +228,7 @@ TEST_P(KillInTheMiddle, LeavesNothing)
 				GetParam().run(enclave);
 		});
 		await_ready(pid);
-		usleep(random() % 30000);
+		usleep(GetParam().before * 1000 + random() % 30000);
 		// A grandchild too, if there is one.
 		kill(-pid, SIGKILL);
 		end(pid);
