@@ -162,6 +162,13 @@ TEST_F(ErrnosMap, Advice)
 	ASSERT_EQ(map(8 * page, 4 * page, PROT_READ | PROT_WRITE), 0);
 	EXPECT_EQ(posix_fadvise(device.fd(), 0, 0, POSIX_FADV_WILLNEED), 0);
 	EXPECT_EQ(fdinfo(device, "sgx2-pages"), 6) << "where it is mapped, and nowhere else";
+	// A range that begins in one mapping and ends in the next.
+	ASSERT_EQ(map(13 * page, 2 * page, PROT_READ | PROT_WRITE), 0);
+	const auto from = static_cast<off_t>(secs.base + 10 * page);
+	EXPECT_EQ(posix_fadvise(device.fd(), from, static_cast<off_t>(4 * page), POSIX_FADV_WILLNEED), 0);
+	EXPECT_EQ(fdinfo(device, "sgx2-pages"), 7);
+	EXPECT_EQ(posix_fadvise(device.fd(), from, 1L << 62, POSIX_FADV_WILLNEED), 0);
+	EXPECT_EQ(fdinfo(device, "sgx2-pages"), 8);
 }
 
 TEST_F(ErrnosMap, FaultAbsent)

@@ -180,6 +180,24 @@ TEST_F(Dynamic, AroundStaysInsideTheMapping)
 	down.descending = 1;
 	ASSERT_TRUE(whole(enclave.ask(down)));
 	EXPECT_EQ(fdinfo(enclave.device(), "sgx2-pages"), before + 80);
+	for (const u64 outside : {40, 59, 100})
+		EXPECT_EQ(peek(at + outside * page), EFAULT) << outside;
+}
+
+// AUGMENT adds pages where nothing is mapped, but maps none of them there.
+TEST_F(Dynamic, AugmentMapsWhereAMappingIs)
+{
+	ONLY_SGX2();
+	enclave.map(offset, 4 * page, PROT_READ | PROT_WRITE);
+	enclave.map(offset + 8 * page, 4 * page, PROT_READ | PROT_WRITE);
+	enclave.map(offset + 12 * page, 4 * page, PROT_NONE);
+	ASSERT_EQ(enclave.device().augment_pages(offset, 20 * page), (Progress{0, 20 * page, 0}));
+	const Count count(enclave);
+	for (u64 i = 0; i < 20; i++) {
+		const bool mapped = i < 4 || (i >= 8 && i < 12);
+		EXPECT_EQ(peek(at + i * page), mapped ? 0 : EFAULT) << i;
+	}
+	EXPECT_EQ(count.faults(), 0) << "what is mapped is there, and elsewhere the driver is not asked";
 }
 
 // A thread that is inside since before must have left: not a moment later, when a tick would have made it leave anyway.

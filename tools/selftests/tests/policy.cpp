@@ -479,22 +479,57 @@ std::string read_all(const std::string &path)
 	return {std::istreambuf_iterator<char>(file), {}};
 }
 
+/// What the driver traces of refusals while this lives.
+class RefusalTrace {
+public:
+	RefusalTrace()
+	{
+		std::ofstream(tracing + "trace") << "";
+		std::ofstream(event) << "1";
+	}
+	~RefusalTrace() { std::ofstream(event) << "0"; }
+	RefusalTrace(const RefusalTrace &) = delete;
+	RefusalTrace &operator=(const RefusalTrace &) = delete;
+
+	static bool possible() { return access(event.c_str(), W_OK) == 0; }
+	/// How many there were of the enclave at this address, since the last time.
+	static unsigned of(const Enclave &enclave, u64 address)
+	{
+		char line[100];
+		std::snprintf(line, sizeof(line), "sgx2_refused: enclave=0x%lx address=0x%lx\n",
+			      static_cast<unsigned long>(enclave.at(0)), static_cast<unsigned long>(address));
+		const std::string seen = read_all(tracing + "trace");
+		unsigned count = 0;
+		for (size_t at = 0; (at = seen.find(line, at)) != std::string::npos; at++)
+			count++;
+		std::ofstream(tracing + "trace") << "";
+		return count;
+	}
+
+private:
+	static inline const std::string tracing = "/sys/kernel/tracing/", event = tracing + "events/sgx2/sgx2_refused/enable";
+};
+
+// Each kind of refusal: where, and once each; nothing where nothing is refused.
 TEST_F(Policy, RefusalsAreTraced)
 {
 	ONLY_SGX2();
-	const std::string tracing = "/sys/kernel/tracing/", events = tracing + "events/sgx2/sgx2_refused/enable";
-	if (access(events.c_str(), W_OK) != 0)
+	if (!RefusalTrace::possible())
 		GTEST_SKIP() << "this kernel has no tracefs";
-	Ground g;
-	std::ofstream(tracing + "trace") << "";
-	std::ofstream(events) << "1";
-	EXPECT_EQ(map_fixed(g.enclave.device().fd(), g.at, page, prot_rx), verdict());
-	std::ofstream(events) << "0";
-	const std::string seen = read_all(tracing + "trace");
-	char line[100];
-	std::snprintf(line, sizeof(line), "sgx2_refused: enclave=0x%lx address=0x%lx",
-		      static_cast<unsigned long>(g.enclave.at(0)), static_cast<unsigned long>(g.at));
-	EXPECT_EQ(seen.find(line) != std::string::npos, frozen) << seen;
+	Ground g(with(prot_rwx, RX));
+	g.plant(g.at);
+	const RefusalTrace trace;
+	const auto traced = [&](u64 address) {
+		return RefusalTrace::of(g.enclave, address) == (frozen ? 1U : 0U);
+	};
+	EXPECT_EQ(protect(g.at, page, prot_rx), verdict());
+	EXPECT_TRUE(traced(g.at)) << "mprotect()";
+	EXPECT_EQ(map_fixed(g.enclave.device().fd(), g.at + page, page, prot_rx), verdict());
+	EXPECT_TRUE(traced(g.at + page)) << "mmap()";
+	EXPECT_TRUE(g.ends_in(SIGSEGV, g.at + 8 * page));
+	EXPECT_TRUE(traced(g.at + 8 * page)) << "a fetch";
+	EXPECT_EQ(patch(g.enclave.at(code_at), adds_two), !frozen);
+	EXPECT_TRUE(traced(0)) << "a debugger's write, which says no address";
 }
 
 // At run time, and for good: so it runs only when it is asked for by --gtest_also_run_disabled_tests.
