@@ -17,7 +17,7 @@ LATENCIES = os.path.join(FOLDER, 'latencies.json')
 
 def parse(argv):
     p = argparse.ArgumentParser(prog='scripts/bench', description=__doc__, allow_abbrev=False)
-    p.add_argument('--short', action='store_true', help='few sizes, about a minute and a half; the document stays as it is')
+    p.add_argument('--short', action='store_true', help='few sizes, about a minute; the document stays as it is')
     p.add_argument('--twice', action='store_true', help='run twice, and fail unless all counts are the same')
     p.add_argument('--from', dest='sources', metavar='FILE', nargs='+', help='no guest: take what these files have, as --save wrote them')
     p.add_argument('--save', metavar='FILE', help='keep what was measured in this file')

@@ -94,8 +94,8 @@ def scaling(table, folder):
     axis.set_xticks(list(x), [b[0] for b in bars])
     axis.set_ylabel('throughput of two threads, one thread = 1')
     axis.set_title('Two threads on ranges of their own, two host CPUs')
-    axis.set_ylim(0, max(2.2, *(max(b[1:]) + 0.2 for b in bars)))
-    axis.legend(loc='upper right')
+    axis.set_ylim(0, max(2.5, *(max(b[1:]) + 0.5 for b in bars)))
+    axis.legend(loc='upper right', ncols=2)
     axis.grid(axis='x')
     save(figure, folder, 'scaling')
 
