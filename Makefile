@@ -14,6 +14,7 @@ help:
 	@echo 'make bench            sgx2 beside the in-tree driver: a table, charts, Documentation/performance.md; up to half an hour'
 	@echo 'make bench-short      the same with few sizes, and no document'
 	@echo 'make selftest         the selftests on this machine'\''s own SGX2 and the driver that has it (as root)'
+	@echo 'make selftest-package  FILE=x.tar.gz: the same as static programs, for a machine that cannot build them'
 	@echo 'make machine          a shell in a guest that has SGX2; KERNEL=lab|stock, SMP=n'
 	@echo 'make linux-selftests  the SGX selftests of Linux in a guest; DRIVER=intree|sgx2, KERNEL=lab|stock, SMP=n,'
 	@echo '                      ICOUNT=1, RUNS=n, SELFTESTS=6.1|6.12'
@@ -38,6 +39,10 @@ bench-short:
 selftest:
 	@scripts/selftest
 
+FILE ?= sgx2-selftests.tar.gz
+selftest-package:
+	@scripts/selftest --package '$(FILE)'
+
 machine:
 	@scripts/machine --kernel '$(KERNEL)' --driver '$(DRIVER)' --smp '$(SMP)'
 
@@ -51,4 +56,4 @@ clean-room:
 clean-cache:
 	@scripts/clean-cache
 
-.PHONY: help demo selftest check check-full bench bench-short machine linux-selftests clean-room clean-cache
+.PHONY: help demo selftest selftest-package check check-full bench bench-short machine linux-selftests clean-room clean-cache
