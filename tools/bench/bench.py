@@ -24,6 +24,7 @@ def parse(argv):
     p.add_argument('--latencies', metavar='FILE', default=LATENCIES,
                    help='cycles of leaves and interrupts, for the cost model: yours, in place of those published')
     p.add_argument('--only', metavar='REGEX', help='of the guests only those whose name matches')
+    p.add_argument('--kernel', default='lab', help='the guests\' kernel, as for tests/machine/run: lab, which is Linux 6.12, or next, which is 7.3')
     p.add_argument('-v', '--verbose', action='store_true', help='print each count')
     return p.parse_args(argv)
 
@@ -36,9 +37,9 @@ def measure(opt):
                 data |= json.load(f)
         return data
     plan = guests.SHORT if opt.short else guests.FULL
-    data = guests.run(plan, opt.only)
+    data = guests.run(plan, opt.only, opt.kernel)
     if opt.twice:
-        different = guests.twice(plan, data, opt.only)
+        different = guests.twice(plan, data, opt.only, opt.kernel)
         for line in different:
             print(line)
         if different:
@@ -64,7 +65,7 @@ def main():
     print(f'{len(checks) - failed} of {len(checks)} bounds hold')
     # With the reader's own latencies it is the reader's table, and not for the tree.
     whole = {g.name for g in guests.FULL} <= set(data)
-    if whole and opt.latencies == LATENCIES:
+    if whole and opt.latencies == LATENCIES and opt.kernel == 'lab':
         import document
         document.write(table, model, checks, FOLDER)
     return 1 if failed else 0

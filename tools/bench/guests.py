@@ -65,8 +65,8 @@ def script(*words):
     return done.stdout.strip().splitlines()[-1]
 
 
-def boot(program, driver, g):
-    words = [os.path.join(TOP, 'tests/machine/run'), '--driver', driver, '--kernel', 'lab', '--timeout', '1500', *g.machine]
+def boot(program, driver, g, kernel):
+    words = [os.path.join(TOP, 'tests/machine/run'), '--driver', driver, '--kernel', kernel, '--timeout', '1500', *g.machine]
     if g.counted:
         # What the host's threads do on their own time, and a console that waits for its reader, would show through.
         words += ['--icount', '--append', 'loglevel=1', '--qemu-arg=-global', '--qemu-arg=virtio-serial-pci.ioeventfd=off']
@@ -96,7 +96,7 @@ def median(runs):
     return rows
 
 
-def run(plan, only=None):
+def run(plan, only=None, kernel='lab'):
     """{guest: {driver: [row...]}}"""
     program = script('build-bench')
     data = {}
@@ -107,7 +107,7 @@ def run(plan, only=None):
         # Interleaved, so that what else the computer does falls on both.
         for _ in range(g.times):
             for driver in g.drivers:
-                runs[driver].append(boot(program, driver, g))
+                runs[driver].append(boot(program, driver, g, kernel))
         data[g.name] = {driver: median(of) if g.times > 1 else of[0] for driver, of in runs.items()}
     return data
 
@@ -122,7 +122,7 @@ def compare(name, driver, a, b):
     return lines
 
 
-def twice(plan, data, only=None):
+def twice(plan, data, only=None, kernel='lab'):
     """Boots each guest once more; what it counts otherwise than the boot that data is of, as lines."""
     program = script('build-bench')
     bad = []
@@ -130,5 +130,5 @@ def twice(plan, data, only=None):
         if not g.counted or only and not re.search(only, g.name):
             continue
         for driver in g.drivers:
-            bad += compare(g.name, driver, data[g.name][driver], boot(program, driver, g))
+            bad += compare(g.name, driver, data[g.name][driver], boot(program, driver, g, kernel))
     return bad
