@@ -548,7 +548,8 @@ step_reload() {
 }
 
 step_suite() {
-	suite_on "--gtest_filter=-$ELSEWHERE" '--driver intree --kernel lab --smp 2' '--driver sgx2 --kernel lab --smp 1' \
+	# With instructions counted there is one CPU as well.
+	suite_on "--gtest_filter=-$ELSEWHERE" '--driver intree --kernel lab --smp 2' ${SGX2_FULL:+'--driver sgx2 --kernel lab --smp 1'} \
 		'--driver sgx2 --kernel lab --smp 4' '--driver sgx2 --kernel stock --smp 4 --cpu ,-sgx-encls-c' '--driver sgx2 --kernel lab --icount'
 }
 
