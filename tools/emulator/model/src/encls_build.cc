@@ -170,9 +170,9 @@ Outcome ecreate(Exec &x)
 	SecsPage source;
 	Epc page;
 
-	if (!aligned(rbx, sizeof(PageInfo)) || !aligned(rcx, page_size))
+	if (!aligned(rbx, sizeof(PageInfo)))
 		return gp_fault();
-	if (auto f = x.epc(rcx, SGX2_WRITE, page))
+	if (auto f = x.page_operand(page))
 		return *f;
 	if (auto f = x.read(rbx, info))
 		return *f;
@@ -218,9 +218,9 @@ Outcome eadd(Exec &x)
 	Epc page;
 	Epc owner;
 
-	if (!aligned(rbx, sizeof(PageInfo)) || !aligned(rcx, page_size))
+	if (!aligned(rbx, sizeof(PageInfo)))
 		return gp_fault();
-	if (auto f = x.epc(rcx, SGX2_WRITE, page))
+	if (auto f = x.page_operand(page))
 		return *f;
 	if (auto f = x.read(rbx, info))
 		return *f;
@@ -381,12 +381,9 @@ Outcome remove(const Epc &page)
 
 Outcome eremove(Exec &x)
 {
-	const uint64_t rcx = x.rcx();
 	Epc page;
 
-	if (!aligned(rcx, page_size))
-		return gp_fault();
-	if (auto f = x.epc(rcx, SGX2_WRITE, page))
+	if (auto f = x.page_operand(page))
 		return *f;
 	{
 		const PageLock guard(x.cpu, page);

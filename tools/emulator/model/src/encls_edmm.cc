@@ -15,11 +15,10 @@ namespace {
 MaybeFault modify_operands(const Exec &x, Secinfo &secinfo, Epc &page)
 {
 	const uint64_t rbx = x.rbx();
-	const uint64_t rcx = x.rcx();
 
-	if (!aligned(rbx, sizeof(Secinfo)) || !aligned(rcx, page_size))
+	if (!aligned(rbx, sizeof(Secinfo)))
 		return gp_fault();
-	if (auto f = x.epc(rcx, SGX2_WRITE, page))
+	if (auto f = x.page_operand(page))
 		return f;
 	return x.read(rbx, secinfo);
 }
@@ -34,9 +33,9 @@ Outcome eaug(Exec &x)
 	Epc page;
 	Epc owner;
 
-	if (!aligned(rbx, sizeof(PageInfo)) || !aligned(rcx, page_size))
+	if (!aligned(rbx, sizeof(PageInfo)))
 		return gp_fault();
-	if (auto f = x.epc(rcx, SGX2_WRITE, page))
+	if (auto f = x.page_operand(page))
 		return *f;
 	if (auto f = x.read(rbx, info))
 		return *f;

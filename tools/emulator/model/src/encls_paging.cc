@@ -74,12 +74,11 @@ Secinfo describe(const Page &p)
 /* The first operands of EWB and ELDx: PAGEINFO, page, VA slot. */
 MaybeFault paging_operands(const Exec &x, Epc &page, Epc &slot)
 {
-	const uint64_t rcx = x.rcx();
 	const uint64_t rdx = x.rdx();
 
-	if (!aligned(x.rbx(), sizeof(PageInfo)) || !aligned(rcx, page_size))
+	if (!aligned(x.rbx(), sizeof(PageInfo)))
 		return gp_fault();
-	if (auto f = x.epc(rcx, SGX2_WRITE, page))
+	if (auto f = x.page_operand(page))
 		return f;
 	if (!aligned(rdx, sizeof(uint64_t)))
 		return gp_fault();
@@ -188,9 +187,9 @@ Outcome epa(Exec &x)
 	const uint64_t rcx = x.rcx();
 	Epc page;
 
-	if (x.number(SGX2_RBX) != static_cast<uint64_t>(PageType::Va) || !aligned(rcx, page_size))
+	if (x.number(SGX2_RBX) != static_cast<uint64_t>(PageType::Va))
 		return gp_fault();
-	if (auto f = x.epc(rcx, SGX2_WRITE, page))
+	if (auto f = x.page_operand(page))
 		return *f;
 	if (x.m.inject.gp_conflict())
 		return gp_fault();
@@ -205,12 +204,9 @@ Outcome epa(Exec &x)
 
 Outcome eblock(Exec &x)
 {
-	const uint64_t rcx = x.rcx();
 	Epc page;
 
-	if (!aligned(rcx, page_size))
-		return gp_fault();
-	if (auto f = x.epc(rcx, SGX2_WRITE, page))
+	if (auto f = x.page_operand(page))
 		return *f;
 
 	const PageLock guard(x.cpu, page);
@@ -236,9 +232,7 @@ Outcome etrack(Exec &x)
 	const uint64_t rcx = x.rcx();
 	Epc page;
 
-	if (!aligned(rcx, page_size))
-		return gp_fault();
-	if (auto f = x.epc(rcx, SGX2_WRITE, page))
+	if (auto f = x.page_operand(page))
 		return *f;
 
 	const Lock guard(x.m.lock);
@@ -253,12 +247,9 @@ Outcome etrack(Exec &x)
 
 Outcome etrackc(Exec &x)
 {
-	const uint64_t rcx = x.rcx();
 	Epc page;
 
-	if (!aligned(rcx, page_size))
-		return gp_fault();
-	if (auto f = x.epc(rcx, SGX2_WRITE, page))
+	if (auto f = x.page_operand(page))
 		return *f;
 	if (x.m.inject.gp_conflict())
 		return Outcome::error(Code::PageConflict);

@@ -102,6 +102,13 @@ MaybeFault Exec::epc(uint64_t at, sgx2_access access, Epc &to) const
 	return {};
 }
 
+MaybeFault Exec::page_operand(Epc &to) const
+{
+	if (!aligned(rcx(), page_size))
+		return gp_fault();
+	return epc(rcx(), SGX2_WRITE, to);
+}
+
 MaybeFault Exec::check(const Epc &page, uint64_t at, sgx2_access access) const
 {
 	const auto wanted = static_cast<uint8_t>(access);

@@ -39,6 +39,8 @@ public:
 
 	/* The EPC page behind @at, or why there is none: paging's fault or SGX's. */
 	MaybeFault epc(uint64_t at, sgx2_access access, Epc &to) const;
+	/* RCX of ENCLS: a whole page of the EPC that is to change. */
+	MaybeFault page_operand(Epc &to) const;
 
 	/* Of the running enclave: is all of an aligned operand at @at in ELRANGE? */
 	bool in_elrange(uint64_t at) const { return cpu.stay.in_elrange(at); }
