@@ -10,11 +10,11 @@
  * through struct sgx2_regs and struct sgx2_host_ops.
  *
  * Calls on one sgx2_cpu must come from one thread at a time; calls on several
- * CPUs of one machine may run concurrently. The model serialises them with one
- * internal lock. Host callbacks run with that lock held, but for those of a leaf
- * that sgx2_encls_brief() or sgx2_enclu_brief() knows: they must not block on
- * anything that a thread waiting for the lock can hold, must not call back into
- * the model, and must return (no longjmp, no exception).
+ * CPUs of one machine may run concurrently. The model serialises them with locks
+ * of its own. Host callbacks run with these held, but for those of a leaf that
+ * sgx2_encls_brief() or sgx2_enclu_brief() knows: they must not block on anything
+ * that a thread waiting for a lock can hold, must not call back into the model,
+ * and must return (no longjmp, no exception).
  */
 #ifndef SGX2_MODEL_H
 #define SGX2_MODEL_H
@@ -298,7 +298,7 @@ void sgx2_counters_json(const sgx2_machine *m, void (*put)(void *opaque, const c
 
 /**
  * Does the leaf call the host's translate, read and write without the model's
- * lock? Then these may take locks of the host that are held around other calls.
+ * locks? Then these may take locks of the host that are held around other calls.
  */
 bool sgx2_encls_brief(uint32_t leaf);
 bool sgx2_enclu_brief(uint32_t leaf);

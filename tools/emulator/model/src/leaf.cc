@@ -190,7 +190,11 @@ sgx2_outcome execute(Cpu &cpu, bool user, sgx2_regs &regs, uint32_t &effects, Fa
 	Exec x(cpu, user, regs, out);
 	const Outcome o = run(x, user, number);
 
-	cpu.machine.count(user, number, result_slot(o));
+	{
+		const std::lock_guard own(cpu.machine.lock.cpu(cpu.number));
+
+		cpu.machine.count(user, number, result_slot(o));
+	}
 	trace(cpu, user, regs, o);
 	if (o.faulted()) {
 		fault = o.fault();

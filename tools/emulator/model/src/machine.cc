@@ -147,30 +147,9 @@ void sgx2_machine::count(bool user, uint32_t leaf, uint32_t result)
 		std::atomic_ref(table[leaf][result]).fetch_add(1, std::memory_order_relaxed);
 }
 
-namespace {
-
-void load(uint64_t (&to)[SGX2_RESULTS], const uint64_t (&from)[SGX2_RESULTS])
-{
-	for (size_t i = 0; i < SGX2_RESULTS; i++)
-		/* atomic_ref takes no constant before C++26. */
-		to[i] = std::atomic_ref(const_cast<uint64_t &>(from[i])).load(std::memory_order_relaxed);
-}
-
-} // namespace
-
 void sgx2_machine::snapshot(sgx2_counters &out) const
 {
-	/* The two tables that count() may be at; the rest is for who has the lock. */
-	for (size_t leaf = 0; leaf < SGX2_LEAVES; leaf++) {
-		load(out.encls[leaf], counters.encls[leaf]);
-		load(out.enclu[leaf], counters.enclu[leaf]);
-	}
-	std::ranges::copy(counters.aex_exception, out.aex_exception);
-	out.aex_interrupt = counters.aex_interrupt;
-	out.aex_nmi = counters.aex_nmi;
-	out.aex_smi = counters.aex_smi;
-	out.aex_init = counters.aex_init;
-	out.aex_mce = counters.aex_mce;
+	out = counters;
 	out.epcm_deny_read = denied[0].load(std::memory_order_relaxed);
 	out.epcm_deny_write = denied[1].load(std::memory_order_relaxed);
 	out.epcm_deny_exec = denied[2].load(std::memory_order_relaxed);

@@ -4,12 +4,13 @@
  * on what is supported, injected conflicts and counters.
  *
  * Locking: @lock covers everything below it in the structure and all of the
- * EPCM and the Enclave records. A brief leaf has the lock of its CPU and of one page
- * instead (PageLock): it may change that page, and read all that is not a page of
- * an enclave and so changes under @lock alone. Sections are immutable once leaves run, which
- * is why the translation of an address needs no lock. Counters are atomic: those
- * of leaves, since a brief leaf has let go of the lock when it is counted; those
- * of sgx2_tlb_check(), since it must not take the lock for ordinary memory.
+ * EPCM and the Enclave records. A brief leaf, and a TLB fill, has the lock of its
+ * CPU and of one page of an enclave instead (PageLock): it may change that page,
+ * and read what changes under @lock alone, as SECS pages, records and epochs do.
+ * Sections are immutable once leaves run, which is why the translation of an
+ * address needs no lock. Counters of leaves are added to under the lock of a CPU,
+ * and atomically, as others do so under theirs; those of sgx2_tlb_check() without,
+ * since it takes no lock for ordinary memory.
  */
 #ifndef SGX2_MACHINE_H
 #define SGX2_MACHINE_H
@@ -75,8 +76,9 @@ struct sgx2_machine {
 	/* Bytes of a standard-format area; components that are unknown take none. */
 	uint32_t xsave_size(uint64_t xfrm) const;
 
-	void count(bool user, uint32_t leaf, uint32_t result);
 	size_t new_cpu() { return next_cpu++; }
+	/* With a lock of a CPU held. */
+	void count(bool user, uint32_t leaf, uint32_t result);
 
 	/* With the lock held. */
 	uint64_t valid_pages() const;
