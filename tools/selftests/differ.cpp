@@ -407,12 +407,8 @@ private:
 	{
 		unmap(range_.address(), size);
 		must(device_.open(), "opening /dev/sgx_enclave");
-		secs_ = {};
-		secs_.size = size;
-		secs_.base = range_.address();
-		secs_.frame_pages = 1;
-		secs_.attributes = attr_mode64 | attr_debug | (random_.one_in(6) ? attr_provision : 0);
-		secs_.xfrm = xfrm_legacy;
+		secs_ = plain_secs(range_.address(), size);
+		secs_.attributes |= random_.one_in(6) ? attr_provision : 0;
 		created_ = false;
 		fresh_ = !random_.one_in(4);
 	}

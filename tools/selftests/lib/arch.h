@@ -91,6 +91,18 @@ struct alignas(4096) Secs {
 };
 static_assert(sizeof(Secs) == 4096 && offsetof(Secs, config_id) == 192);
 
+/// Of an enclave of that size at that address, for which every processor has all it wants.
+inline Secs plain_secs(u64 base, u64 size)
+{
+	Secs secs = {};
+	secs.size = size;
+	secs.base = base;
+	secs.frame_pages = 1;
+	secs.attributes = attr_mode64 | attr_debug;
+	secs.xfrm = xfrm_legacy;
+	return secs;
+}
+
 struct alignas(4096) Tcs {
 	u64 state;
 	u64 flags;

@@ -185,13 +185,9 @@ Enclave::Enclave(const Options &options)
 	}
 	must(device_.open(), "opening /dev/sgx_enclave");
 	reserve(options);
-	Secs secs = {};
-	secs.size = image_.size;
-	secs.base = base_;
-	secs.frame_pages = 1;
+	Secs secs = plain_secs(base_, image_.size);
 	secs.miscselect = misc_exinfo;
 	secs.attributes = options.attributes;
-	secs.xfrm = xfrm_legacy;
 	must(device_.create(secs), "CREATE");
 	Measurement measurement;
 	measurement.create(1, image_.size);

@@ -118,11 +118,6 @@ protected:
 	void SetUp() override
 	{
 		ASSERT_EQ(device.open(), 0);
-		secs.size = size;
-		secs.base = range.address();
-		secs.frame_pages = 1;
-		secs.attributes = attr_mode64 | attr_debug;
-		secs.xfrm = xfrm_legacy;
 		info.flags = REG | RW;
 		pages.src = source.address();
 		pages.length = page_size;
@@ -142,7 +137,7 @@ protected:
 	Device device;
 	Mapping range = Mapping::reserve(size);
 	Mapping source = Mapping(4 * page_size);
-	Secs secs = {};
+	Secs secs = plain_secs(range.address(), size);
 	SecInfo info = {};
 	sgx_enclave_add_pages pages = {};
 };

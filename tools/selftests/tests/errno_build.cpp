@@ -384,13 +384,8 @@ TEST(Shortage, OfEpc)
 	ASSERT_TRUE(whole(enclave.ask(request(Op::accept, at, 8 * page, REG | RW | PENDING))));
 	ASSERT_EQ(enclave.device().modify_types(offset + 4 * page, page, type_trim), (Progress{0, page, 0}));
 	ASSERT_TRUE(whole(enclave.ask(request(Op::accept, at + 4 * page, page, TRIM | MODIFIED))));
-	Secs secs = {};
 	const Mapping range = Mapping::reserve(size), source(page);
-	secs.size = size;
-	secs.base = range.address();
-	secs.frame_pages = 1;
-	secs.attributes = attr_mode64 | attr_debug;
-	secs.xfrm = xfrm_legacy;
+	Secs secs = plain_secs(range.address(), size);
 	std::vector<Device> fill = fill_epc(secs); // errno: CREATE ENOMEM epc
 	EXPECT_GT(fill.size(), 100U);
 	SecInfo info = {};

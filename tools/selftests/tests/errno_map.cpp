@@ -15,7 +15,7 @@ using namespace sgx;
 
 namespace {
 
-constexpr u64 page = page_size, size = 16 * page;
+constexpr u64 page = page_size;
 
 /// One word through /proc/self/mem.
 Errno debug(u64 at, u64 &value, bool write)
@@ -28,23 +28,17 @@ Errno debug(u64 at, u64 &value, bool write)
 }
 
 /// An enclave of two pages, R at 0 and RX at the next, that was mapped without limits before it was created.
-class ErrnosMap : public testing::Test {
+class ErrnosMap : public ByHand {
 protected:
 	void SetUp() override
 	{
-		ASSERT_EQ(device.open(), 0);
-		secs.size = size;
-		secs.base = range.address();
-		secs.frame_pages = 1;
-		secs.attributes = attr_mode64 | attr_debug;
-		secs.xfrm = xfrm_legacy;
+		ByHand::SetUp();
 		measurement.create(1, size);
 	}
 	void add(u64 offset, u64 secinfo)
 	{
-		SecInfo info = {};
 		info.flags = secinfo;
-		sgx_enclave_add_pages pages = {source.address(), offset, page, reinterpret_cast<u64>(&info), 0, 0};
+		pages.offset = offset;
 		ASSERT_EQ(device.add_pages(pages), 0);
 		measurement.add(offset, secinfo);
 	}
@@ -65,10 +59,6 @@ protected:
 		return map_fixed(device.fd(), range.address() + offset, length, prot);
 	}
 
-	Device device;
-	Mapping range = Mapping::reserve(size);
-	Mapping source = Mapping(page);
-	Secs secs = {};
 	Measurement measurement;
 };
 

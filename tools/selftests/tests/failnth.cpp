@@ -28,11 +28,6 @@ protected:
 	{
 		if (!nth.there())
 			GTEST_SKIP() << "this kernel cannot make allocations fail (CONFIG_FAULT_INJECTION)";
-		secs.size = size;
-		secs.base = range.address();
-		secs.frame_pages = 1;
-		secs.attributes = attr_mode64 | attr_debug;
-		secs.xfrm = xfrm_legacy;
 		info.flags = REG | RW;
 	}
 
@@ -76,7 +71,7 @@ protected:
 	bool fired = false;
 	Mapping range = Mapping::reserve(size);
 	Mapping source = Mapping(page);
-	Secs secs = {};
+	Secs secs = plain_secs(range.address(), size);
 	SecInfo info = {};
 };
 

@@ -258,12 +258,7 @@ TEST_F(Inject, EveryLeafFaults)
 		Device other;
 		ASSERT_EQ(other.open(), 0);
 		const Mapping range = Mapping::reserve(16 * page);
-		Secs secs = {};
-		secs.size = 16 * page;
-		secs.base = range.address();
-		secs.frame_pages = 1;
-		secs.attributes = attr_mode64 | attr_debug;
-		secs.xfrm = xfrm_legacy;
+		Secs secs = plain_secs(range.address(), 16 * page);
 		EXPECT_EQ(other.create(secs), EIO);
 	});
 	Options unfinished;
@@ -295,12 +290,7 @@ TEST_F(Inject, EventsDuringEinit)
 	Device device;
 	ASSERT_EQ(device.open(), 0);
 	const Mapping range = Mapping::reserve(16 * page);
-	Secs secs = {};
-	secs.size = 16 * page;
-	secs.base = range.address();
-	secs.frame_pages = 1;
-	secs.attributes = attr_mode64 | attr_debug;
-	secs.xfrm = xfrm_legacy;
+	Secs secs = plain_secs(range.address(), 16 * page);
 	ASSERT_EQ(device.create(secs), 0);
 	Measurement m;
 	m.create(1, secs.size);

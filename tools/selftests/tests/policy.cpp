@@ -565,12 +565,7 @@ TEST_F(Policy, DISABLED_SwitchIsForGood)
 	Ground after;
 	EXPECT_EQ(map_fixed(after.enclave.device().fd(), after.at, page, prot_rx), EACCES);
 	EXPECT_EQ(after.refusals(), 1);
-	Secs secs = {};
-	secs.size = 16 * page;
-	secs.base = range.address();
-	secs.frame_pages = 1;
-	secs.attributes = attr_mode64;
-	secs.xfrm = xfrm_legacy;
+	Secs secs = plain_secs(range.address(), 16 * page);
 	ASSERT_EQ(early.create(secs), 0);
 	EXPECT_EQ(protect(range.address(), 16 * page, prot_rwx), EACCES);
 	EXPECT_EQ(fdinfo(early, "sgx2-code-refusals"), 1);

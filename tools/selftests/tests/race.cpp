@@ -184,7 +184,7 @@ protected:
 	}
 
 	/// The whole life of a range, by each call of SGX2 once. `held` is locked while the enclave works on it, which is when it has to be
-	/// mapped; `protect` says that it always is.
+	/// mapped; mprotect() wants it mapped all along.
 	template <typename Lock>
 	void live(u64 where, u64 bytes, unsigned thread, u64 seed, bool with_mprotect, Lock &held) const
 	{
