@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 DRIVERS = ('intree', 'sgx2')
-# ERDINFO tells the state of a page without a fault. Server processors with SGX2 have it, and so has the machine.
+# ERDINFO tells the state of a page without a fault. The machine has it, and a processor with SGX2 need not.
 NO_RDINFO = ('--cpu', ',-sgx-encls-c')
 
 
