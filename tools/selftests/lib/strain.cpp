@@ -101,7 +101,7 @@ void Squeeze::run()
 	try {
 		for (u64 at = 0; at < all && !stop_; at += piece)
 			enclave_.ask(request(Op::accept, first + at, piece, REG | RW | PENDING));
-		for (u64 at = 0; !stop_; at = (at + piece) % all)
+		for (u64 at = 0; !stop_; at = at + piece < all ? at + piece : 0)
 			enclave_.ask(request(Op::touch, first + at, piece));
 	} catch (const Failed &f) {
 		ADD_FAILURE() << "the enclave that makes pressure: " << f.what();
