@@ -357,7 +357,7 @@ void many_files(rlim_t count)
 }
 
 /// EPC that nothing can make free: a SECS of an enclave that is being built does not leave.
-std::vector<Device> fill_epc(Secs secs)
+std::vector<Device> fill_epc(const Secs &secs)
 {
 	std::vector<Device> fill;
 	many_files(Processor::epc_bytes() / page + 100);

@@ -295,9 +295,8 @@ TEST_F(ErrnosMap, Frozen)
 		GTEST_SKIP() << "dynamic_code is 1";
 	ASSERT_EQ(map(0, size, PROT_READ | PROT_WRITE | PROT_EXEC), 0);
 	build();
-	SecInfo info = {};
 	info.flags = REG | RWX;
-	sgx_enclave_add_pages pages = {source.address(), 2 * page, page, reinterpret_cast<u64>(&info), 0, 0};
+	pages = {source.address(), 2 * page, page, reinterpret_cast<u64>(&info), 0, 0};
 	EXPECT_EQ(device.add_pages(pages), EACCES); // errno: ADD_PAGES EACCES frozen
 	init();
 	EXPECT_EQ(map(page, page, PROT_READ | PROT_EXEC), 0);
