@@ -34,8 +34,40 @@ bool sgx2_augment_wanted(struct sgx2_enclave *enclave, unsigned long pgoff)
 	return (pgoff << PAGE_SHIFT) - enclave->base < enclave->size;
 }
 
-/* With the SECS pinned. */
+/**
+ * struct sgx2_supply - pages of the EPC that were taken ahead of need
+ *
+ * Threads that grow ranges of their own meet where the free pages are, so who wants many comes
+ * there once for several. On the stack of one task.
+ */
+struct sgx2_supply {
+	/** @page: their names. */
+	sgx2_epc_t page[SGX2_EPC_BATCH];
+	/** @count: how many are left. */
+	unsigned int count;
+};
+
+/* A page for one who is about to ask for @want of them; false if there is none for his class. */
+static bool sgx2_supply_take(struct sgx2_supply *supply, sgx2_epc_t *epc, unsigned int want,
+			     enum sgx2_epc_class class)
+{
+	if (!supply->count)
+		supply->count = sgx2_epc_alloc(supply->page, min(want, SGX2_EPC_BATCH), class);
+	if (!supply->count)
+		return false;
+	*epc = supply->page[--supply->count];
+	return true;
+}
+
+static void sgx2_supply_return(struct sgx2_supply *supply)
+{
+	sgx2_epc_free_all(supply->page, supply->count);
+	supply->count = 0;
+}
+
+/* With the SECS pinned; the first of @want pages that are to come. */
 static int sgx2_augment_page(struct sgx2_chunk *chunk, unsigned int index,
+			     struct sgx2_supply *supply, unsigned int want,
 			     enum sgx2_epc_class class) __must_hold(&chunk->lock)
 {
 	struct sgx2_enclave *enclave = chunk->enclave;
@@ -46,7 +78,7 @@ static int sgx2_augment_page(struct sgx2_chunk *chunk, unsigned int index,
 	sgx2_epc_t epc;
 	int ret;
 
-	if (!sgx2_epc_alloc(&epc, 1, class))
+	if (!sgx2_supply_take(supply, &epc, want, class))
 		return -EAGAIN;
 	ret = sgx2_retry(sgx2_eaug(&info, sgx2_epc_address(epc)));
 	if (ret) {
@@ -113,21 +145,25 @@ int sgx2_augment_fault(struct sgx2_chunk *chunk, struct vm_fault *vmf)
 	unsigned int limit = READ_ONCE(chunk->enclave->fault_around);
 	unsigned int index = vmf->pgoff % SGX2_CHUNK_PAGES, count, done;
 	bool up = !sgx2_around_down(&chunk->around, index);
+	struct sgx2_supply supply;
 	unsigned long far;
 	int ret;
 
 	lockdep_assert_held(&chunk->lock);
+	supply.count = 0;
 	count = sgx2_around_size(&chunk->around, index, sgx2_around_used(chunk, vmf->vma, up),
 				 limit);
 	count = sgx2_around_fit(chunk, vmf->vma, index, count, up);
 	ret = sgx2_secs_pin(chunk->enclave);
 	if (ret)
 		return ret;
-	ret = sgx2_augment_page(chunk, index, SGX2_EPC_ORDINARY);
+	ret = sgx2_augment_page(chunk, index, &supply, 1, SGX2_EPC_ORDINARY);
 	for (done = 1; !ret && done < count; done++) {
-		if (sgx2_augment_page(chunk, up ? index + done : index - done, SGX2_EPC_SPARE))
+		if (sgx2_augment_page(chunk, up ? index + done : index - done, &supply,
+				      count - done, SGX2_EPC_SPARE))
 			break;
 	}
+	sgx2_supply_return(&supply);
 	sgx2_secs_unpin(chunk->enclave);
 	if (ret)
 		return ret;
@@ -165,8 +201,10 @@ static int sgx2_growth_chunk(struct sgx2_growth *growth, struct sgx2_chunk *chun
 	unsigned int first = growth->next % SGX2_CHUNK_PAGES, index;
 	unsigned long left = growth->end - growth->next;
 	unsigned int last = min_t(unsigned long, SGX2_CHUNK_PAGES, first + left);
+	struct sgx2_supply supply;
 	int ret;
 
+	supply.count = 0;
 	ret = sgx2_secs_pin(growth->enclave);
 	if (ret)
 		return ret;
@@ -175,11 +213,12 @@ static int sgx2_growth_chunk(struct sgx2_growth *growth, struct sgx2_chunk *chun
 		if (!ret && chunk->page[index].state != SGX2_ABSENT)
 			growth->existing++;
 		else if (!ret)
-			ret = sgx2_augment_page(chunk, index, growth->class);
+			ret = sgx2_augment_page(chunk, index, &supply, last - index, growth->class);
 		if (ret)
 			break;
 		cond_resched();
 	}
+	sgx2_supply_return(&supply);
 	sgx2_secs_unpin(growth->enclave);
 	growth->next += index - first;
 	if (index > first)

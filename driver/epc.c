@@ -201,6 +201,12 @@ void sgx2_epc_free(sgx2_epc_t page)
 	sgx2_epc_put(&page, 1, SGX2_NEXT_USED);
 }
 
+void sgx2_epc_free_all(const sgx2_epc_t *page, unsigned int count)
+{
+	if (count)
+		sgx2_epc_put(page, count, SGX2_NEXT_USED);
+}
+
 void sgx2_epc_remove_all(sgx2_epc_t *page, unsigned int count)
 {
 	unsigned int i, done = 0;

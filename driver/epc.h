@@ -64,6 +64,13 @@ int sgx2_epc_wait_clean(void);
 void sgx2_epc_free(sgx2_epc_t page);
 
 /**
+ * sgx2_epc_free_all() - the same for several pages, at less cost
+ * @page: their names
+ * @count: how many, or 0
+ */
+void sgx2_epc_free_all(const sgx2_epc_t *page, unsigned int count);
+
+/**
  * sgx2_epc_remove() - EREMOVE a page and give it back
  *
  * A page that the processor does not let go is not used again and counted as lost, with a warning,

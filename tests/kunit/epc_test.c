@@ -43,7 +43,7 @@ static void random_test(struct kunit *test)
 	for (i = 0; i < 20000; i++) {
 		if (prandom_u32_state(&rnd) % 2) {
 			got = sgx2_epc_alloc(mine + count,
-					     min(prandom_u32_state(&rnd) % 8,
+					     min(prandom_u32_state(&rnd) % 16,
 						 PROCESSOR_PAGES - count),
 					     SGX2_EPC_RECLAIM);
 			for (at = count; at < count + got; at++) {
@@ -59,11 +59,16 @@ static void random_test(struct kunit *test)
 			used[mine[at]] = false;
 			sgx2_epc_free(mine[at]);
 			mine[at] = mine[--count];
+			got = prandom_u32_state(&rnd) % min(count + 1, 8U);
+			count -= got;
+			sgx2_epc_free_all(mine + count, got);
+			for (at = count; at < count + got; at++)
+				used[mine[at]] = false;
 		}
 		KUNIT_ASSERT_EQ(test, free_pages_now(), PROCESSOR_PAGES - count);
 	}
-	while (count)
-		sgx2_epc_free(mine[--count]);
+	sgx2_epc_free_all(mine, count);
+	KUNIT_EXPECT_EQ(test, free_pages_now(), PROCESSOR_PAGES);
 	processor_stop();
 }
 

@@ -279,6 +279,23 @@ TEST_F(Inject, EveryLeafFaults)
 	EXPECT_EQ(Remains::now().lost.value_or(0), 0U);
 }
 
+// A page ahead of need that cannot be added is left to a fault of its own, and what was taken for those after it is free again.
+TEST_F(Inject, PagesAheadOfNeedFault)
+{
+	ONLY_SGX2();
+	enclave.map(offset, some, PROT_READ | PROT_WRITE);
+	{
+		const Injected gp(*machine, {SGX2_DEV_INJ_GP}, mostly);
+		for (u64 i = 0; i < some; i += page) {
+			// That which is touched is given up now and then, too.
+			while (peek(at + i))
+				;
+		}
+	}
+	EXPECT_TRUE(whole(accept(some, REG | RW | PENDING)));
+	EXPECT_EQ(Remains::now().lost.value_or(0), 0U);
+}
+
 void on_alarm(int) {}
 
 // EINIT gives way to events that are pending. It is tried for a second, unless a signal comes.
