@@ -170,7 +170,7 @@ uint32_t asynchronous_exit(Cpu &cpu, sgx2_regs &regs, const sgx2_event &event)
 	const Lock guard(cpu.machine.lock);
 	uint64_t ursp = s.ursp;
 	uint64_t urbp = s.urbp;
-	count(cpu.machine.counters, event);
+	count(cpu.machine.counted(cpu.number), event);
 	trace(cpu, regs, event);
 	if (s.alive()) {
 		const Gprsgx g = load_gprsgx(s.frame);

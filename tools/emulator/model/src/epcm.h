@@ -13,6 +13,7 @@
 #ifndef SGX2_EPCM_H
 #define SGX2_EPCM_H
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 
@@ -35,7 +36,10 @@ struct Enclave {
 	SecsCore secs;
 	SecsHidden hidden;
 	Tracking tracking;
-	uint64_t child_count; /* atomic: pages come and go under locks of their own */
+	/* Atomic, since pages come and go under locks of their own; in a cache line of its own, since the rest is read all the time. */
+	std::array<uint64_t, 8> before_child_count;
+	uint64_t child_count;
+	std::array<uint64_t, 8> after_child_count;
 
 	bool has(uint64_t attributes) const { return (secs.attributes.flags & attributes) == attributes; }
 	bool initialised() const { return has(attribute::init); }

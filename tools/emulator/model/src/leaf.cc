@@ -164,6 +164,15 @@ uint32_t result_slot(const Outcome &o)
 	return o.code() < other ? o.code() : other;
 }
 
+void count(const Cpu &cpu, bool user, uint32_t number, const Outcome &o)
+{
+	const std::lock_guard own(cpu.machine.lock.cpu(cpu.number));
+	sgx2_counters &c = cpu.machine.counted(cpu.number);
+
+	if (number < SGX2_LEAVES)
+		(user ? c.enclu : c.encls)[number][result_slot(o)]++;
+}
+
 void trace(const Cpu &cpu, bool user, const sgx2_regs &in, const Outcome &o)
 {
 	constexpr uint32_t vector_mark = 0x100;
@@ -190,11 +199,7 @@ sgx2_outcome execute(Cpu &cpu, bool user, sgx2_regs &regs, uint32_t &effects, Fa
 	Exec x(cpu, user, regs, out);
 	const Outcome o = run(x, user, number);
 
-	{
-		const std::lock_guard own(cpu.machine.lock.cpu(cpu.number));
-
-		cpu.machine.count(user, number, result_slot(o));
-	}
+	count(cpu, user, number, o);
 	trace(cpu, user, regs, o);
 	if (o.faulted()) {
 		fault = o.fault();

@@ -53,11 +53,16 @@ public:
 			cpu.unlock();
 	}
 	/* CPUs and pages share them where they are more. */
-	Mutex &cpu(size_t number) { return cpus_[number % cpus_.size()]; }
-	Mutex &page(size_t number) { return pages_[number % pages_.size()]; }
+	static constexpr size_t slots = 8;
+	static constexpr size_t slot(size_t cpu) { return cpu % slots; }
+	Mutex &cpu(size_t number) { return cpus_[slot(number)]; }
+	/* Neighbours have one lock: who walks over pages finds it in his cache. */
+	Mutex &page(size_t number) { return pages_[number / neighbours % pages_.size()]; }
 
 private:
-	std::array<Mutex, 8> cpus_;
+	static constexpr size_t neighbours = 16;
+
+	std::array<Mutex, slots> cpus_;
 	std::array<Mutex, 256> pages_;
 };
 

@@ -2,8 +2,10 @@
 #include "machine.h"
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <cstring>
+#include <functional>
 
 using namespace sgx2;
 
@@ -139,31 +141,30 @@ void sgx2_machine::reset()
 	pager.rekey(keys.paging_key());
 }
 
-void sgx2_machine::count(bool user, uint32_t leaf, uint32_t result)
-{
-	auto &table = user ? counters.enclu : counters.encls;
-
-	if (leaf < SGX2_LEAVES)
-		std::atomic_ref(table[leaf][result]).fetch_add(1, std::memory_order_relaxed);
-}
-
 void sgx2_machine::snapshot(sgx2_counters &out) const
 {
-	out = counters;
+	using Words = std::array<uint64_t, sizeof(sgx2_counters) / sizeof(uint64_t)>;
+	static_assert(sizeof(Words) == sizeof(sgx2_counters));
+	Words sum{};
+
+	for (const Counts &c : counts) {
+		const auto words = std::bit_cast<Words>(c.counters);
+
+		std::transform(sum.begin(), sum.end(), words.begin(), sum.begin(), std::plus<>());
+	}
+	out = std::bit_cast<sgx2_counters>(sum);
 	out.epcm_deny_read = denied[0].load(std::memory_order_relaxed);
 	out.epcm_deny_write = denied[1].load(std::memory_order_relaxed);
 	out.epcm_deny_exec = denied[2].load(std::memory_order_relaxed);
-	out.tlb_fills = tlb_fills.load(std::memory_order_relaxed);
 	out.aborts = aborts.load(std::memory_order_relaxed);
 	out.injected = inject.injected();
 }
 
 void sgx2_machine::clear_counters()
 {
-	counters = {};
+	counts = {};
 	for (auto &d : denied)
 		d.store(0, std::memory_order_relaxed);
-	tlb_fills.store(0, std::memory_order_relaxed);
 	aborts.store(0, std::memory_order_relaxed);
 	inject.clear();
 }

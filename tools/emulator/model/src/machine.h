@@ -8,9 +8,9 @@
  * CPU and of one page of an enclave instead (PageLock): it may change that page,
  * and read what changes under @lock alone, as SECS pages, records and epochs do.
  * Sections are immutable once leaves run, which is why the translation of an
- * address needs no lock. Counters of leaves are added to under the lock of a CPU,
- * and atomically, as others do so under theirs; those of sgx2_tlb_check() without,
- * since it takes no lock for ordinary memory.
+ * address needs no lock. What happens often is counted by CPU, under its lock, so
+ * that CPUs do not meet there; denials and aborts atomically, since
+ * sgx2_tlb_check() takes no lock for ordinary memory.
  */
 #ifndef SGX2_MACHINE_H
 #define SGX2_MACHINE_H
@@ -77,8 +77,8 @@ struct sgx2_machine {
 	uint32_t xsave_size(uint64_t xfrm) const;
 
 	size_t new_cpu() { return next_cpu++; }
-	/* With a lock of a CPU held. */
-	void count(bool user, uint32_t leaf, uint32_t result);
+	/* What this CPU has counted, and those that share its lock, which is held. */
+	sgx2_counters &counted(size_t cpu) { return counts[sgx2::Locks::slot(cpu)].counters; }
 
 	/* With the lock held. */
 	uint64_t valid_pages() const;
@@ -92,12 +92,15 @@ struct sgx2_machine {
 	sgx2::Keys keys;
 	sgx2::Pager pager;
 	sgx2::Injector inject;
-	sgx2_counters counters{};
 	std::array<std::atomic<uint64_t>, 3> denied{}; /* read, write, fetch */
-	std::atomic<uint64_t> tlb_fills{0};
 	std::atomic<uint64_t> aborts{0};
 
 private:
+	struct alignas(64) Counts {
+		sgx2_counters counters{};
+	};
+
+	std::array<Counts, sgx2::Locks::slots> counts;
 	std::array<sgx2::Section, SGX2_MAX_SECTIONS> sections;
 	size_t section_count = 0;
 	uint64_t next_eid = 1;

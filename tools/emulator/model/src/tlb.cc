@@ -87,7 +87,7 @@ sgx2_tlb_verdict tlb_check(Cpu &cpu, const TlbRequest &r, uint32_t &rights, Faul
 		return deny(cpu, r, fault);
 	rights = p.rights;
 	if (r.count)
-		bump(m.tlb_fills);
+		m.counted(cpu.number).tlb_fills++;
 	return SGX2_TLB_EPC;
 }
 
