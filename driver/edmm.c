@@ -62,37 +62,71 @@ struct sgx2_range {
 	bool lenient;
 };
 
-/*
- * The loop over pages, which is where the time goes: @one is inlined into it. A leaf on a page that
- * is resident takes a microsecond, so whether to yield or to end is asked for each chunk, and here
- * only where a page comes back from its file.
+/**
+ * struct sgx2_change - what a call does to one page, in two steps
  */
-static __always_inline unsigned int
-sgx2_range_each(struct sgx2_range *range, struct sgx2_chunk *chunk, unsigned int first,
-		unsigned int last,
-		int (*one)(struct sgx2_range *range, struct sgx2_chunk *chunk, unsigned int index))
+struct sgx2_change {
+	/** @may: whether the page is of a kind for it: 0, 1 to pass over it, or an error. */
+	int (*may)(const struct sgx2_range *range, const struct sgx2_page *page);
+	/** @one: does it, to a page that is resident. */
+	int (*one)(struct sgx2_range *range, struct sgx2_chunk *chunk, unsigned int index,
+		   struct sgx2_page *page);
+};
+
+/* A page that is absent, or has to come back from its file; 1 to pass over it. */
+static noinline int sgx2_range_away(struct sgx2_range *range, struct sgx2_chunk *chunk,
+				    unsigned int index, const struct sgx2_change *change)
+	__must_hold(&chunk->lock)
 {
-	for (; first < last; first++) {
-		if (chunk->page[first].state == SGX2_EVICTED) {
-			cond_resched();
-			range->stop = fatal_signal_pending(current) ? -EINTR : 0;
-			if (range->stop)
-				break;
-		}
-		range->stop = one(range, chunk, first);
-		if (range->stop)
+	const struct sgx2_page *page = sgx2_chunk_page(chunk, index);
+	int ret;
+
+	if (page->state == SGX2_ABSENT)
+		return range->lenient ? 1 : -EFAULT;
+	cond_resched();
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	ret = change->may(range, page);
+	return ret ? ret : sgx2_page_load(chunk, index);
+}
+
+/*
+ * The loop over pages, which is where the time goes: both steps of @change are inlined into it. A
+ * leaf on a page that is resident takes a microsecond, so whether to yield, to end, or to give the
+ * enclave up is asked for each chunk, and here only where a page comes back from its file.
+ */
+static __always_inline unsigned int sgx2_range_each(struct sgx2_range *range,
+						    struct sgx2_chunk *chunk, unsigned int first,
+						    unsigned int last,
+						    const struct sgx2_change *change)
+{
+	struct sgx2_page *page = sgx2_chunk_page(chunk, first);
+	int ret = sgx2_enclave_is(range->enclave, SGX2_DEAD) ? -EIO : 0;
+
+	for (; !ret && first < last; first++, page++) {
+		ret = 0;
+		if (unlikely(page->state != SGX2_RESIDENT))
+			ret = sgx2_range_away(range, chunk, first, change);
+		if (likely(!ret))
+			ret = change->may(range, page);
+		if (likely(!ret))
+			ret = change->one(range, chunk, first, page);
+		if (unlikely(ret < 0))
 			break;
+		ret = 0;
 	}
+	range->stop = ret;
 	return first;
 }
 
 /* An enclave's thread may be at the page with EACCEPT or EMODPE: it is done in a moment. */
-#define sgx2_retry_busy(leaf)                                                            \
-	({                                                                               \
-		int __tries = SGX2_RETRIES, __answer;                                    \
-		while ((__answer = sgx2_retry(leaf)) == SGX2_PAGE_CONFLICT && --__tries) \
-			cpu_relax();                                                     \
-		__answer;                                                                \
+#define sgx2_retry_busy(leaf)                                                     \
+	({                                                                        \
+		int __tries = SGX2_RETRIES, __answer;                             \
+		while (unlikely((__answer = sgx2_retry(leaf)) != 0) &&            \
+		       __answer == SGX2_PAGE_CONFLICT && --__tries)               \
+			cpu_relax();                                              \
+		__answer;                                                         \
 	})
 
 static int sgx2_range_refused(struct sgx2_range *range, struct sgx2_chunk *chunk,
@@ -114,21 +148,21 @@ static int sgx2_range_refused(struct sgx2_range *range, struct sgx2_chunk *chunk
 	return -EFAULT;
 }
 
-static __always_inline int sgx2_restrict_page(struct sgx2_range *range, struct sgx2_chunk *chunk,
-					      unsigned int index)
+static __always_inline int sgx2_restrict_may(const struct sgx2_range *range,
+					     const struct sgx2_page *page)
 {
-	struct sgx2_page *page = sgx2_chunk_page(chunk, index);
+	if (likely(page->type == SGX_PAGE_TYPE_REG))
+		return 0;
+	return range->lenient ? 1 : -EINVAL;
+}
+
+static __always_inline int sgx2_restrict_one(struct sgx2_range *range, struct sgx2_chunk *chunk,
+					     unsigned int index, struct sgx2_page *page)
+{
 	int ret;
 
-	if (page->state != SGX2_ABSENT && page->type != SGX_PAGE_TYPE_REG)
-		return range->lenient ? 0 : -EINVAL;
-	if (page->state == SGX2_ABSENT)
-		return range->lenient ? 0 : -EFAULT;
-	ret = sgx2_page_load(chunk, index);
-	if (ret)
-		return ret;
 	ret = sgx2_retry_busy(sgx2_emodpr(&range->secinfo, sgx2_epc_address(page->where)));
-	if (!ret) {
+	if (likely(!ret)) {
 		range->changed++;
 		return 0;
 	}
@@ -144,41 +178,67 @@ static __always_inline int sgx2_restrict_page(struct sgx2_range *range, struct s
 static unsigned int sgx2_restrict_pages(struct sgx2_range *range, struct sgx2_chunk *chunk,
 					unsigned int first, unsigned int last)
 {
-	return sgx2_range_each(range, chunk, first, last, sgx2_restrict_page);
+	static const struct sgx2_change change = { sgx2_restrict_may, sgx2_restrict_one };
+
+	return sgx2_range_each(range, chunk, first, last, &change);
 }
 
-static __always_inline int sgx2_modify_page(struct sgx2_range *range, struct sgx2_chunk *chunk,
-					    unsigned int index)
+static __always_inline int sgx2_retype(struct sgx2_range *range, struct sgx2_chunk *chunk,
+				       unsigned int index, struct sgx2_page *page, u8 type)
 {
-	struct sgx2_page *page = sgx2_chunk_page(chunk, index);
-	u8 type = (range->secinfo.flags & SGX_SECINFO_PAGE_TYPE_MASK) >> 8;
 	int ret;
 
-	if (page->state == SGX2_ABSENT)
-		return -EFAULT;
-	if (page->type == SGX_PAGE_TYPE_TRIM ||
-	    (page->type == SGX_PAGE_TYPE_TCS && type == SGX_PAGE_TYPE_TCS))
-		return -EINVAL;
-	/*
-	 * A TCS that could not be mapped for the processor to read and write could not be entered.
-	 */
-	if (type == SGX_PAGE_TYPE_TCS && ~page->max & (VM_READ | VM_WRITE))
-		return -EPERM;
-	ret = sgx2_page_load(chunk, index);
-	if (ret)
-		return ret;
 	ret = sgx2_retry_busy(sgx2_emodt(&range->secinfo, sgx2_epc_address(page->where)));
-	if (ret)
+	if (unlikely(ret))
 		return sgx2_range_refused(range, chunk, index, SGX2_LEAF_EMODT, ret);
 	page->type = type;
 	range->changed++;
 	return 0;
 }
 
-static unsigned int sgx2_modify_pages(struct sgx2_range *range, struct sgx2_chunk *chunk,
-				      unsigned int first, unsigned int last)
+static __always_inline int sgx2_trim_may(const struct sgx2_range *range,
+					 const struct sgx2_page *page)
 {
-	return sgx2_range_each(range, chunk, first, last, sgx2_modify_page);
+	return unlikely(page->type == SGX_PAGE_TYPE_TRIM) ? -EINVAL : 0;
+}
+
+static __always_inline int sgx2_trim_one(struct sgx2_range *range, struct sgx2_chunk *chunk,
+					 unsigned int index, struct sgx2_page *page)
+{
+	return sgx2_retype(range, chunk, index, page, SGX_PAGE_TYPE_TRIM);
+}
+
+static unsigned int sgx2_trim_pages(struct sgx2_range *range, struct sgx2_chunk *chunk,
+				    unsigned int first, unsigned int last)
+{
+	static const struct sgx2_change change = { sgx2_trim_may, sgx2_trim_one };
+
+	return sgx2_range_each(range, chunk, first, last, &change);
+}
+
+static __always_inline int sgx2_tcs_may(const struct sgx2_range *range,
+					const struct sgx2_page *page)
+{
+	if (page->type != SGX_PAGE_TYPE_REG)
+		return -EINVAL;
+	/*
+	 * A TCS that could not be mapped for the processor to read and write could not be entered.
+	 */
+	return ~page->max & (VM_READ | VM_WRITE) ? -EPERM : 0;
+}
+
+static __always_inline int sgx2_tcs_one(struct sgx2_range *range, struct sgx2_chunk *chunk,
+					unsigned int index, struct sgx2_page *page)
+{
+	return sgx2_retype(range, chunk, index, page, SGX_PAGE_TYPE_TCS);
+}
+
+static unsigned int sgx2_tcs_pages(struct sgx2_range *range, struct sgx2_chunk *chunk,
+				   unsigned int first, unsigned int last)
+{
+	static const struct sgx2_change change = { sgx2_tcs_may, sgx2_tcs_one };
+
+	return sgx2_range_each(range, chunk, first, last, &change);
 }
 
 static int sgx2_track_range(struct sgx2_range *range, struct sgx2_chunk *chunk, unsigned int first,
@@ -194,21 +254,38 @@ static int sgx2_track_range(struct sgx2_range *range, struct sgx2_chunk *chunk, 
 	return ret ? ret : sgx2_track_finish(range->enclave);
 }
 
+static __always_inline int sgx2_remove_may(const struct sgx2_range *range,
+					   const struct sgx2_page *page)
+{
+	return likely(page->type == SGX_PAGE_TYPE_TRIM) ? 0 : -EPERM;
+}
+
 /*
  * Whether the enclave has accepted that the page goes. EREMOVE does not tell: it takes a page that
- * was not accepted as well, if no thread happens to be inside. ERDINFO does, where there is one.
- * Elsewhere EMODPR does, and changes neither: it answers 20 while MODIFIED is set, and faults
- * because of the type once it is not. The fault takes more time than all the rest of a removal.
+ * was not accepted as well, if no thread happens to be inside. EMODPR does, and changes neither: it
+ * answers 20 while MODIFIED is set, and faults because of the type once it is not. The fault takes
+ * more time than all the rest of a removal.
  */
-static __always_inline int sgx2_trim_accepted(struct sgx2_range *range, void *page)
+static __always_inline int sgx2_remove_probe(struct sgx2_range *range, struct sgx2_chunk *chunk,
+					     unsigned int index, struct sgx2_page *page)
+{
+	void *address = sgx2_epc_address(page->where);
+	int ret;
+
+	ret = sgx2_emodpr(&range->secinfo, address);
+	if (likely(ret == (SGX2_ENCLS_FAULT | X86_TRAP_PF)))
+		return 0;
+	ret = sgx2_retry_busy(sgx2_emodpr(&range->secinfo, address));
+	return ret == (SGX2_ENCLS_FAULT | X86_TRAP_PF) ? 0 : -EPERM;
+}
+
+/* The same, of ERDINFO, which does not fault. */
+static __always_inline int sgx2_remove_ask(struct sgx2_range *range, struct sgx2_chunk *chunk,
+					   unsigned int index, struct sgx2_page *page)
 {
 	int ret;
 
-	if (!sgx2_hw.rdinfo) {
-		ret = sgx2_retry_busy(sgx2_emodpr(&range->secinfo, page));
-		return ret == (SGX2_ENCLS_FAULT | X86_TRAP_PF) ? 0 : -EPERM;
-	}
-	ret = sgx2_retry_busy(sgx2_erdinfo(&range->info, page));
+	ret = sgx2_retry_busy(sgx2_erdinfo(&range->info, sgx2_epc_address(page->where)));
 	if (ret == SGX2_PG_INVLD) {
 		sgx2_enclave_lost(range->enclave);
 		return -EIO;
@@ -216,42 +293,27 @@ static __always_inline int sgx2_trim_accepted(struct sgx2_range *range, void *pa
 	return ret || range->info.flags & SGX2_SECINFO_MODIFIED ? -EPERM : 0;
 }
 
-static __always_inline int sgx2_remove_check(struct sgx2_range *range, struct sgx2_chunk *chunk,
-					     unsigned int index)
-{
-	struct sgx2_page *page = sgx2_chunk_page(chunk, index);
-	int ret;
-
-	if (page->state == SGX2_ABSENT)
-		return -EFAULT;
-	if (page->type != SGX_PAGE_TYPE_TRIM)
-		return -EPERM;
-	ret = sgx2_page_load(chunk, index);
-	if (ret)
-		return ret;
-	return sgx2_trim_accepted(range, sgx2_epc_address(page->where));
-}
-
 static unsigned int sgx2_remove_checks(struct sgx2_range *range, struct sgx2_chunk *chunk,
 				       unsigned int first, unsigned int last)
 {
-	return sgx2_range_each(range, chunk, first, last, sgx2_remove_check);
+	static const struct sgx2_change probe = { sgx2_remove_may, sgx2_remove_probe };
+	static const struct sgx2_change ask = { sgx2_remove_may, sgx2_remove_ask };
+
+	if (sgx2_hw.rdinfo)
+		return sgx2_range_each(range, chunk, first, last, &ask);
+	return sgx2_range_each(range, chunk, first, last, &probe);
 }
 
 static int sgx2_remove_range(struct sgx2_range *range, struct sgx2_chunk *chunk, unsigned int first,
 			     unsigned int last)
 {
 	sgx2_epc_t epc[SGX2_EPC_BATCH];
-	unsigned int index, count = 0;
+	unsigned int count;
 
 	sgx2_enclave_zap(range->enclave, chunk->number * SGX2_CHUNK_PAGES + first, last - first);
-	for (index = first; index < last; index++) {
-		epc[count++] = sgx2_chunk_page(chunk, index)->where;
-		sgx2_chunk_forget(chunk, index);
-		if (count < SGX2_EPC_BATCH && index + 1 < last)
-			continue;
-		sgx2_epc_remove_all(epc, count);
-		count = 0;
+	for (; first < last; first += count) {
+		count = min(last - first, SGX2_EPC_BATCH);
+		sgx2_epc_remove_all(epc, sgx2_chunk_forget(chunk, first, count, epc));
 	}
 	sgx2_chunk_widen(chunk);
 	return 0;
@@ -403,7 +465,6 @@ long sgx2_modify(struct sgx2_enclave *enclave, void __user *arg)
 {
 	struct sgx_enclave_modify_types param;
 	struct sgx2_range range = {
-		.change = sgx2_modify_pages,
 		.finish = sgx2_track_range,
 	};
 	int ret;
@@ -420,6 +481,7 @@ long sgx2_modify(struct sgx2_enclave *enclave, void __user *arg)
 	if (param.result || param.count)
 		return -EINVAL;
 	sgx2_range_init(&range, enclave, param.offset, param.length);
+	range.change = param.page_type == SGX_PAGE_TYPE_TRIM ? sgx2_trim_pages : sgx2_tcs_pages;
 	range.secinfo.flags = param.page_type << 8;
 	ret = sgx2_range_call(&range, &param.count);
 	param.result = range.result;

@@ -140,18 +140,25 @@ void sgx2_chunk_add(struct sgx2_chunk *chunk, unsigned int index, sgx2_epc_t whe
 		sgx2_reclaim_add(chunk);
 }
 
-void sgx2_chunk_forget(struct sgx2_chunk *chunk, unsigned int index)
+unsigned int sgx2_chunk_forget(struct sgx2_chunk *chunk, unsigned int first, unsigned int count,
+			       sgx2_epc_t *where)
 {
-	struct sgx2_page *page = sgx2_chunk_page(chunk, index);
+	struct sgx2_page *page = sgx2_chunk_page(chunk, first);
+	unsigned int i;
 
-	if (WARN_ON_ONCE(page->state != SGX2_RESIDENT))
-		return;
-	WRITE_ONCE(page->state, SGX2_ABSENT);
-	page->where = 0;
-	chunk->present--;
-	if (!--chunk->resident)
+	for (i = 0; i < count; i++, page++) {
+		if (WARN_ON_ONCE(page->state != SGX2_RESIDENT))
+			break;
+		where[i] = page->where;
+		WRITE_ONCE(page->state, SGX2_ABSENT);
+		page->where = 0;
+	}
+	chunk->present -= i;
+	chunk->resident -= i;
+	if (!chunk->resident)
 		sgx2_reclaim_del(chunk);
-	atomic_dec(&chunk->enclave->pins);
+	atomic_sub(i, &chunk->enclave->pins);
+	return i;
 }
 
 void sgx2_chunk_widen(struct sgx2_chunk *chunk)

@@ -249,12 +249,14 @@ static inline unsigned long sgx2_chunk_address(const struct sgx2_chunk *chunk, u
 }
 
 /*
- * A page comes to be, in the EPC page @where; and the reverse. They keep the counts, the pins and
- * the reclaimer's list.
+ * A page comes to be, in the EPC page @where; and the reverse, for @count of them, which tells how
+ * many it were and names their EPC pages in @where. They keep the counts, the pins and the
+ * reclaimer's list.
  */
 void sgx2_chunk_add(struct sgx2_chunk *chunk, unsigned int index, sgx2_epc_t where, u8 type, u8 max,
 		    u8 flags);
-void sgx2_chunk_forget(struct sgx2_chunk *chunk, unsigned int index);
+unsigned int sgx2_chunk_forget(struct sgx2_chunk *chunk, unsigned int first, unsigned int count,
+			       sgx2_epc_t *where);
 
 /* After pages were forgotten: what all that are left may be mapped with, anew. */
 void sgx2_chunk_widen(struct sgx2_chunk *chunk);

@@ -6,35 +6,53 @@
 
 /*
  * A fault of the instruction ends in EAX, as SGX2_ENCLS_FAULT and the vector: the kernel's extable
- * knows how. RBX is an output as well, for EDBGRD. A leaf reads and writes memory that the compiler
- * knows nothing of.
+ * knows how. A leaf reads and writes memory that the compiler knows nothing of.
  */
-static __always_inline u32 sgx2_encls(enum sgx2_leaf leaf, unsigned long *rbx, unsigned long rcx,
-				      unsigned long rdx)
+#define SGX2_ENCLS                     \
+	"1: .byte 0x0f, 0x01, 0xcf\n" \
+	"2:\n" _ASM_EXTABLE_TYPE(1b, 2b, EX_TYPE_FAULT_SGX)
+
+/* RCX alone, which most leaves have their page in. */
+static __always_inline u32 sgx2_encls_page(enum sgx2_leaf leaf, const void *rcx)
 {
 	u32 eax = leaf;
 
-	asm volatile("1: .byte 0x0f, 0x01, 0xcf\n"
-		     "2:\n" _ASM_EXTABLE_TYPE(1b, 2b, EX_TYPE_FAULT_SGX)
-		     : "+a"(eax), "+b"(*rbx)
-		     : "c"(rcx), "d"(rdx)
-		     : "memory", "cc");
+	asm volatile(SGX2_ENCLS : "+a"(eax) : "c"(rcx) : "memory", "cc");
+	return eax;
+}
+
+/* RBX as well, which is an output too, for EDBGRD. */
+static __always_inline u32 sgx2_encls(enum sgx2_leaf leaf, unsigned long *rbx, const void *rcx)
+{
+	u32 eax = leaf;
+
+	asm volatile(SGX2_ENCLS : "+a"(eax), "+b"(*rbx) : "c"(rcx) : "memory", "cc");
 	return eax;
 }
 
 /* A leaf that answers with a code. */
-static __always_inline int sgx2_encls_code(enum sgx2_leaf leaf, const void *rbx, const void *rcx,
-					   const void *rdx)
+static __always_inline int sgx2_encls_code(enum sgx2_leaf leaf, const void *rbx, const void *rcx)
 {
 	unsigned long b = (unsigned long)rbx;
 
-	return sgx2_encls(leaf, &b, (unsigned long)rcx, (unsigned long)rdx);
+	return sgx2_encls(leaf, &b, rcx);
+}
+
+/* With RDX too. */
+static __always_inline int sgx2_encls_code_rdx(enum sgx2_leaf leaf, const void *rbx,
+					       const void *rcx, const void *rdx)
+{
+	unsigned long b = (unsigned long)rbx;
+	u32 eax = leaf;
+
+	asm volatile(SGX2_ENCLS : "+a"(eax), "+b"(b) : "c"(rcx), "d"(rdx) : "memory", "cc");
+	return eax;
 }
 
 /* One that has no code: EAX still has its number unless it faulted. */
 static __always_inline int sgx2_encls_void(enum sgx2_leaf leaf, unsigned long rbx, const void *rcx)
 {
-	u32 eax = sgx2_encls(leaf, &rbx, (unsigned long)rcx, 0);
+	u32 eax = sgx2_encls(leaf, &rbx, rcx);
 
 	return eax & SGX2_ENCLS_FAULT ? eax : 0;
 }
@@ -56,18 +74,18 @@ int sgx2_eextend(void *secs, void *block)
 
 int sgx2_einit(void *sigstruct, void *secs, void *token)
 {
-	return sgx2_encls_code(SGX2_LEAF_EINIT, sigstruct, secs, token);
+	return sgx2_encls_code_rdx(SGX2_LEAF_EINIT, sigstruct, secs, token);
 }
 
 int sgx2_eremove(void *page)
 {
-	return sgx2_encls_code(SGX2_LEAF_EREMOVE, NULL, page, NULL);
+	return sgx2_encls_page(SGX2_LEAF_EREMOVE, page);
 }
 
 int sgx2_edbgrd(void *address, u64 *data)
 {
 	unsigned long b = 0;
-	u32 eax = sgx2_encls(SGX2_LEAF_EDBGRD, &b, (unsigned long)address, 0);
+	u32 eax = sgx2_encls(SGX2_LEAF_EDBGRD, &b, address);
 
 	*data = b;
 	return eax;
@@ -77,17 +95,26 @@ int sgx2_edbgwr(void *address, u64 data)
 {
 	unsigned long b = data;
 
-	return sgx2_encls(SGX2_LEAF_EDBGWR, &b, (unsigned long)address, 0);
+	return sgx2_encls(SGX2_LEAF_EDBGWR, &b, address);
+}
+
+/*
+ * The leaf of which a fault is an answer, and so is in the middle: the kernel looks for where it
+ * happened in a table in the order of addresses, by halves.
+ */
+int sgx2_emodpr(struct sgx_secinfo *secinfo, void *page)
+{
+	return sgx2_encls_code(SGX2_LEAF_EMODPR, secinfo, page);
 }
 
 int sgx2_eldu(struct sgx_pageinfo *info, void *page, void *slot)
 {
-	return sgx2_encls_code(SGX2_LEAF_ELDU, info, page, slot);
+	return sgx2_encls_code_rdx(SGX2_LEAF_ELDU, info, page, slot);
 }
 
 int sgx2_eblock(void *page)
 {
-	return sgx2_encls_code(SGX2_LEAF_EBLOCK, NULL, page, NULL);
+	return sgx2_encls_page(SGX2_LEAF_EBLOCK, page);
 }
 
 int sgx2_epa(void *page)
@@ -97,12 +124,12 @@ int sgx2_epa(void *page)
 
 int sgx2_ewb(struct sgx_pageinfo *info, void *page, void *slot)
 {
-	return sgx2_encls_code(SGX2_LEAF_EWB, info, page, slot);
+	return sgx2_encls_code_rdx(SGX2_LEAF_EWB, info, page, slot);
 }
 
 int sgx2_etrack(void *secs)
 {
-	return sgx2_encls_code(SGX2_LEAF_ETRACK, NULL, secs, NULL);
+	return sgx2_encls_page(SGX2_LEAF_ETRACK, secs);
 }
 
 int sgx2_eaug(struct sgx_pageinfo *info, void *page)
@@ -110,22 +137,17 @@ int sgx2_eaug(struct sgx_pageinfo *info, void *page)
 	return sgx2_encls_void(SGX2_LEAF_EAUG, (unsigned long)info, page);
 }
 
-int sgx2_emodpr(struct sgx_secinfo *secinfo, void *page)
-{
-	return sgx2_encls_code(SGX2_LEAF_EMODPR, secinfo, page, NULL);
-}
-
 int sgx2_emodt(struct sgx_secinfo *secinfo, void *page)
 {
-	return sgx2_encls_code(SGX2_LEAF_EMODT, secinfo, page, NULL);
+	return sgx2_encls_code(SGX2_LEAF_EMODT, secinfo, page);
 }
 
 int sgx2_erdinfo(struct sgx2_rdinfo *info, void *page)
 {
-	return sgx2_encls_code(SGX2_LEAF_ERDINFO, info, page, NULL);
+	return sgx2_encls_code(SGX2_LEAF_ERDINFO, info, page);
 }
 
 int sgx2_eupdatesvn(void)
 {
-	return sgx2_encls_code(SGX2_LEAF_EUPDATESVN, NULL, NULL, NULL);
+	return sgx2_encls_page(SGX2_LEAF_EUPDATESVN, NULL);
 }

@@ -159,69 +159,107 @@ unsigned int sgx2_epc_alloc(sgx2_epc_t *page, unsigned int count, enum sgx2_epc_
 	return done;
 }
 
-/*
- * Pages of one section, at the head of @page, go to its list, each of which must be marked as @was.
- * How many went, and in @seen how many there were.
+/**
+ * struct sgx2_chain - pages of one section that are about to be free, linked as its list is
+ *
+ * On the stack of one task, whose pages they are, so that the list's lock is taken once for all.
  */
-static unsigned int sgx2_section_put(const sgx2_epc_t *page, unsigned int count, u32 was,
-				     unsigned int *seen)
+struct sgx2_chain {
+	/** @section: its number; SGX2_NO_SECTION while there is no page. */
+	u32 section;
+	/** @first: of the pages. */
+	u32 first;
+	/** @last: of them. */
+	u32 last;
+	/** @count: how many there are. */
+	unsigned int count;
+	/** @next: sgx2_section::next of that section. */
+	u32 *next;
+};
+
+#define SGX2_NO_SECTION ((u32)~0)
+
+/* They go to the section's list. By value: the loops that make a chain have it in registers. */
+static noinline void sgx2_chain_splice(struct sgx2_chain chain)
 {
-	struct sgx2_section *section = sgx2_epc_section(page[0]);
-	unsigned int i, done = 0;
+	struct sgx2_section *section = &sgx2_sections[chain.section];
 
-	guard(spinlock)(&section->lock);
-	for (i = 0; i < count && page[i] >> SGX2_EPC_BITS == page[0] >> SGX2_EPC_BITS; i++) {
-		u32 number = page[i] & SGX2_EPC_MASK;
-
-		if (WARN_ON_ONCE(section->next[number] != was))
-			continue;
-		section->next[number] = section->head;
-		section->head = number;
-		done++;
+	scoped_guard(spinlock, &section->lock) {
+		chain.next[chain.last] = section->head;
+		section->head = chain.first;
 	}
-	*seen = i;
-	return done;
-}
-
-/* @was is what the pages must be marked as. How many are free now. */
-static unsigned int sgx2_epc_put(const sgx2_epc_t *page, unsigned int count, u32 was)
-{
-	unsigned int i, seen, done = 0;
-
-	for (i = 0; i < count; i += seen)
-		done += sgx2_section_put(page + i, count - i, was, &seen);
-	atomic_long_add(done, &sgx2_free);
+	atomic_long_add(chain.count, &sgx2_free);
 	if (wq_has_sleeper(&sgx2_page_wait))
 		wake_up(&sgx2_page_wait);
-	return done;
+}
+
+static __always_inline void sgx2_chain_end(struct sgx2_chain *chain)
+{
+	if (chain->section != SGX2_NO_SECTION)
+		sgx2_chain_splice(*chain);
+	chain->section = SGX2_NO_SECTION;
+}
+
+/* One more, which must be marked as @was; whether it is. */
+static __always_inline bool sgx2_chain_add(struct sgx2_chain *chain, sgx2_epc_t page, u32 was)
+{
+	u32 section = page >> SGX2_EPC_BITS, number = page & SGX2_EPC_MASK;
+
+	if (unlikely(chain->section != section)) {
+		sgx2_chain_end(chain);
+		chain->next = sgx2_sections[section].next;
+	}
+	if (WARN_ON_ONCE(chain->next[number] != was))
+		return false;
+	if (unlikely(chain->section != section)) {
+		chain->section = section;
+		chain->last = number;
+		chain->count = 0;
+	}
+	chain->next[number] = chain->first;
+	chain->first = number;
+	chain->count++;
+	return true;
 }
 
 void sgx2_epc_free(sgx2_epc_t page)
 {
-	sgx2_epc_put(&page, 1, SGX2_NEXT_USED);
+	sgx2_epc_free_all(&page, 1);
 }
 
 void sgx2_epc_free_all(const sgx2_epc_t *page, unsigned int count)
 {
-	if (count)
-		sgx2_epc_put(page, count, SGX2_NEXT_USED);
+	struct sgx2_chain chain = { .section = SGX2_NO_SECTION };
+	unsigned int i;
+
+	for (i = 0; i < count; i++)
+		sgx2_chain_add(&chain, page[i], SGX2_NEXT_USED);
+	sgx2_chain_end(&chain);
 }
 
-void sgx2_epc_remove_all(sgx2_epc_t *page, unsigned int count)
+/* EREMOVE of a page that was not let go the first time; whether it is now, or else it is lost. */
+static noinline bool sgx2_epc_remove_again(sgx2_epc_t page)
 {
-	unsigned int i, done = 0;
-	int ret;
+	int ret = sgx2_retry(sgx2_eremove(sgx2_epc_address(page)));
+
+	if (!WARN_ONCE(ret, "EREMOVE answers %#x: the page is lost\n", ret))
+		return true;
+	sgx2_epc_section(page)->next[page & SGX2_EPC_MASK] = SGX2_NEXT_LOST;
+	atomic_long_inc(&sgx2_lost);
+	return false;
+}
+
+void sgx2_epc_remove_all(const sgx2_epc_t *page, unsigned int count)
+{
+	struct sgx2_chain chain = { .section = SGX2_NO_SECTION };
+	unsigned int i;
 
 	for (i = 0; i < count; i++) {
-		ret = sgx2_retry(sgx2_eremove(sgx2_epc_address(page[i])));
-		if (!WARN_ONCE(ret, "EREMOVE answers %#x: the page is lost\n", ret)) {
-			page[done++] = page[i];
-			continue;
-		}
-		sgx2_epc_section(page[i])->next[page[i] & SGX2_EPC_MASK] = SGX2_NEXT_LOST;
-		atomic_long_inc(&sgx2_lost);
+		if (likely(!sgx2_eremove(sgx2_epc_address(page[i]))) ||
+		    sgx2_epc_remove_again(page[i]))
+			sgx2_chain_add(&chain, page[i], SGX2_NEXT_USED);
 	}
-	sgx2_epc_put(page, done, SGX2_NEXT_USED);
+	sgx2_chain_end(&chain);
 }
 
 void sgx2_epc_remove(sgx2_epc_t page)
@@ -275,6 +313,7 @@ int sgx2_epc_wait_clean(void)
 static u32 sgx2_sanitize_pass(struct sgx2_section *section)
 {
 	u32 name = (section - sgx2_sections) << SGX2_EPC_BITS, number, left = 0;
+	struct sgx2_chain chain = { .section = SGX2_NO_SECTION };
 	sgx2_epc_t page;
 
 	for (number = 0; number < section->pages && !kthread_should_stop(); number++) {
@@ -284,8 +323,9 @@ static u32 sgx2_sanitize_pass(struct sgx2_section *section)
 		page = name | number;
 		if (sgx2_retry(sgx2_eremove(sgx2_epc_address(page))))
 			left++;
-		else if (sgx2_epc_put(&page, 1, SGX2_NEXT_LOST))
+		else if (sgx2_chain_add(&chain, page, SGX2_NEXT_LOST))
 			atomic_long_dec(&sgx2_lost);
+		sgx2_chain_end(&chain);
 		cond_resched_tasks_rcu_qs();
 	}
 	return left;

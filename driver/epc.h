@@ -81,10 +81,10 @@ void sgx2_epc_remove(sgx2_epc_t page);
 
 /**
  * sgx2_epc_remove_all() - the same for several pages, at less cost
- * @page: their names; what is there afterwards has no meaning
+ * @page: their names
  * @count: how many
  */
-void sgx2_epc_remove_all(sgx2_epc_t *page, unsigned int count);
+void sgx2_epc_remove_all(const sgx2_epc_t *page, unsigned int count);
 
 /* How many of them callers have on their stack. */
 #define SGX2_EPC_BATCH 32U

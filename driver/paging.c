@@ -269,7 +269,7 @@ static unsigned int sgx2_chunk_drop(struct sgx2_chunk *chunk) __must_hold(&chunk
 
 		if (page->state != SGX2_RESIDENT || sgx2_retry(sgx2_eremove(sgx2_epc_address(epc))))
 			continue;
-		sgx2_chunk_forget(chunk, index);
+		sgx2_chunk_forget(chunk, index, 1, &epc);
 		sgx2_epc_free(epc);
 		done++;
 	}

@@ -18,12 +18,14 @@ struct sgx2_backing;
  */
 #define SGX2_RETRIES 256
 
-#define sgx2_retry(leaf)                                                                 \
-	({                                                                               \
-		int __left = SGX2_RETRIES, __ret;                                        \
-		while ((__ret = (leaf)) == (SGX2_ENCLS_FAULT | X86_TRAP_GP) && --__left) \
-			cpu_relax();                                                     \
-		__ret;                                                                   \
+/* The usual answer, 0, is asked for first. */
+#define sgx2_retry(leaf)                                                          \
+	({                                                                        \
+		int __left = SGX2_RETRIES, __ret;                                 \
+		while (unlikely((__ret = (leaf)) != 0) &&                         \
+		       __ret == (SGX2_ENCLS_FAULT | X86_TRAP_GP) && --__left)     \
+			cpu_relax();                                              \
+		__ret;                                                            \
 	})
 
 /* EWB and ELDU of one page with its place in the backing file and its slot; the leaf's answer. */

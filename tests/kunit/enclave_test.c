@@ -152,7 +152,7 @@ static int shrink(struct fixture *f, unsigned int number)
 	if (ret)
 		return ret;
 	epc = sgx2_chunk_page(chunk, number % SGX2_CHUNK_PAGES)->where;
-	sgx2_chunk_forget(chunk, number % SGX2_CHUNK_PAGES);
+	sgx2_chunk_forget(chunk, number % SGX2_CHUNK_PAGES, 1, &epc);
 	sgx2_epc_remove(epc);
 	f->value[number] = 0;
 	return 0;
