@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 DRIVERS = ('intree', 'sgx2')
-# ERDINFO tells the state of a page without a fault. The machine has it, and a processor with SGX2 need not.
-NO_RDINFO = ('--cpu', ',-sgx-encls-c')
+# ERDINFO tells the state of a page without a fault. Few processors with SGX2 have it, and the machine has it on request.
+RDINFO = ('--cpu', ',+sgx-encls-c')
 
 
 @dataclass
@@ -36,14 +36,14 @@ SHORT = [
     guest('alone', 1, '64M', 'life', 'growth', 'build', 'threads', 'traces', '--pages', '256,4096'),
     guest('inside', 2, '64M', 'life', 'threads', 'traces', '--pages', '256,4096', '--inside', '1'),
     IDLE,
-    guest('probe', 2, '64M', 'life', '--pages', '4096', '--inside', '0,1', cpu=NO_RDINFO),
+    guest('rdinfo', 2, '64M', 'life', '--pages', '4096', '--inside', '0,1', cpu=RDINFO),
     guest('paging', 1, '8M', 'paging', '--times', '2,10'),
 ]
 FULL = [
     guest('alone', 1, '256M', 'life', 'growth', 'build', 'threads', 'traces', '--pages', '256,1024,4096,16384'),
     guest('inside', 2, '256M', 'life', 'threads', 'traces', '--pages', '256,1024,4096,16384', '--inside', '1'),
     IDLE,
-    guest('probe', 2, '64M', 'life', '--pages', '4096', '--inside', '0,1', cpu=NO_RDINFO),
+    guest('rdinfo', 2, '64M', 'life', '--pages', '4096', '--inside', '0,1', cpu=RDINFO),
     guest('many', 4, '64M', 'life', 'threads', 'traces', '--pages', '4096', '--inside', '3'),
     guest('paging', 1, '32M', 'paging', '--times', '2,10'),
     guest('paging-large', 1, '128M', 'paging', '--times', '2'),

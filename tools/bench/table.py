@@ -59,8 +59,8 @@ class Pair:
         title = TITLES.get(self.base(), self.base())
         if self.base() != self.work:
             title += ', another thread idle'
-        if self.guest == 'probe':
-            title += ', no ERDINFO'
+        if self.guest == 'rdinfo':
+            title += ', ERDINFO'
         return title
 
 
