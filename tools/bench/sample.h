@@ -22,16 +22,23 @@ class Meter {
 public:
 	Meter();
 
-	/// What the work costs. Under -icount the processor's TSC counts the instructions of all CPUs; else it is time.
-	template <typename Work>
-	Sample measure(const Device *device, Work &&work) const
+	/// What the work costs. Under -icount the processor's TSC counts the instructions of all CPUs; else it is time. Before it begins all has to
+	/// be quiet, which settle() waits for.
+	template <typename Settle, typename Work>
+	Sample measure(const Device *device, Settle &&settle, Work &&work) const
 	{
 		const Sample before = read(device);
 		await_tick();
+		settle();
 		const u64 start = stamp();
 		work();
 		const u64 end = stamp();
 		return difference(before, read(device), end - start);
+	}
+	template <typename Work>
+	Sample measure(const Device *device, Work &&work) const
+	{
+		return measure(device, [] {}, work);
 	}
 
 	/// The time by the TSC.

@@ -79,9 +79,6 @@ Subject::~Subject()
 	sleeper_.join();
 }
 
-namespace {
-
-/// The task that calls runs there from now on.
 void pin(unsigned cpu)
 {
 	cpu_set_t cpus;
@@ -89,8 +86,6 @@ void pin(unsigned cpu)
 	CPU_SET(cpu, &cpus);
 	must(errno_of(sched_setaffinity(0, sizeof(cpus), &cpus)), "sched_setaffinity");
 }
-
-} // namespace
 
 void Subject::add_idle()
 {
@@ -115,13 +110,18 @@ Sample Subject::measure(const std::function<void()> &work) const
 			sum += i->turns();
 		return sum;
 	};
-	u64 before = 0, after = 0;
-	Sample s = meter.measure(enclave ? &enclave->device() : nullptr, [&] {
-		// Each of them has to be inside when it begins, not at the tick of its CPU's timer.
-		for (const auto &i : inside_) {
-			for (const u64 seen = i->turns(); i->turns() == seen;)
-				asm volatile("pause");
+	// Each of them has to be inside, and not at the tick of its CPU's timer: one CPU runs after the other, for as long as no timer is due. Twice,
+	// since what a tick wakes on another CPU interrupts them once more.
+	const auto settle = [&] {
+		for (unsigned times = 0; times < 2; times++) {
+			for (const auto &i : inside_) {
+				for (const u64 seen = i->turns(); i->turns() == seen;)
+					asm volatile("pause");
+			}
 		}
+	};
+	u64 before = 0, after = 0;
+	Sample s = meter.measure(enclave ? &enclave->device() : nullptr, settle, [&] {
 		before = turns();
 		work();
 		after = turns();

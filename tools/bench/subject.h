@@ -90,6 +90,9 @@ void insist(u64 offset, u64 length, const char *what, Call call)
 	whole(all, length, what);
 }
 
+/// The task that calls runs on this CPU from now on.
+void pin(unsigned cpu);
+
 /// How many instructions a turn of a thread inside takes; finds out the first time.
 u64 turn_cost(const Meter &meter);
 
