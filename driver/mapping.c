@@ -196,14 +196,28 @@ static int sgx2_map_pte(pte_t *pte, unsigned long address, void *data)
 	return 0;
 }
 
+/*
+ * After PTEs were made: if the enclave died meanwhile, the zap of then may have been here before
+ * them.
+ */
+static void sgx2_map_dead(struct sgx2_chunk *chunk, unsigned int first, unsigned int count)
+	__must_hold(&chunk->lock)
+{
+	if (unlikely(sgx2_enclave_is(chunk->enclave, SGX2_DEAD)))
+		sgx2_enclave_zap(chunk->enclave, chunk->number * SGX2_CHUNK_PAGES + first, count);
+}
+
 int sgx2_map_present(struct sgx2_chunk *chunk, struct vm_area_struct *vma, unsigned int first,
 		     unsigned int count, unsigned long old)
 {
 	struct sgx2_map map = { .chunk = chunk, .vma = vma, .old = old };
+	int ret;
 
 	lockdep_assert_held(&chunk->lock);
-	return apply_to_page_range(vma->vm_mm, sgx2_chunk_address(chunk, first), count * PAGE_SIZE,
-				   sgx2_map_pte, &map);
+	ret = apply_to_page_range(vma->vm_mm, sgx2_chunk_address(chunk, first), count * PAGE_SIZE,
+				  sgx2_map_pte, &map);
+	sgx2_map_dead(chunk, first, count);
+	return ret;
 }
 
 void sgx2_map_chunk(struct sgx2_chunk *chunk, unsigned int first, unsigned int last)
@@ -279,6 +293,7 @@ static vm_fault_t sgx2_fault_locked(struct sgx2_chunk *chunk, struct vm_fault *v
 	unsigned int index = vmf->pgoff % SGX2_CHUNK_PAGES;
 	struct sgx2_page *page = sgx2_chunk_page(chunk, index);
 	struct vm_area_struct *vma = vmf->vma;
+	vm_fault_t fault;
 	int ret;
 
 	if (page->state == SGX2_ABSENT && !sgx2_augment_wanted(chunk->enclave, vmf->pgoff))
@@ -299,7 +314,9 @@ static vm_fault_t sgx2_fault_locked(struct sgx2_chunk *chunk, struct vm_fault *v
 		return VM_FAULT_RETRY;
 	if (ret)
 		return ret == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
-	return vmf_insert_pfn(vma, vmf->address, sgx2_epc_pfn(page->where));
+	fault = vmf_insert_pfn(vma, vmf->address, sgx2_epc_pfn(page->where));
+	sgx2_map_dead(chunk, index, 1);
+	return fault;
 }
 
 /* The chunk of a page that is touched; made if that may add a page to it. */

@@ -2,6 +2,7 @@
 // Change of a running enclave: what the calls do, what they cost, and the orders in which runtimes make them.
 
 #include "fixture.h"
+#include "strain.h"
 
 using namespace sgx;
 
@@ -506,6 +507,18 @@ TEST_F(Edmm, ConflictsAreTriedAgain)
 	disturbed([&] { return enclave.device().modify_types(offset, some, type_trim); });
 	EXPECT_TRUE(whole(accept(some, TRIM | MODIFIED)));
 	disturbed([&] { return enclave.device().remove_pages(offset, some); });
+}
+
+// The call that finds out has mapped what was there before, or is about to.
+TEST_F(Edmm, LossWhileItGrows)
+{
+	ONLY_SGX2();
+	grow(8 * page);
+	const Count count(enclave);
+	EXPECT_EQ(peek(at), 0);
+	count.machine().lose_epc();
+	EXPECT_EQ(enclave.device().augment_pages(offset, 16 * page), (Progress{EIO, 8 * page, 0}));
+	EXPECT_EQ(peek(at), EFAULT);
 }
 
 TEST_F(Edmm, LossOfTheEpc)

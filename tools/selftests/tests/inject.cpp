@@ -430,6 +430,9 @@ TEST_P(Loss, InTheMiddle)
 		EXPECT_EQ(enclave->device().augment_pages(offset + 20 * some, page), (Progress{EIO, 0, 0}));
 		EXPECT_EQ(enclave->device().restrict_permissions(offset, page, R).error, EIO);
 		EXPECT_EQ(enclave->device().remove_pages(offset, page).error, EIO);
+		// The reclaimer may have been the first to notice, and is not through with taking the mappings away.
+		for (unsigned tries = 0; tries < 1000 && peek(at) != EFAULT; tries++)
+			usleep(1000);
 		EXPECT_EQ(peek(at), EFAULT);
 		Request r = request(Op::read, at);
 		EXPECT_FALSE(enclave->enter(r).normal());
