@@ -53,7 +53,7 @@ def main():
     data = measure(opt)
     if opt.save:
         with open(opt.save, 'w', encoding='utf-8') as f:
-            json.dump(data, f, indent=0, sort_keys=True)
+            json.dump(data, f, sort_keys=True, separators=(',', ':'))
             f.write('\n')
     table = Table(data)
     model = latency.Model(opt.latencies)

@@ -68,8 +68,8 @@ BEHIND = '''\
   it. The instructions, and the interrupts that are saved, are worth more than that in every row, but on a processor whose ETRACK were slow and whose interrupts were
   quick it would not be so: put both into the cost model.
 * **What enclaves do by themselves** (EACCEPT, EMODPE) costs the same.
-* **Two threads that grow by faults** gain as much on mainline as they do here, {grow_mainline:.2f} and {grow_own:.2f} of one, within what a clock is worth: each page takes
-  {grow_slower:.0f} times as long there, and its one mutex is held for little of that.
+* **Two threads that grow by faults** gain about as much on mainline as they do here, {grow_mainline:.2f} and {grow_own:.2f} of one in this run; which is ahead changes from run to
+  run. Each page takes {grow_slower:.0f} times as long there, and its one mutex is held for little of that.
 * **A fault that adds one page** (*grow, no fault-around*) is only {single:.2f} times cheaper: it is the exit, the fault and the resumption that cost.
 {threads}* Instructions are not cycles. The cost model's last column is nearer to 1 than that of the instructions for all work in which the leaves themselves take most of the time, and
   no driver can make those fewer.
