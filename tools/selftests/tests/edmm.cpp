@@ -521,6 +521,20 @@ TEST_F(Edmm, LossWhileItGrows)
 	EXPECT_EQ(peek(at), EFAULT);
 }
 
+// ERDINFO tells that they are lost; EMODPR, that they are no pages to be changed, as of those whose trim was accepted.
+TEST_F(Edmm, LossBeforeRemoval)
+{
+	ONLY_SGX2();
+	grow(8 * page);
+	EXPECT_EQ(enclave.device().modify_types(offset, 8 * page, type_trim), (Progress{0, 8 * page, 0}));
+	EXPECT_TRUE(whole(accept(8 * page, TRIM | MODIFIED)));
+	const Count count(enclave);
+	count.machine().lose_epc();
+	const Progress told{EIO, 0, 0}, gone{0, 8 * page, 0};
+	EXPECT_EQ(enclave.device().remove_pages(offset, 8 * page), Processor::has_rdinfo() ? told : gone);
+	EXPECT_EQ(enclave.device().augment_pages(offset, page), (Progress{EIO, 0, 0}));
+}
+
 TEST_F(Edmm, LossOfTheEpc)
 {
 	ONLY_SGX2();
