@@ -519,7 +519,7 @@ step_latency() {
 	[ -z "${SGX2_FULL:-}" ] || room=5632M
 	selftests 'KillLong.*:Latency.*' --driver sgx2 --icount --epc $room --mem 4G --timeout 1000 --env SGX2_GUEST_TIME=1
 	# Where a lock that might sleep is no occasion to let go of the processor.
-	selftests 'Latency.*' --driver sgx2 --kernel stock --append preempt=none --icount --epc 128M --env SGX2_GUEST_TIME=1
+	selftests 'Latency.*' --driver sgx2 --kernel stock --append preempt=none --icount --epc 64M --env SGX2_GUEST_TIME=1
 }
 
 # strain PROGRAM... -- OPTION...: one of our programs in such a guest

@@ -86,7 +86,7 @@ protected:
 			    static_cast<unsigned long>(length / page), late / 1000);
 		EXPECT_LT(late, 10000000) << what;
 		// Few pages are soon done, far below that limit; but the time must not grow with their number.
-		if (took > 500000) {
+		if (took > 200000) {
 			EXPECT_LT(late, took / 4) << what;
 		}
 	}
