@@ -104,7 +104,6 @@ static __always_inline unsigned int sgx2_range_each(struct sgx2_range *range,
 	int ret = sgx2_enclave_is(range->enclave, SGX2_DEAD) ? -EIO : 0;
 
 	for (; !ret && first < last; first++, page++) {
-		ret = 0;
 		if (unlikely(page->state != SGX2_RESIDENT))
 			ret = sgx2_range_away(range, chunk, first, change);
 		if (likely(!ret))
@@ -272,6 +271,7 @@ static __always_inline int sgx2_remove_probe(struct sgx2_range *range, struct sg
 	void *address = sgx2_epc_address(page->where);
 	int ret;
 
+	/* By itself, since what is asked first elsewhere is no answer here. */
 	ret = sgx2_emodpr(&range->secinfo, address);
 	if (likely(ret == (SGX2_ENCLS_FAULT | X86_TRAP_PF)))
 		return 0;
