@@ -28,8 +28,8 @@ Each piece of work begins right after a tick of the timer, which costs as much a
 of the machine. Where mainline lacks a call, it does what comes to the same: RESTRICT to nothing for RESET, RESTRICT and then mprotect()
 for a reset or restriction inside mprotect(), growth by faults for growth ahead of them.
 
-The processor enumerates what Ice Lake servers do, and so has no ERDINFO (CPUID.12H.0:EAX bit 6). sgx2 uses that leaf where there is one, as on
-Ice Lake clients, and mainline does not; rows with "ERDINFO" in their name are of such a processor.
+The processor has no ERDINFO (CPUID.12H.0:EAX bit 6), as the Ice Lake servers on record have none. sgx2 uses that leaf where there is one, and mainline
+does not; rows with "ERDINFO" in their name are of such a processor.
 
 '''
 
@@ -46,8 +46,9 @@ pages. It does not know whether the thread is inside, so one that sleeps outside
 idle*). sgx2 asks the processor with a second ETRACK whether anybody is left, and interrupts once a chunk of 512 pages, if at all.
 
 **Why is removal not cheaper still?** A removal has to know that the enclave has accepted the trim, and EREMOVE does not say. Both drivers issue EMODPR,
-which faults on an accepted page and answers 20 on another. That fault is a sound answer, and takes some 650 instructions, of which two thirds are the search
-of the kernel's and the module's exception tables; sgx2 keeps the instruction in the middle of its own, where a search by halves begins. With ERDINFO, which reads the
+which faults on an accepted page and answers 20 on another. That fault is a sound answer, and takes some {probe:.0f} instructions, by which the rows
+with and without ERDINFO differ; the kernel searches its own exception table and then the module's, and sgx2 keeps the instruction in the middle of that, where a
+search by halves begins. With ERDINFO, which reads the
 state of the page and does not fault, the whole row is {rdinfo_alone:.1f} times cheaper than mainline's alone and {rdinfo_inside:.1f} times with a thread inside. The processors of
 which we have seen CPUID: Xeon Gold 5315Y and two more Ice Lake servers say 403H in EAX, which is without it; an i7-1065G7, an Ice Lake client, says 63H, which
 is with it (github.com/ayeks/SGX-hardware, 75, 87, 99 and 115).
@@ -151,7 +152,7 @@ The first is what memory became less while the enclave grew, page tables left ou
 def scaling(table):
     lines = ['## Two threads at once', '',
              '![Throughput of two threads](performance/scaling.svg)', '',
-             'This is by the clock: multi-threaded TCG on two host CPUs, medians of 45 interleaved runs in three boots. A ratio of 2 would be perfect; the machine\'s own model of the',
+             'This is by the clock: multi-threaded TCG on two host CPUs, medians over three boots of medians of 15 interleaved runs. A ratio of 2 would be perfect; the machine\'s own model of the',
              'EPCM has locks, so what is lost is not the drivers\' alone. An interrupt waits until the host runs the other CPU, which on a busy host',
              'is milliseconds. Mainline\'s growth by faults does well here, since most of a fault\'s time is spent outside of its one mutex; calls on ranges,',
              'which it makes under that mutex, do not. Mainline answers EBUSY to the second of two calls, which is then made again until it works.', '',
@@ -236,6 +237,7 @@ def write(table, model, checks, folder):
         'relax': table.find('relax', 4096, guest='alone').per_page()[1], 'restrict_mainline': restrict.per_page()[0],
         'restrict_inside': inside.per_page()[0], 'restrict_own': restrict.per_page()[1],
         'rdinfo_inside': table.find('trim-accept-remove', 4096, 1, guest='rdinfo').ratio(),
+        'probe': table.find('trim-accept-remove', 4096, guest='alone').per_page()[1] - table.find('trim-accept-remove', 4096, guest='rdinfo').per_page()[1],
         'rdinfo_alone': table.find('trim-accept-remove', 4096, guest='rdinfo').ratio(), 'single': table.find('grow-single', 4096).ratio(),
     }
     text = INTRO
