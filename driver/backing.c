@@ -8,8 +8,11 @@
  * only under the track mutex, which is why a page of PCMDs cannot be truncated by one while another
  * writes into it.
  */
+#include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
+#include <linux/sched.h>
+#include <linux/sched/mm.h>
 #include <linux/shmem_fs.h>
 #include "backing.h"
 #include "enclave.h"
@@ -40,26 +43,63 @@ static pgoff_t sgx2_backing_start(struct sgx2_enclave *enclave, struct sgx2_chun
 	return (chunk->number - (enclave->base >> (PAGE_SHIFT + SGX2_CHUNK_ORDER))) * SGX2_STRIDE;
 }
 
-static struct page *sgx2_backing_page(struct sgx2_enclave *enclave, pgoff_t index)
+/* Sets how much the task has charged beyond memory.high of any cgroup, and returns what it was. */
+static unsigned int sgx2_backing_excess(unsigned int pages)
 {
-	struct address_space *mapping = enclave->backing->f_mapping;
-
-	return shmem_read_mapping_page_gfp(mapping, index,
-					   mapping_gfp_mask(mapping) | __GFP_NOWARN);
+#ifdef CONFIG_MEMCG
+	swap(current->memcg_nr_pages_over_high, pages);
+	return pages;
+#else
+	return 0;
+#endif
 }
 
-int sgx2_backing_get(struct sgx2_enclave *enclave, struct sgx2_chunk *chunk, unsigned int index,
-		     struct sgx2_backing *backing)
+/* Returns whether the task that runs belongs to the cgroup that pays for the enclave. */
+static bool sgx2_backing_own(const struct sgx2_enclave *enclave)
+{
+	return !enclave->memcg || (current->mm && mm_match_cgroup(current->mm, enclave->memcg));
+}
+
+/*
+ * Gets, or makes, a page of the file at the expense of the enclave's owner. A charge that makes the
+ * excess of the task large puts it to sleep for a while, chunk mutex and all, so the excess starts
+ * from 0. A task of the owner's cgroup is left with it, and pays when it returns to user space.
+ */
+static struct page *sgx2_backing_page(struct sgx2_enclave *enclave, pgoff_t index, gfp_t more)
+{
+	struct address_space *mapping = enclave->backing->f_mapping;
+	struct mem_cgroup *old = set_active_memcg(enclave->memcg);
+	unsigned int before = sgx2_backing_excess(0), excess;
+	struct page *page;
+
+	page = shmem_read_mapping_page_gfp(mapping, index,
+					   mapping_gfp_mask(mapping) | __GFP_NOWARN | more);
+	excess = sgx2_backing_excess(before);
+	if (excess && sgx2_backing_own(enclave))
+		sgx2_backing_excess(before + excess);
+	set_active_memcg(old);
+	return page;
+}
+
+static void sgx2_backing_truncate(struct sgx2_enclave *enclave, pgoff_t index)
+{
+	loff_t start = (loff_t)index << PAGE_SHIFT;
+
+	shmem_truncate_range(file_inode(enclave->backing), start, start + PAGE_SIZE - 1);
+}
+
+static int sgx2_backing_pages(struct sgx2_enclave *enclave, struct sgx2_chunk *chunk,
+			      unsigned int index, struct sgx2_backing *backing, gfp_t more)
 {
 	pgoff_t start = sgx2_backing_start(enclave, chunk);
 	pgoff_t pcmd = chunk ? SGX2_CHUNK_PAGES + index / SGX2_PCMDS : 1;
 	struct page *page;
 
-	page = sgx2_backing_page(enclave, start + index);
+	page = sgx2_backing_page(enclave, start + index, more);
 	if (IS_ERR(page))
 		return PTR_ERR(page);
 	backing->data = page;
-	page = sgx2_backing_page(enclave, start + pcmd);
+	page = sgx2_backing_page(enclave, start + pcmd, more);
 	if (IS_ERR(page)) {
 		put_page(backing->data);
 		return PTR_ERR(page);
@@ -67,6 +107,32 @@ int sgx2_backing_get(struct sgx2_enclave *enclave, struct sgx2_chunk *chunk, uns
 	backing->pcmd = page;
 	backing->offset = index % SGX2_PCMDS * sizeof(struct sgx_pcmd);
 	return 0;
+}
+
+int sgx2_backing_get(struct sgx2_enclave *enclave, struct sgx2_chunk *chunk, unsigned int index,
+		     struct sgx2_backing *backing)
+{
+	return sgx2_backing_pages(enclave, chunk, index, backing, 0);
+}
+
+int sgx2_backing_make(struct sgx2_enclave *enclave, struct sgx2_chunk *chunk, unsigned int index,
+		      struct sgx2_backing *backing)
+{
+	gfp_t more = sgx2_backing_own(enclave) ? 0 : __GFP_NORETRY;
+	int ret;
+
+	ret = sgx2_backing_pages(enclave, chunk, index, backing, more);
+	/* The ciphertext's page may be there without the page of its PCMD. */
+	if (ret)
+		sgx2_backing_truncate(enclave, sgx2_backing_start(enclave, chunk) + index);
+	return ret;
+}
+
+void sgx2_backing_cancel(struct sgx2_enclave *enclave, struct sgx2_chunk *chunk, unsigned int index,
+			 struct sgx2_backing *backing)
+{
+	sgx2_backing_put(backing, false);
+	sgx2_backing_truncate(enclave, sgx2_backing_start(enclave, chunk) + index);
 }
 
 void sgx2_backing_put(struct sgx2_backing *backing, bool dirty)
@@ -81,13 +147,6 @@ void sgx2_backing_put(struct sgx2_backing *backing, bool dirty)
 	}
 	put_page(backing->pcmd);
 	put_page(backing->data);
-}
-
-static void sgx2_backing_truncate(struct sgx2_enclave *enclave, pgoff_t index)
-{
-	loff_t start = (loff_t)index << PAGE_SHIFT;
-
-	shmem_truncate_range(file_inode(enclave->backing), start, start + PAGE_SIZE - 1);
 }
 
 void sgx2_backing_drop(struct sgx2_enclave *enclave, struct sgx2_chunk *chunk, unsigned int index)

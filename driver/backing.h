@@ -31,19 +31,43 @@ struct sgx2_backing {
 struct file *sgx2_backing_file(unsigned long base, unsigned long size);
 
 /**
- * sgx2_backing_get() - find, or make, the place of a page
- * @enclave: whose
+ * sgx2_backing_get() - find the place of an evicted page
+ * @enclave: the page's enclave
  * @chunk: the page's chunk, or NULL for the SECS
- * @index: in the chunk
- * @backing: goes there
+ * @index: place of the page in the chunk
+ * @backing: is filled in
  *
- * New memory is charged to the memory cgroup that is active in the caller.
+ * What has to come back from swap is charged to the memory cgroup of the enclave's owner.
  *
  * Context: sleeps; under the chunk's mutex, or the track mutex for the SECS.
- * Return: 0, or -ENOMEM and the like from shmem.
+ * Return: 0; -ENOMEM; another error of shmem, such as -EIO from a swap device.
  */
 int sgx2_backing_get(struct sgx2_enclave *enclave, struct sgx2_chunk *chunk, unsigned int index,
 		     struct sgx2_backing *backing);
+
+/**
+ * sgx2_backing_make() - make the place of a page that is to be evicted
+ * @enclave: the page's enclave
+ * @chunk: the page's chunk, or NULL for the SECS
+ * @index: place of the page in the chunk
+ * @backing: is filled in
+ *
+ * New memory is charged to the memory cgroup of the enclave's owner, whichever task makes room in
+ * the EPC. The OOM killer runs in that cgroup only for a task that belongs to it; for any other
+ * task, and for ksgx2d, the charge fails instead. The caller is not put to sleep by memory.high.
+ *
+ * Context: sleeps; under the chunk's mutex, or the track mutex for the SECS.
+ * Return: 0; -ENOMEM if memory or the cgroup's limit does not allow it; another error of shmem.
+ */
+int sgx2_backing_make(struct sgx2_enclave *enclave, struct sgx2_chunk *chunk, unsigned int index,
+		      struct sgx2_backing *backing);
+
+/*
+ * Gives back a place that was made for a page which is not evicted after all. The page of PCMDs
+ * stays, since other pages of the same batch may use it.
+ */
+void sgx2_backing_cancel(struct sgx2_enclave *enclave, struct sgx2_chunk *chunk, unsigned int index,
+			 struct sgx2_backing *backing);
 
 /* @dirty: it was written. */
 void sgx2_backing_put(struct sgx2_backing *backing, bool dirty);

@@ -8,6 +8,7 @@
 #include <linux/delay.h>
 #include <linux/file.h>
 #include <linux/highmem.h>
+#include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/shmem_fs.h>
@@ -87,6 +88,7 @@ static int sgx2_create_secs(struct sgx2_enclave *enclave, struct sgx_secs *secs)
 		return -EIO;
 	}
 	enclave->backing = backing;
+	enclave->memcg = get_mem_cgroup_from_mm(current->mm);
 	enclave->base = secs->base;
 	enclave->size = secs->size;
 	enclave->attributes = secs->attributes;

@@ -32,6 +32,7 @@
  * VMA is left, no thread can be inside, and EREMOVE of every page succeeds. Teardown allocates
  * nothing and cannot fail.
  */
+#include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/mount.h>
 #include <linux/pseudo_fs.h>
@@ -44,11 +45,11 @@
 #include "encls.h"
 #include "hw.h"
 #include "ioctl.h"
+#include "lru.h"
 #include "mapping.h"
-#include "reclaim.h"
 #include "stats.h"
 #include "trace.h"
-#include "version.h"
+#include "va.h"
 
 /*
  * Each enclave has an inode of its own, on a filesystem that nobody sees, for the address space in
@@ -137,7 +138,7 @@ void sgx2_chunk_add(struct sgx2_chunk *chunk, unsigned int index, sgx2_epc_t whe
 	chunk->present++;
 	atomic_inc(&chunk->enclave->pins);
 	if (!chunk->resident++)
-		sgx2_reclaim_add(chunk);
+		sgx2_lru_add(chunk);
 }
 
 unsigned int sgx2_chunk_forget(struct sgx2_chunk *chunk, unsigned int first, unsigned int count,
@@ -156,7 +157,7 @@ unsigned int sgx2_chunk_forget(struct sgx2_chunk *chunk, unsigned int first, uns
 	chunk->present -= i;
 	chunk->resident -= i;
 	if (!chunk->resident)
-		sgx2_reclaim_del(chunk);
+		sgx2_lru_del(chunk);
 	atomic_sub(i, &chunk->enclave->pins);
 	return i;
 }
@@ -184,14 +185,15 @@ void sgx2_chunk_moved(struct sgx2_chunk *chunk, unsigned int index, enum sgx2_pa
 	if (WARN_ON_ONCE(page->state == SGX2_ABSENT || page->state == state))
 		return;
 	page->where = where;
+	sgx2_page_set_credit(page, 0);
 	WRITE_ONCE(page->state, state);
 	if (state == SGX2_RESIDENT) {
 		atomic_inc(&chunk->enclave->pins);
 		if (!chunk->resident++)
-			sgx2_reclaim_add(chunk);
+			sgx2_lru_add(chunk);
 	} else {
 		if (!--chunk->resident)
-			sgx2_reclaim_del(chunk);
+			sgx2_lru_del(chunk);
 		atomic_dec(&chunk->enclave->pins);
 	}
 }
@@ -215,12 +217,27 @@ void sgx2_enclave_lost(struct sgx2_enclave *enclave)
 	sgx2_enclave_zap(enclave, enclave->base >> PAGE_SHIFT, enclave->size >> PAGE_SHIFT);
 }
 
+/* Gives back the slots that the chunk's evicted pages have in VA pages of all enclaves. */
+static void sgx2_chunk_drop_slots(struct sgx2_chunk *chunk)
+{
+	unsigned int i, evicted = chunk->present - chunk->resident;
+
+	for (i = 0; evicted && i < SGX2_CHUNK_PAGES; i++) {
+		if (chunk->page[i].state != SGX2_EVICTED)
+			continue;
+		evicted--;
+		if (sgx2_va_slot_shared(chunk->page[i].where))
+			sgx2_va_slot_drop(&chunk->enclave->va, chunk->page[i].where);
+	}
+}
+
 static void sgx2_chunk_free(struct sgx2_chunk *chunk)
 {
 	sgx2_epc_t epc[SGX2_EPC_BATCH];
 	unsigned int i, count = 0;
 
-	sgx2_reclaim_del(chunk);
+	sgx2_chunk_drop_slots(chunk);
+	sgx2_lru_del(chunk);
 	for (i = 0; chunk->resident && i < SGX2_CHUNK_PAGES; i++) {
 		if (chunk->page[i].state != SGX2_RESIDENT)
 			continue;
@@ -240,11 +257,11 @@ static void sgx2_chunk_free(struct sgx2_chunk *chunk)
 static void sgx2_enclave_free(struct sgx2_enclave *enclave)
 {
 	WARN_ON_ONCE(!list_empty(&enclave->mms));
-	sgx2_version_free_all(enclave);
+	sgx2_va_user_exit(&enclave->va);
 	if (enclave->backing)
 		fput(enclave->backing);
+	mem_cgroup_put(enclave->memcg);
 	xa_destroy(&enclave->chunks);
-	xa_destroy(&enclave->versions);
 	free_cpumask_var(enclave->cpus);
 	mutex_destroy(&enclave->build);
 	mutex_destroy(&enclave->track);
@@ -259,11 +276,14 @@ static void sgx2_enclave_release(struct kref *ref)
 	struct sgx2_chunk *chunk;
 	unsigned long number;
 
+	sgx2_lru_del_secs(enclave);
 	/* Children first: EREMOVE of a SECS that has some is refused. */
 	xa_for_each(&enclave->chunks, number, chunk)
 		sgx2_chunk_free(chunk);
 	if (enclave->secs != SGX2_EPC_NONE)
 		sgx2_epc_remove(enclave->secs);
+	else if (enclave->secs_slot != SGX2_VA_NONE && sgx2_va_slot_shared(enclave->secs_slot))
+		sgx2_va_slot_drop(&enclave->va, enclave->secs_slot);
 	sgx2_enclave_free(enclave);
 }
 
@@ -294,13 +314,14 @@ static struct sgx2_enclave *sgx2_enclave_new(void)
 	kref_init(&enclave->ref);
 	mutex_init(&enclave->build);
 	mutex_init(&enclave->track);
-	xa_init(&enclave->chunks);
-	xa_init_flags(&enclave->versions, XA_FLAGS_ALLOC);
-	spin_lock_init(&enclave->versions_lock);
-	INIT_LIST_HEAD(&enclave->versions_free);
+	xa_init_flags(&enclave->chunks, XA_FLAGS_ACCOUNT);
+	sgx2_va_user_init(&enclave->va);
+	INIT_LIST_HEAD(&enclave->lru);
 	spin_lock_init(&enclave->mms_lock);
 	INIT_LIST_HEAD(&enclave->mms);
 	enclave->secs = SGX2_EPC_NONE;
+	enclave->secs_slot = SGX2_VA_NONE;
+	enclave->evict_after = jiffies;
 	enclave->allowed = SGX2_ATTR_FREE;
 	enclave->fault_around = SGX_FAULT_AROUND_DEFAULT;
 	return enclave;

@@ -16,6 +16,7 @@
 #include <linux/xarray.h>
 #include "around.h"
 #include "epc.h"
+#include "va.h"
 
 #define SGX2_CHUNK_ORDER 9
 #define SGX2_CHUNK_PAGES 512U
@@ -45,12 +46,26 @@ struct sgx2_page {
 	u8 type;
 	/** @max: VM_READ, VM_WRITE and VM_EXEC that a mapping of it may have. */
 	u8 max;
-	/** @flags: SGX2_PAGE_*. */
+	/** @flags: SGX2_PAGE_*, and the credit that it has with the reclaimer. */
 	u8 flags;
 };
 
 /* Added by EAUG to the running enclave, not by EADD. */
 #define SGX2_PAGE_DYNAMIC 0x01
+/* Rounds of the reclaimer's clock that a resident page survives without being used, 0 to 15. */
+#define SGX2_PAGE_CREDIT 0xf0
+#define SGX2_PAGE_CREDIT_SHIFT 4
+
+static inline unsigned int sgx2_page_credit(const struct sgx2_page *page)
+{
+	return page->flags >> SGX2_PAGE_CREDIT_SHIFT;
+}
+
+static inline void sgx2_page_set_credit(struct sgx2_page *page, unsigned int credit)
+{
+	WRITE_ONCE(page->flags, (page->flags & ~SGX2_PAGE_CREDIT) |
+					(credit << SGX2_PAGE_CREDIT_SHIFT));
+}
 
 static_assert(sizeof(struct sgx2_page) == 8);
 static_assert(BIT(SGX2_CHUNK_ORDER) == SGX2_CHUNK_PAGES);
@@ -77,7 +92,7 @@ struct sgx2_chunk {
 	u16 present;
 	/** @resident: pages in the EPC; under @lock. */
 	u16 resident;
-	/** @hand: where the reclaimer looks next; under @lock. */
+	/** @hand: the page that the reclaimer looks at next, 0 to 511; under @lock. */
 	u16 hand;
 	/**
 	 * @max: what all pages of the chunk may be mapped with; under @lock, read without it as a
@@ -120,8 +135,8 @@ enum sgx2_count {
 /**
  * struct sgx2_enclave - an open file of /dev/sgx_enclave and what has become of it
  *
- * Order of its locks: @build, mmap_lock or VMA lock, one chunk's mutex, @track, then @versions_lock
- * and @mms_lock.
+ * Order of its locks: @build, mmap_lock or VMA lock, one chunk's mutex, @track, then
+ * @mms_lock.
  */
 struct sgx2_enclave {
 	/** @ref: of the file, and for a moment of a fault that waits and of the reclaimer. */
@@ -145,6 +160,15 @@ struct sgx2_enclave {
 	u64 allowed;
 	/** @backing: shmem file for evicted pages; constant once SGX2_CREATED is set. */
 	struct file *backing;
+	/**
+	 * @memcg: memory cgroup of the task that created it, which pays for @backing, or NULL;
+	 * constant once SGX2_CREATED is set.
+	 */
+	struct mem_cgroup *memcg;
+	/** @evict_after: in jiffies, when eviction is tried again; read and written at once. */
+	unsigned long evict_after;
+	/** @backoff: how long it was last left alone, in jiffies; the same. */
+	unsigned int backoff;
 
 	/** @frozen: dynamic_code was 0 at CREATE; constant once SGX2_CREATED is set. */
 	bool frozen;
@@ -170,17 +194,15 @@ struct sgx2_enclave {
 	atomic_t pins;
 	/** @secs: the SECS, SGX2_EPC_NONE while evicted; under @track, constant while pinned. */
 	sgx2_epc_t secs;
+	/** @lru: on the reclaimer's list of SECSs without pins; under that list's lock. */
+	struct list_head lru;
 	/** @secs_slot: Version Array slot of the evicted SECS; under @track. */
 	u32 secs_slot;
 	/** @cpus: scratch for a round of interrupts; under @track. */
 	cpumask_var_t cpus;
 
-	/** @versions_lock: for the bitmaps and the list of Version Arrays, a leaf. */
-	spinlock_t versions_lock;
-	/** @versions: struct sgx2_version by number; the xarray has its own lock. */
-	struct xarray versions;
-	/** @versions_free: those with a free slot; under @versions_lock. */
-	struct list_head versions_free;
+	/** @va: Version Array slots; has its own lock. */
+	struct sgx2_va_user va;
 
 	/** @mms_lock: for @mms, a leaf, since VMAs may be closed under mmap_lock for reading. */
 	spinlock_t mms_lock;

@@ -28,6 +28,7 @@
 #include "encls.h"
 #include "epc.h"
 #include "hw.h"
+#include "lru.h"
 #include "paging.h"
 #include "reclaim.h"
 
@@ -51,7 +52,9 @@
 #define SGX2_WANT 16
 #define SGX2_WAIT (HZ / 10)
 #define SGX2_HOPELESS 10
-#define SGX2_IDLE (HZ / 50)
+/* How long ksgx2d sleeps when nothing could be evicted: doubled from the one to the other. */
+#define SGX2_IDLE_MIN (HZ / 50)
+#define SGX2_IDLE_MAX (HZ / 4)
 /* How often the lists are gone round for pages that must be on them. */
 #define SGX2_PASSES 1000
 
@@ -269,7 +272,7 @@ void sgx2_epc_remove(sgx2_epc_t page)
 
 static bool sgx2_epc_short(void)
 {
-	return atomic_long_read(&sgx2_free) < sgx2_low && sgx2_reclaim_possible();
+	return atomic_long_read(&sgx2_free) < sgx2_low && sgx2_lru_any();
 }
 
 static bool sgx2_epc_room(void)
@@ -295,7 +298,7 @@ int sgx2_epc_wait(unsigned int count)
 		 * What is left is in enclaves that are being built, of which nothing can be
 		 * evicted.
 		 */
-		if (!ret && READ_ONCE(sgx2_sanitized) && !sgx2_reclaim_possible() &&
+		if (!ret && READ_ONCE(sgx2_sanitized) && !sgx2_lru_any() &&
 		    ++hopeless == SGX2_HOPELESS)
 			return -ENOMEM;
 	}
@@ -326,6 +329,7 @@ static u32 sgx2_sanitize_pass(struct sgx2_section *section)
 		else if (sgx2_chain_add(&chain, page, SGX2_NEXT_LOST))
 			atomic_long_dec(&sgx2_lost);
 		sgx2_chain_end(&chain);
+		try_to_freeze();
 		cond_resched_tasks_rcu_qs();
 	}
 	return left;
@@ -353,17 +357,30 @@ static void sgx2_sanitize(void)
 	wake_up_all(&sgx2_page_wait);
 }
 
+/* Sleeps, since all that could go is in use or its owner cannot pay; returns how long. */
+static int sgx2_epc_idle(int last)
+{
+	int idle = clamp(2 * last, SGX2_IDLE_MIN, SGX2_IDLE_MAX);
+
+	wait_event_freezable_timeout(sgx2_thread_wait, kthread_should_stop(), idle);
+	return idle;
+}
+
 static int sgx2_epc_thread(void *unused)
 {
+	int idle = 0;
+
 	set_freezable();
 	sgx2_sanitize();
 	while (!kthread_should_stop()) {
 		wait_event_freezable(sgx2_thread_wait, kthread_should_stop() || sgx2_epc_short());
-		while (!kthread_should_stop() && sgx2_reclaim_possible() &&
+		while (!kthread_should_stop() && sgx2_lru_any() &&
 		       atomic_long_read(&sgx2_free) < sgx2_high) {
-			/* All that could go is in use at the moment. */
-			if (!sgx2_reclaim(SGX2_WANT))
-				schedule_timeout_interruptible(SGX2_IDLE);
+			if (sgx2_reclaim(SGX2_WANT))
+				idle = 0;
+			else
+				idle = sgx2_epc_idle(idle);
+			try_to_freeze();
 			cond_resched();
 		}
 	}

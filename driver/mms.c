@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The address spaces that map an enclave: whose CPUs to interrupt, whose PTEs to look at, whose
- * memory cgroup to charge.
+ * The address spaces that map an enclave: whose CPUs to interrupt, and whose PTEs to look at.
  *
  * An address space is here while it has a VMA of the enclave. A thread can be inside only while its
  * address space has one: the last munmap() flushes the translations on all CPUs of the mm, and that
@@ -10,13 +9,14 @@
  */
 #include <linux/bitmap.h>
 #include <linux/cpumask.h>
-#include <linux/memcontrol.h>
 #include <linux/mm.h>
+#include <linux/oom.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include "enclave.h"
 #include "mapping.h"
 #include "mms.h"
+#include "pte.h"
 
 /*
  * So many address spaces are looked at for use of a page; the pages of an enclave that has more are
@@ -115,19 +115,18 @@ bool sgx2_mms_cpus(struct sgx2_enclave *enclave, struct cpumask *cpus)
 }
 
 /**
- * struct sgx2_age - what the walk over PTEs is about
+ * struct sgx2_age - the walk that reads Accessed bits
  */
 struct sgx2_age {
-	/** @start: address of the chunk. */
+	/** @start: address of the first page. */
 	unsigned long start;
-	/** @young: a bit for each of its pages. */
+	/** @young: a bit for each page from there. */
 	unsigned long *young;
 };
 
 /*
- * No TLB flush: a translation that is cached still hides one use from the next look, and that is
- * all. The walk makes page tables where there are none, which is next to nowhere, since the chunk
- * has pages in the EPC; the walk that makes none is not for modules since 7.3.
+ * Clears the bit without a TLB flush: a translation that is cached still hides one use from the
+ * next look, and that is all.
  */
 static int sgx2_age_pte(pte_t *pte, unsigned long address, void *data)
 {
@@ -138,25 +137,30 @@ static int sgx2_age_pte(pte_t *pte, unsigned long address, void *data)
 	return 0;
 }
 
-static void sgx2_age_mm(struct sgx2_chunk *chunk, struct mm_struct *mm, unsigned long *young)
+static void sgx2_age_mm(struct sgx2_chunk *chunk, struct mm_struct *mm, struct sgx2_age *age,
+			unsigned long end)
 {
-	struct sgx2_age age = { .start = sgx2_chunk_address(chunk, 0), .young = young };
-	unsigned long end = age.start + SGX2_CHUNK_PAGES * PAGE_SIZE;
 	struct vm_area_struct *vma;
 	unsigned long from, to;
 
 	mmap_assert_locked(mm);
-	for (vma = find_vma(mm, age.start); vma && vma->vm_start < end;
+	/*
+	 * A fork() that failed half way leaves the VMAs of the parent behind in the tree of the
+	 * child, until its last user is gone: that may be us.
+	 */
+	if (check_stable_address_space(mm))
+		return;
+	for (vma = find_vma(mm, age->start); vma && vma->vm_start < end;
 	     vma = find_vma(mm, vma->vm_end)) {
 		/*
-		 * What else may lie in these 2 MiB is not ours to touch, and may be mapped by a
-		 * huge page.
+		 * What else may lie there is not ours to touch, and may be mapped by a huge page.
 		 */
-		if (vma->vm_ops != &sgx2_vm_ops || vma->vm_private_data != chunk->enclave)
+		if (vma->vm_mm != mm || vma->vm_ops != &sgx2_vm_ops ||
+		    vma->vm_private_data != chunk->enclave)
 			continue;
-		from = max(vma->vm_start, age.start);
+		from = max(vma->vm_start, age->start);
 		to = min(vma->vm_end, end);
-		apply_to_page_range(mm, from, to - from, sgx2_age_pte, &age);
+		sgx2_pte_walk(mm, from, to, sgx2_age_pte, age);
 	}
 }
 
@@ -179,30 +183,26 @@ static unsigned int sgx2_mms_users(struct sgx2_enclave *enclave, struct mm_struc
 	return count;
 }
 
-void sgx2_mms_young(struct sgx2_chunk *chunk, unsigned long *young)
+bool sgx2_mms_young(struct sgx2_chunk *chunk, unsigned int first, unsigned int count,
+		    unsigned long *young)
 {
+	struct sgx2_age age = { .start = sgx2_chunk_address(chunk, first), .young = young };
 	struct mm_struct *mm[SGX2_MMS_AGED];
-	unsigned int count, i;
+	unsigned int users, i;
+	bool known = true;
 
-	bitmap_zero(young, SGX2_CHUNK_PAGES);
-	count = sgx2_mms_users(chunk->enclave, mm);
-	for (i = 0; i < count; i++) {
+	lockdep_assert_held(&chunk->lock);
+	bitmap_zero(young, count);
+	users = sgx2_mms_users(chunk->enclave, mm);
+	for (i = 0; i < users; i++) {
 		if (mmap_read_trylock(mm[i])) {
-			sgx2_age_mm(chunk, mm[i], young);
+			sgx2_age_mm(chunk, mm[i], &age, age.start + count * PAGE_SIZE);
 			mmap_read_unlock(mm[i]);
 		} else {
-			bitmap_fill(young, SGX2_CHUNK_PAGES);
+			known = false;
 		}
 		/* The last user may be us, and its exit wants locks that the caller may hold. */
 		mmput_async(mm[i]);
 	}
-}
-
-struct mem_cgroup *sgx2_mms_memcg(struct sgx2_enclave *enclave)
-{
-	struct sgx2_mm *entry;
-
-	guard(spinlock)(&enclave->mms_lock);
-	entry = list_first_entry_or_null(&enclave->mms, struct sgx2_mm, node);
-	return entry ? get_mem_cgroup_from_mm(entry->mm) : NULL;
+	return known;
 }

@@ -6,7 +6,6 @@
 #include <linux/types.h>
 
 struct cpumask;
-struct mem_cgroup;
 struct mm_struct;
 struct sgx2_chunk;
 struct sgx2_enclave;
@@ -31,15 +30,17 @@ void sgx2_mms_del(struct sgx2_enclave *enclave, struct mm_struct *mm);
 bool sgx2_mms_cpus(struct sgx2_enclave *enclave, struct cpumask *cpus);
 
 /**
- * sgx2_mms_young() - which pages of a chunk were used since the last time
- * @chunk: of whose pages
- * @young: 512 bits; what is not known counts as used
+ * sgx2_mms_young() - find pages that were used since the last time, and forget that they were
+ * @chunk: the chunk of the pages
+ * @first: index of the first page
+ * @count: number of pages
+ * @young: @count bits, set for each page with an Accessed bit in any address space
  *
- * Takes mmap_lock of each address space for reading, by trylock.
+ * Context: under the chunk's mutex. Takes mmap_lock of each address space for reading, by trylock,
+ * since the order is the other one.
+ * Return: false if not all address spaces could be looked at.
  */
-void sgx2_mms_young(struct sgx2_chunk *chunk, unsigned long *young);
-
-/* The memory cgroup to charge for the enclave, with a reference; NULL if it is mapped nowhere. */
-struct mem_cgroup *sgx2_mms_memcg(struct sgx2_enclave *enclave);
+bool sgx2_mms_young(struct sgx2_chunk *chunk, unsigned int first, unsigned int count,
+		    unsigned long *young);
 
 #endif

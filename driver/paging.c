@@ -17,7 +17,7 @@
 #include "paging.h"
 #include "trace.h"
 #include "track.h"
-#include "version.h"
+#include "va.h"
 
 /**
  * struct sgx2_victim - a page on its way out
@@ -98,7 +98,7 @@ static int sgx2_page_load_to(struct sgx2_chunk *chunk, unsigned int index, sgx2_
 	if (ret)
 		return ret;
 	ret = sgx2_page_eldu(epc, &backing, sgx2_chunk_address(chunk, index),
-			     sgx2_secs_address(enclave), sgx2_version_address(enclave, slot));
+			     sgx2_secs_address(enclave), sgx2_va_slot_address(slot));
 	sgx2_backing_put(&backing, false);
 	if (ret) {
 		trace_sgx2_encls(enclave, SGX2_LEAF_ELDU, sgx2_chunk_address(chunk, index), ret);
@@ -106,7 +106,7 @@ static int sgx2_page_load_to(struct sgx2_chunk *chunk, unsigned int index, sgx2_
 		return -EIO;
 	}
 	sgx2_chunk_moved(chunk, index, SGX2_RESIDENT, epc);
-	sgx2_version_put(enclave, slot);
+	sgx2_va_slot_put(&enclave->va, slot);
 	sgx2_backing_drop(enclave, chunk, index);
 	sgx2_enclave_count(enclave, SGX2_COUNT_LOADS);
 	return 0;
@@ -133,29 +133,36 @@ int sgx2_page_fetch(struct sgx2_chunk *chunk, unsigned int index)
 	return ret;
 }
 
-/* Chooses the pages and has all that may not be had later. */
-static void sgx2_batch_fill(struct sgx2_batch *batch, struct sgx2_chunk *chunk, unsigned int want,
-			    const unsigned long *young) __must_hold(&chunk->lock)
+/*
+ * Gets all that may not be had later: first the place in the file, which the owner's cgroup may
+ * refuse, then the slot. The other order would let enclaves that cannot be charged take one EPC
+ * page after the other out of the reserve, for slots that they do not use.
+ */
+static void sgx2_batch_fill(struct sgx2_batch *batch, struct sgx2_chunk *chunk,
+			    const unsigned long *victims, bool *refused) __must_hold(&chunk->lock)
 {
-	unsigned int i, index;
+	struct sgx2_enclave *enclave = chunk->enclave;
+	unsigned int index;
 
-	for (i = 0; i < SGX2_CHUNK_PAGES && batch->count < want; i++) {
+	for_each_set_bit(index, victims, SGX2_CHUNK_PAGES) {
 		struct sgx2_victim *victim = &batch->victim[batch->count];
 
-		index = (chunk->hand + i) % SGX2_CHUNK_PAGES;
-		if (chunk->page[index].state != SGX2_RESIDENT || (young && test_bit(index, young)))
-			continue;
-		if (sgx2_version_get(chunk->enclave, &victim->slot))
+		if (batch->count == SGX2_BATCH)
 			break;
-		if (sgx2_backing_get(chunk->enclave, chunk, index, &victim->backing)) {
-			sgx2_version_put(chunk->enclave, victim->slot);
+		if (WARN_ON_ONCE(chunk->page[index].state != SGX2_RESIDENT))
+			continue;
+		if (sgx2_backing_make(enclave, chunk, index, &victim->backing)) {
+			*refused = true;
+			break;
+		}
+		if (sgx2_va_slot_get(&enclave->va, &victim->slot)) {
+			sgx2_backing_cancel(enclave, chunk, index, &victim->backing);
 			break;
 		}
 		victim->index = index;
 		victim->blocked = false;
 		batch->count++;
 	}
-	chunk->hand = (chunk->hand + i) % SGX2_CHUNK_PAGES;
 }
 
 static void sgx2_batch_zap(struct sgx2_batch *batch, struct sgx2_chunk *chunk)
@@ -206,7 +213,7 @@ static int sgx2_victim_write(struct sgx2_batch *batch, struct sgx2_victim *victi
 {
 	struct sgx2_enclave *enclave = chunk->enclave;
 	sgx2_epc_t epc = chunk->page[victim->index].where;
-	void *slot = sgx2_version_address(enclave, victim->slot);
+	void *slot = sgx2_va_slot_address(victim->slot);
 	int ret;
 
 	ret = sgx2_page_ewb(epc, &victim->backing, slot);
@@ -243,11 +250,13 @@ static unsigned int sgx2_batch_write(struct sgx2_batch *batch, struct sgx2_chunk
 			dead = sgx2_victim_write(batch, victim, chunk);
 			written = !dead;
 		}
-		sgx2_backing_put(&victim->backing, written);
-		if (written)
+		if (written) {
+			sgx2_backing_put(&victim->backing, true);
 			done++;
-		else
-			sgx2_version_put(chunk->enclave, victim->slot);
+			continue;
+		}
+		sgx2_backing_cancel(chunk->enclave, chunk, victim->index, &victim->backing);
+		sgx2_va_slot_put(&chunk->enclave->va, victim->slot);
 	}
 	return done;
 }
@@ -276,8 +285,8 @@ static unsigned int sgx2_chunk_drop(struct sgx2_chunk *chunk) __must_hold(&chunk
 	return done;
 }
 
-unsigned int sgx2_chunk_evict(struct sgx2_chunk *chunk, unsigned int want,
-			      const unsigned long *young)
+unsigned int sgx2_chunk_evict(struct sgx2_chunk *chunk, const unsigned long *victims,
+			      bool *refused)
 {
 	unsigned int done = 0;
 
@@ -292,7 +301,7 @@ unsigned int sgx2_chunk_evict(struct sgx2_chunk *chunk, unsigned int want,
 		return 0;
 	batch->count = 0;
 	batch->interrupted = false;
-	sgx2_batch_fill(batch, chunk, min_t(unsigned int, want, SGX2_BATCH), young);
+	sgx2_batch_fill(batch, chunk, victims, refused);
 	if (batch->count)
 		done = sgx2_batch_write(batch, chunk);
 	/* EBLOCK may have been the first to find that there is nothing to evict any more. */

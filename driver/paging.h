@@ -55,18 +55,21 @@ static inline int sgx2_page_load(struct sgx2_chunk *chunk, unsigned int index)
 	return sgx2_page_fetch(chunk, index);
 }
 
+/* The most pages that are evicted together. */
+#define SGX2_BATCH 64U
+
 /**
  * sgx2_chunk_evict() - write out pages of a chunk
- * @chunk: from here
- * @want: at most so many, SGX2_BATCH at most
- * @young: a bit for each page that was used lately and is spared, or NULL to spare none
+ * @chunk: the chunk
+ * @victims: a bit for each page to be written out, SGX2_BATCH at most, all of them resident
+ * @refused: is set to true if the enclave's owner cannot pay for the backing memory
+ *
+ * All resident pages of a dead enclave are dropped instead.
  *
  * Context: under the chunk's mutex; sleeps.
- * Return: how many EPC pages came free.
+ * Return: how many EPC pages became free.
  */
-unsigned int sgx2_chunk_evict(struct sgx2_chunk *chunk, unsigned int want,
-			      const unsigned long *young);
-
-#define SGX2_BATCH 64
+unsigned int sgx2_chunk_evict(struct sgx2_chunk *chunk, const unsigned long *victims,
+			      bool *refused);
 
 #endif

@@ -3,29 +3,16 @@
 #ifndef SGX2_RECLAIM_H
 #define SGX2_RECLAIM_H
 
-#include <linux/types.h>
-
-struct sgx2_chunk;
-
-/*
- * A chunk has its first resident page, or no longer any. Under the chunk's mutex, or when the
- * enclave goes.
- */
-void sgx2_reclaim_add(struct sgx2_chunk *chunk);
-void sgx2_reclaim_del(struct sgx2_chunk *chunk);
-
 /**
  * sgx2_reclaim() - evict pages
- * @want: how many EPC pages one would like to be free
+ * @want: the number of EPC pages that should become free
  *
- * Spares pages used since its last look, until it has looked at all.
+ * Goes on where the last call stopped. Pages that have been used lately are spared until all chunks
+ * have been looked at several times. Ends early if a signal is pending or the task is to freeze.
  *
- * Context: sleeps; no chunk mutex may be held. mmap_lock may be.
- * Return: how many came free.
+ * Context: sleeps. No chunk mutex may be held; mmap_lock may be.
+ * Return: how many EPC pages became free.
  */
 unsigned long sgx2_reclaim(unsigned int want);
-
-/* Whether there is any page that could be evicted. */
-bool sgx2_reclaim_possible(void);
 
 #endif

@@ -90,7 +90,7 @@ static void sgx2_show_chunk(struct seq_file *m, const struct sgx2_chunk *chunk,
 			continue;
 		page.type = READ_ONCE(chunk->page[i].type);
 		page.max = READ_ONCE(chunk->page[i].max);
-		page.flags = READ_ONCE(chunk->page[i].flags);
+		page.flags = READ_ONCE(chunk->page[i].flags) & ~SGX2_PAGE_CREDIT;
 		if (!sgx2_run_fits(run, pgoff, &page)) {
 			sgx2_run_show(m, chunk->enclave, run);
 			run->start = pgoff;

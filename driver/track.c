@@ -18,11 +18,12 @@
 #include "backing.h"
 #include "enclave.h"
 #include "encls.h"
+#include "lru.h"
 #include "mms.h"
 #include "paging.h"
 #include "trace.h"
 #include "track.h"
-#include "version.h"
+#include "va.h"
 
 void *sgx2_secs_address(struct sgx2_enclave *enclave)
 {
@@ -105,8 +106,7 @@ static int sgx2_secs_load(struct sgx2_enclave *enclave) __must_hold(&enclave->tr
 		sgx2_epc_free(epc);
 		return ret;
 	}
-	ret = sgx2_page_eldu(epc, &backing, 0, NULL,
-			     sgx2_version_address(enclave, enclave->secs_slot));
+	ret = sgx2_page_eldu(epc, &backing, 0, NULL, sgx2_va_slot_address(enclave->secs_slot));
 	sgx2_backing_put(&backing, false);
 	if (ret) {
 		trace_sgx2_encls(enclave, SGX2_LEAF_ELDU, 0, ret);
@@ -114,7 +114,8 @@ static int sgx2_secs_load(struct sgx2_enclave *enclave) __must_hold(&enclave->tr
 		sgx2_enclave_lost(enclave);
 		return -EIO;
 	}
-	sgx2_version_put(enclave, enclave->secs_slot);
+	sgx2_va_slot_put(&enclave->va, enclave->secs_slot);
+	enclave->secs_slot = SGX2_VA_NONE;
 	sgx2_backing_drop(enclave, NULL, 0);
 	enclave->secs = epc;
 	return 0;
@@ -143,7 +144,12 @@ int sgx2_secs_pin(struct sgx2_enclave *enclave)
 
 void sgx2_secs_unpin(struct sgx2_enclave *enclave)
 {
-	WARN_ON_ONCE(atomic_dec_return(&enclave->pins) < 0);
+	int left = atomic_dec_return(&enclave->pins);
+
+	WARN_ON_ONCE(left < 0);
+	/* The enclave may have no chunk on the reclaimer's list, so there is one for SECSs. */
+	if (!left)
+		sgx2_lru_add_secs(enclave);
 }
 
 /* That of a dead enclave; see sgx2_chunk_drop(). */
@@ -167,20 +173,22 @@ bool sgx2_secs_evict(struct sgx2_enclave *enclave)
 		return false;
 	if (sgx2_enclave_is(enclave, SGX2_DEAD))
 		return sgx2_secs_drop(enclave);
-	if (sgx2_version_get(enclave, &slot))
+	/* The place in the file first: see sgx2_batch_fill(). */
+	if (sgx2_backing_make(enclave, NULL, 0, &backing))
 		return false;
-	if (sgx2_backing_get(enclave, NULL, 0, &backing)) {
-		sgx2_version_put(enclave, slot);
+	if (sgx2_va_slot_get(&enclave->va, &slot)) {
+		sgx2_backing_cancel(enclave, NULL, 0, &backing);
 		return false;
 	}
-	ret = sgx2_page_ewb(enclave->secs, &backing, sgx2_version_address(enclave, slot));
-	sgx2_backing_put(&backing, true);
+	ret = sgx2_page_ewb(enclave->secs, &backing, sgx2_va_slot_address(slot));
 	if (ret) {
 		trace_sgx2_encls(enclave, SGX2_LEAF_EWB, 0, ret);
-		sgx2_version_put(enclave, slot);
+		sgx2_backing_cancel(enclave, NULL, 0, &backing);
+		sgx2_va_slot_put(&enclave->va, slot);
 		sgx2_enclave_lost(enclave);
 		return false;
 	}
+	sgx2_backing_put(&backing, true);
 	sgx2_epc_free(enclave->secs);
 	enclave->secs = SGX2_EPC_NONE;
 	enclave->secs_slot = slot;

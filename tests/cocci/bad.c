@@ -49,7 +49,7 @@ static int epc(struct sgx_pageinfo *info)
 
 static void zap_guarded(struct sgx2_enclave *enclave)
 {
-	guard(spinlock)(&enclave->versions_lock);
+	guard(spinlock)(&enclave->mms_lock);
 	sgx2_enclave_zap(enclave, 0, 1); /* zap */
 }
 
@@ -61,9 +61,9 @@ static void zap_tracked(struct sgx2_enclave *enclave)
 
 static void zap_spinning(struct sgx2_enclave *enclave)
 {
-	spin_lock(&enclave->versions_lock);
+	spin_lock(&enclave->mms_lock);
 	sgx2_enclave_zap(enclave, 0, 1); /* zap */
-	spin_unlock(&enclave->versions_lock);
+	spin_unlock(&enclave->mms_lock);
 }
 
 static void zap_locked(struct sgx2_enclave *enclave)

@@ -15,7 +15,7 @@
 #include "processor.h"
 #include "reclaim.h"
 #include "track.h"
-#include "version.h"
+#include "va.h"
 
 #define BASE 0x10000000UL
 #define SIZE 0x1000000UL
@@ -197,39 +197,94 @@ static void random_test(struct kunit *test)
 	stop(test, &f);
 }
 
-static void version_test(struct kunit *test)
+/* Evicts the first @want resident pages of a chunk whose mutex is held. */
+static unsigned int evict(struct sgx2_chunk *chunk, unsigned int want)
+{
+	DECLARE_BITMAP(victims, SGX2_CHUNK_PAGES) = {};
+	bool refused = false;
+	unsigned int i;
+
+	for (i = 0; i < SGX2_CHUNK_PAGES && want; i++) {
+		if (chunk->page[i].state != SGX2_RESIDENT)
+			continue;
+		__set_bit(i, victims);
+		want--;
+	}
+	return sgx2_chunk_evict(chunk, victims, &refused);
+}
+
+/* Slots of one enclave: no slot is given twice, and full pages are few. */
+static void va_test(struct kunit *test)
 {
 	struct fixture f;
 	u32 *slot = kunit_kcalloc(test, 1500, sizeof(*slot), GFP_KERNEL);
-	bool *used = kunit_kcalloc(test, 4096, sizeof(*used), GFP_KERNEL);
+	struct xarray used;
 	unsigned int count = 0, i, at, most = 0;
 	struct rnd_state rnd;
 
 	KUNIT_ASSERT_NOT_NULL(test, slot);
-	KUNIT_ASSERT_NOT_NULL(test, used);
 	start(test, &f);
+	xa_init(&used);
 	prandom_seed_state(&rnd, 4);
 	for (i = 0; i < 20000; i++) {
 		if (count < 1500 && prandom_u32_state(&rnd) % 5 < 3) {
-			KUNIT_ASSERT_EQ(test, sgx2_version_get(f.enclave, &slot[count]), 0);
-			KUNIT_ASSERT_LT(test, slot[count], 4096);
-			KUNIT_ASSERT_FALSE(test, used[slot[count]]);
-			used[slot[count]] = true;
-			KUNIT_ASSERT_NOT_NULL(test, sgx2_version_address(f.enclave, slot[count]));
+			KUNIT_ASSERT_EQ(test, sgx2_va_slot_get(&f.enclave->va, &slot[count]), 0);
+			KUNIT_ASSERT_EQ(test, xa_insert(&used, slot[count], &f, GFP_KERNEL), 0);
+			KUNIT_ASSERT_NOT_NULL(test, sgx2_va_slot_address(slot[count]));
 			count++;
 		} else if (count) {
 			at = prandom_u32_state(&rnd) % count;
-			used[slot[at]] = false;
-			sgx2_version_put(f.enclave, slot[at]);
+			xa_erase(&used, slot[at]);
+			sgx2_va_slot_put(&f.enclave->va, slot[at]);
 			slot[at] = slot[--count];
 		}
 		most = max(most, processor_valid() - 1);
 	}
-	/* 1500 slots want three pages, and one more may be there for the next. */
-	KUNIT_EXPECT_LE(test, most, 4);
+	/* 1500 slots want three pages; one more is shared, and one may be there for the next. */
+	KUNIT_EXPECT_LE(test, most, 5);
 	while (count)
-		sgx2_version_put(f.enclave, slot[--count]);
+		sgx2_va_slot_put(&f.enclave->va, slot[--count]);
 	KUNIT_EXPECT_LE(test, processor_valid(), 2);
+	xa_destroy(&used);
+	stop(test, &f);
+}
+
+/* Many small enclaves share a page; what one of them leaves behind goes with the page. */
+static void va_shared_test(struct kunit *test)
+{
+	static struct sgx2_va_user user[20];
+	struct fixture f;
+	static u32 slot[20][25];
+	unsigned int i, j;
+
+	start(test, &f);
+	for (i = 0; i < 20; i++) {
+		sgx2_va_user_init(&user[i]);
+		for (j = 0; j < 25; j++) {
+			KUNIT_ASSERT_EQ(test, sgx2_va_slot_get(&user[i], &slot[i][j]), 0);
+			KUNIT_EXPECT_TRUE(test, sgx2_va_slot_shared(slot[i][j]));
+		}
+	}
+	/* 500 slots in one page, beside the SECS. */
+	KUNIT_EXPECT_EQ(test, processor_valid(), 2);
+	for (i = 0; i < 19; i++) {
+		for (j = 0; j < 25; j++)
+			sgx2_va_slot_drop(&user[i], slot[i][j]);
+		sgx2_va_user_exit(&user[i]);
+	}
+	KUNIT_EXPECT_EQ(test, processor_valid(), 2);
+	/* What was dropped is not free: 12 slots are, and the next is in another page. */
+	for (i = 0; i < 13; i++)
+		KUNIT_ASSERT_EQ(test, sgx2_va_slot_get(&user[0], &slot[0][i]), 0);
+	KUNIT_EXPECT_EQ(test, processor_valid(), 3);
+	for (i = 0; i < 13; i++)
+		sgx2_va_slot_put(&user[0], slot[0][i]);
+	for (j = 0; j < 25; j++)
+		sgx2_va_slot_drop(&user[19], slot[19][j]);
+	/* The last slot in use was the last thing that held the page. */
+	KUNIT_EXPECT_EQ(test, processor_valid(), 1);
+	sgx2_va_user_exit(&user[0]);
+	sgx2_va_user_exit(&user[19]);
 	stop(test, &f);
 }
 
@@ -324,20 +379,20 @@ static void batch_test(struct kunit *test)
 	reset_counts(&f);
 	chunk = sgx2_chunk_find(f.enclave, BASE / PAGE_SIZE);
 	mutex_lock(&chunk->lock);
-	KUNIT_EXPECT_EQ(test, sgx2_chunk_evict(chunk, 10, NULL), 10);
+	KUNIT_EXPECT_EQ(test, evict(chunk, 10), 10);
 	expect_counts(test, &f, 1, 0);
 	/* A page that another leaf is at stays. */
 	processor.inject_leaf = SGX2_LEAF_EBLOCK;
 	processor.inject_answer = SGX2_PAGE_CONFLICT;
 	processor.inject_times = 3;
-	KUNIT_EXPECT_EQ(test, sgx2_chunk_evict(chunk, 10, NULL), 7);
+	KUNIT_EXPECT_EQ(test, evict(chunk, 10), 7);
 	KUNIT_EXPECT_EQ(test, chunk->resident, 23);
 	reset_counts(&f);
 	/* EWB says once that somebody is inside. */
 	processor.inject_leaf = SGX2_LEAF_EWB;
 	processor.inject_answer = SGX2_NOT_TRACKED;
 	processor.inject_times = 1;
-	KUNIT_EXPECT_EQ(test, sgx2_chunk_evict(chunk, 10, NULL), 10);
+	KUNIT_EXPECT_EQ(test, evict(chunk, 10), 10);
 	expect_counts(test, &f, 1, 1);
 	mutex_unlock(&chunk->lock);
 	for (i = 0; i < 40; i++)
@@ -345,27 +400,29 @@ static void batch_test(struct kunit *test)
 	stop(test, &f);
 }
 
-/* Pages that were used lately are spared. */
-static void young_test(struct kunit *test)
+/* A page with credit survives as many rounds, and each fruitless round costs twice as much. */
+static void credit_test(struct kunit *test)
 {
-	DECLARE_BITMAP(young, SGX2_CHUNK_PAGES);
 	struct sgx2_chunk *chunk;
 	struct fixture f;
 	unsigned int i;
 
 	start(test, &f);
-	bitmap_zero(young, SGX2_CHUNK_PAGES);
-	for (i = 0; i < 40; i++) {
-		KUNIT_ASSERT_EQ(test, grow(&f, i, 100 + i), 0);
-		if (i % 3)
-			__set_bit(i, young);
-	}
-	chunk = sgx2_chunk_find(f.enclave, BASE / PAGE_SIZE);
-	mutex_lock(&chunk->lock);
-	KUNIT_EXPECT_EQ(test, sgx2_chunk_evict(chunk, 64, young), 14);
 	for (i = 0; i < 40; i++)
-		KUNIT_EXPECT_EQ(test, chunk->page[i].state, i % 3 ? SGX2_RESIDENT : SGX2_EVICTED);
-	mutex_unlock(&chunk->lock);
+		KUNIT_ASSERT_EQ(test, grow(&f, i, 100 + i), 0);
+	chunk = sgx2_chunk_find(f.enclave, BASE / PAGE_SIZE);
+	scoped_guard(mutex, &chunk->lock) {
+		for (i = 0; i < 40; i++)
+			sgx2_page_set_credit(&chunk->page[i], i % 4 ? 3 : 0);
+	}
+	KUNIT_EXPECT_EQ(test, sgx2_reclaim(1), 10);
+	for (i = 0; i < 40; i++) {
+		KUNIT_EXPECT_EQ(test, chunk->page[i].state, i % 4 ? SGX2_RESIDENT : SGX2_EVICTED);
+		KUNIT_EXPECT_EQ(test, sgx2_page_credit(&chunk->page[i]), i % 4 ? 2 : 0);
+	}
+	/* A round takes one credit, the next wants two, and evicts from the first window. */
+	KUNIT_EXPECT_EQ(test, sgx2_reclaim(1), 24);
+	KUNIT_EXPECT_EQ(test, sgx2_page_credit(&chunk->page[39]), 1);
 	stop(test, &f);
 }
 
@@ -386,7 +443,7 @@ static void lost_test(struct kunit *test)
 	chunk = sgx2_chunk_find(f.enclave, BASE / PAGE_SIZE);
 	mutex_lock(&chunk->lock);
 	/* EBLOCK finds it out, and then all of them are dropped. */
-	KUNIT_EXPECT_EQ(test, sgx2_chunk_evict(chunk, 10, NULL), 40);
+	KUNIT_EXPECT_EQ(test, evict(chunk, 10), 40);
 	KUNIT_EXPECT_TRUE(test, sgx2_enclave_is(f.enclave, SGX2_DEAD));
 	KUNIT_EXPECT_EQ(test, chunk->resident, 0);
 	KUNIT_EXPECT_EQ(test, sgx2_page_load(chunk, 1), -EIO);
@@ -411,7 +468,7 @@ static struct sgx2_chunk *one_out(struct kunit *test, struct fixture *f)
 	KUNIT_ASSERT_EQ(test, grow(f, 1, 101), 0);
 	chunk = sgx2_chunk_find(f->enclave, BASE / PAGE_SIZE);
 	guard(mutex)(&chunk->lock);
-	KUNIT_EXPECT_EQ(test, sgx2_chunk_evict(chunk, 1, NULL), 1);
+	KUNIT_EXPECT_EQ(test, evict(chunk, 1), 1);
 	return chunk;
 }
 
@@ -432,7 +489,7 @@ static void page_refused_test(struct kunit *test)
 	inject(SGX2_LEAF_EWB, SGX2_VA_SLOT_OCCUPIED);
 	/* It is of no use to a dead enclave, and so comes free all the same. */
 	scoped_guard(mutex, &chunk->lock)
-		KUNIT_EXPECT_EQ(test, sgx2_chunk_evict(chunk, 1, NULL), 1);
+		KUNIT_EXPECT_EQ(test, evict(chunk, 1), 1);
 	KUNIT_EXPECT_TRUE(test, sgx2_enclave_is(f.enclave, SGX2_DEAD));
 	stop(test, &f);
 }
@@ -445,7 +502,7 @@ static void secs_refused_test(struct kunit *test)
 
 	chunk = one_out(test, &f);
 	scoped_guard(mutex, &chunk->lock)
-		KUNIT_EXPECT_EQ(test, sgx2_chunk_evict(chunk, 1, NULL), 1);
+		KUNIT_EXPECT_EQ(test, evict(chunk, 1), 1);
 	inject(SGX2_LEAF_EWB, SGX2_VA_SLOT_OCCUPIED);
 	KUNIT_EXPECT_FALSE(test, sgx2_secs_evict(f.enclave));
 	KUNIT_EXPECT_TRUE(test, sgx2_enclave_is(f.enclave, SGX2_DEAD));
@@ -453,7 +510,7 @@ static void secs_refused_test(struct kunit *test)
 
 	chunk = one_out(test, &f);
 	scoped_guard(mutex, &chunk->lock)
-		KUNIT_EXPECT_EQ(test, sgx2_chunk_evict(chunk, 1, NULL), 1);
+		KUNIT_EXPECT_EQ(test, evict(chunk, 1), 1);
 	KUNIT_EXPECT_TRUE(test, sgx2_secs_evict(f.enclave));
 	inject(SGX2_LEAF_ELDU, SGX2_MAC_COMPARE_FAIL);
 	KUNIT_EXPECT_EQ(test, sgx2_secs_pin(f.enclave), -EIO);
@@ -463,7 +520,7 @@ static void secs_refused_test(struct kunit *test)
 	/* That of a dead enclave goes as it is, and if it cannot, it stays for the end. */
 	chunk = one_out(test, &f);
 	scoped_guard(mutex, &chunk->lock)
-		KUNIT_EXPECT_EQ(test, sgx2_chunk_evict(chunk, 1, NULL), 1);
+		KUNIT_EXPECT_EQ(test, evict(chunk, 1), 1);
 	sgx2_enclave_lost(f.enclave);
 	inject(SGX2_LEAF_EREMOVE, SGX2_CHILD_PRESENT);
 	KUNIT_EXPECT_FALSE(test, sgx2_secs_evict(f.enclave));
@@ -474,7 +531,7 @@ static void secs_refused_test(struct kunit *test)
 }
 
 /* No Version Array: nothing is written out, now, and nothing is lost for it. */
-static void version_refused_test(struct kunit *test)
+static void va_refused_test(struct kunit *test)
 {
 	struct sgx2_chunk *chunk;
 	struct fixture f;
@@ -484,9 +541,9 @@ static void version_refused_test(struct kunit *test)
 	chunk = sgx2_chunk_find(f.enclave, BASE / PAGE_SIZE);
 	inject(SGX2_LEAF_EPA, SGX2_ENCLS_FAULT | X86_TRAP_PF);
 	mutex_lock(&chunk->lock);
-	KUNIT_EXPECT_EQ(test, sgx2_chunk_evict(chunk, 1, NULL), 0);
+	KUNIT_EXPECT_EQ(test, evict(chunk, 1), 0);
 	KUNIT_EXPECT_FALSE(test, sgx2_enclave_is(f.enclave, SGX2_DEAD));
-	KUNIT_EXPECT_EQ(test, sgx2_chunk_evict(chunk, 1, NULL), 1);
+	KUNIT_EXPECT_EQ(test, evict(chunk, 1), 1);
 	mutex_unlock(&chunk->lock);
 	KUNIT_EXPECT_EQ(test, check(test, &f, 0), 0);
 	stop(test, &f);
@@ -540,7 +597,7 @@ static void evict_memory_test(struct kunit *test)
 		chunk = sgx2_chunk_find(f.enclave, BASE / PAGE_SIZE);
 		scoped_guard(mutex, &chunk->lock) {
 			arm(n);
-			done = sgx2_chunk_evict(chunk, 1, NULL);
+			done = evict(chunk, 1);
 			more = fired();
 		}
 		refused += !done;
@@ -552,10 +609,13 @@ static void evict_memory_test(struct kunit *test)
 	expect_refusals(test, n, refused);
 }
 
-/* Nor does the SECS go, here into a second Version Array. */
+/* An enclave with so many slots has no free one: 64 in a shared page, and a page of its own. */
+#define FULL (64 + 512)
+
+/* The SECS stays while there is no memory for its way out, here for a VA page more. */
 static void secs_memory_test(struct kunit *test)
 {
-	static u32 slot[511];
+	static u32 slot[FULL - 1];
 	unsigned int n, i, refused = 0;
 	struct sgx2_chunk *chunk;
 	struct fixture f;
@@ -564,53 +624,53 @@ static void secs_memory_test(struct kunit *test)
 	for (n = 1; more && n < ALLOCATIONS; n++) {
 		start(test, &f);
 		KUNIT_ASSERT_EQ(test, grow(&f, 5, 55), 0);
-		for (i = 0; i < 511; i++)
-			KUNIT_ASSERT_EQ(test, sgx2_version_get(f.enclave, &slot[i]), 0);
+		for (i = 0; i < FULL - 1; i++)
+			KUNIT_ASSERT_EQ(test, sgx2_va_slot_get(&f.enclave->va, &slot[i]), 0);
 		chunk = sgx2_chunk_find(f.enclave, BASE / PAGE_SIZE);
 		scoped_guard(mutex, &chunk->lock)
-			KUNIT_EXPECT_EQ(test, sgx2_chunk_evict(chunk, 1, NULL), 1);
+			KUNIT_EXPECT_EQ(test, evict(chunk, 1), 1);
 		arm(n);
 		gone = sgx2_secs_evict(f.enclave);
 		more = fired();
 		refused += !gone;
 		KUNIT_EXPECT_TRUE(test, gone || more);
 		KUNIT_EXPECT_EQ(test, check(test, &f, 5), 0);
-		for (i = 0; i < 511; i++)
-			sgx2_version_put(f.enclave, slot[i]);
+		for (i = 0; i < FULL - 1; i++)
+			sgx2_va_slot_put(&f.enclave->va, slot[i]);
 		stop(test, &f);
 	}
 	expect_refusals(test, n, refused);
 }
 
-/* A second Version Array; and no EPC page for one. */
-static void version_memory_test(struct kunit *test)
+/* A VA page more; and no EPC page for one. */
+static void va_memory_test(struct kunit *test)
 {
 	static sgx2_epc_t page[PROCESSOR_PAGES];
-	static u32 slot[513];
+	static u32 slot[FULL + 1];
 	unsigned int n, i, taken, refused = 0;
 	struct fixture f;
 	bool more = true;
 	int ret;
 
 	start(test, &f);
-	for (i = 0; i < 512; i++)
-		KUNIT_ASSERT_EQ(test, sgx2_version_get(f.enclave, &slot[i]), 0);
+	for (i = 0; i < FULL; i++)
+		KUNIT_ASSERT_EQ(test, sgx2_va_slot_get(&f.enclave->va, &slot[i]), 0);
 	taken = sgx2_epc_alloc(page, PROCESSOR_PAGES, SGX2_EPC_RECLAIM);
-	KUNIT_EXPECT_EQ(test, sgx2_version_get(f.enclave, &slot[512]), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, sgx2_va_slot_get(&f.enclave->va, &slot[FULL]), -EAGAIN);
 	for (i = 0; i < taken; i++)
 		sgx2_epc_free(page[i]);
 	for (n = 1; more && n < ALLOCATIONS; n++) {
 		arm(n);
-		ret = sgx2_version_get(f.enclave, &slot[512]);
+		ret = sgx2_va_slot_get(&f.enclave->va, &slot[FULL]);
 		more = fired();
 		refused += ret == -ENOMEM;
 		KUNIT_EXPECT_TRUE(test, !ret || (more && ret == -ENOMEM));
-		KUNIT_EXPECT_EQ(test, processor_valid(), ret ? 2 : 3);
+		KUNIT_EXPECT_EQ(test, processor_valid(), ret ? 3 : 4);
 		if (!ret)
-			sgx2_version_put(f.enclave, slot[512]);
+			sgx2_va_slot_put(&f.enclave->va, slot[FULL]);
 	}
-	for (i = 0; i < 512; i++)
-		sgx2_version_put(f.enclave, slot[i]);
+	for (i = 0; i < FULL; i++)
+		sgx2_va_slot_put(&f.enclave->va, slot[i]);
 	stop(test, &f);
 	expect_refusals(test, n, refused);
 }
@@ -639,18 +699,19 @@ static void chunk_memory_test(struct kunit *test)
 }
 
 static struct kunit_case cases[] = { KUNIT_CASE(random_test),
-				     KUNIT_CASE(version_test),
+				     KUNIT_CASE(va_test),
+				     KUNIT_CASE(va_shared_test),
 				     KUNIT_CASE(secs_test),
 				     KUNIT_CASE(track_test),
 				     KUNIT_CASE(batch_test),
-				     KUNIT_CASE(young_test),
+				     KUNIT_CASE(credit_test),
 				     KUNIT_CASE(lost_test),
 				     KUNIT_CASE(page_refused_test),
 				     KUNIT_CASE(secs_refused_test),
-				     KUNIT_CASE(version_refused_test),
+				     KUNIT_CASE(va_refused_test),
 				     KUNIT_CASE(evict_memory_test),
 				     KUNIT_CASE(secs_memory_test),
-				     KUNIT_CASE(version_memory_test),
+				     KUNIT_CASE(va_memory_test),
 				     KUNIT_CASE(chunk_memory_test),
 				     {} };
 static struct kunit_suite suite = { .name = "sgx2_enclave", .test_cases = cases };
