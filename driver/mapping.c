@@ -158,6 +158,12 @@ static int sgx2_vma_mprotect(struct vm_area_struct *vma, unsigned long start, un
 	struct sgx2_enclave *enclave = vma->vm_private_data;
 	int ret;
 
+	/*
+	 * The kernel takes the VMA's own lock only when it changes the VMA, after this, and a fault
+	 * that holds that lock alone could install a PTE in between that was not asked about. The
+	 * lock is dropped with mmap_lock.
+	 */
+	vma_start_write(vma);
 	if (sgx2_policy_idle_exec(enclave, flags)) {
 		sgx2_policy_refused(enclave, start);
 		return -EACCES;

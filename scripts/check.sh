@@ -452,7 +452,7 @@ step_demo() {
 
 # Tests that want a machine of their own, and have a step that gives it.
 STRAIN='Race.*:KillLong.*:*/KillInTheMiddle.*:Inject.*:*/Loss.*:LossOf.*'
-ELSEWHERE="Numa.*:Sgx1.*:UpdateSvn.*:Latency.*:$STRAIN"
+ELSEWHERE="PolicyRace.*:Numa.*:Sgx1.*:UpdateSvn.*:Latency.*:$STRAIN"
 
 # selftests FILTER OPTION...: ours that match, disabled ones too, in such a guest, from the folder $package if there is one; the step's
 # tally grows by what they come to.
@@ -469,12 +469,13 @@ selftests() {
 	if [ $rc != 0 ] || [ "${f:-1}" != 0 ] || [ "${p:-0}" = 0 ]; then fail "the selftests in this guest: $*"; fi
 }
 
-# The last test of the second guest takes the right away for good.
+# The last test of the second guest takes the right away for good. The races want one CPU for each of two threads, and one more.
 step_policy() {
 	local kernel
 	for kernel in lab stock; do
 		selftests 'Policy.*:-*DISABLED*' --driver sgx2 --kernel $kernel --smp 2 --param dynamic_code=0
 		selftests 'Policy.*' --driver sgx2 --kernel $kernel --smp 2
+		selftests 'PolicyRace.*' --driver sgx2 --kernel $kernel --smp 3 --param dynamic_code=0
 	done
 	selftests 'Policy.*:-*DISABLED*' --driver intree --smp 2
 }

@@ -44,6 +44,14 @@ static inline void sgx2_compat_vm_flags_clear(struct vm_area_struct *vma, unsign
 #define vm_flags_clear sgx2_compat_vm_flags_clear
 #endif
 
+/* Before 6.4 a VMA has no lock of its own. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
+static inline void vma_start_write(struct vm_area_struct *vma)
+{
+	mmap_assert_write_locked(vma->vm_mm);
+}
+#endif
+
 /* Before 6.5 the pin functions told the VMAs as well. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
 static inline long sgx2_compat_pin_user_pages(unsigned long start, unsigned long count,
