@@ -18,6 +18,7 @@
 #include "enclave.h"
 #include "encls.h"
 #include "hw.h"
+#include "ioctl.h"
 #include "mapping.h"
 #include "paging.h"
 #include "policy.h"
@@ -254,7 +255,7 @@ static int sgx2_growth_run(struct sgx2_growth *growth)
 	while (growth->next < growth->end && !ret) {
 		ret = sgx2_growth_step(growth);
 		if (ret == -EAGAIN && growth->class == SGX2_EPC_ORDINARY)
-			ret = sgx2_epc_wait(SGX2_CHUNK_PAGES);
+			ret = sgx2_epc_wait(SGX2_CHUNK_PAGES, true);
 		cond_resched();
 	}
 	return ret;
@@ -284,8 +285,7 @@ long sgx2_augment(struct sgx2_enclave *enclave, void __user *arg)
 	ret = sgx2_growth_run(&growth);
 	param.count = (growth.next - start) << PAGE_SHIFT;
 	param.existing = growth.existing << PAGE_SHIFT;
-	if (ret == -EINTR && param.count)
-		ret = 0;
+	ret = sgx2_call_result(ret, param.count);
 	return sgx2_copy_out(arg, &param, sizeof(param)) ? -EFAULT : ret;
 }
 

@@ -21,6 +21,7 @@
 #include "enclave.h"
 #include "encls.h"
 #include "hw.h"
+#include "ioctl.h"
 #include "main.h"
 #include "paging.h"
 #include "policy.h"
@@ -39,16 +40,16 @@
 
 static int sgx2_build_lock(struct sgx2_enclave *enclave)
 {
-	return mutex_lock_killable(&enclave->build);
+	return mutex_lock_interruptible(&enclave->build) ? -ERESTARTSYS : 0;
 }
 
-/* An EPC page, waited for. */
+/* An EPC page, waited for; -EINTR for a signal. */
 static int sgx2_build_page(sgx2_epc_t *epc)
 {
 	int ret;
 
 	while (!sgx2_epc_alloc(epc, 1, SGX2_EPC_ORDINARY)) {
-		ret = sgx2_epc_wait(1);
+		ret = sgx2_epc_wait(1, true);
 		if (ret)
 			return ret;
 	}
@@ -75,7 +76,7 @@ static int sgx2_create_secs(struct sgx2_enclave *enclave, struct sgx_secs *secs)
 	backing = sgx2_backing_file(secs->base, secs->size);
 	if (IS_ERR(backing))
 		return PTR_ERR(backing);
-	ret = sgx2_build_page(&epc);
+	ret = sgx2_call_result(sgx2_build_page(&epc), 0);
 	if (ret) {
 		fput(backing);
 		return ret;
@@ -129,8 +130,9 @@ long sgx2_create(struct sgx2_enclave *enclave, void __user *arg)
 {
 	long ret;
 
-	if (sgx2_build_lock(enclave))
-		return -EINTR;
+	ret = sgx2_build_lock(enclave);
+	if (ret)
+		return ret;
 	ret = sgx2_create_locked(enclave, arg);
 	mutex_unlock(&enclave->build);
 	return ret;
@@ -293,15 +295,15 @@ static long sgx2_add_locked(struct sgx2_enclave *enclave, void __user *arg)
 		return -EACCES;
 	add.measure = param.flags & SGX_PAGE_MEASURE;
 	for (done = 0; done < param.length; done += PAGE_SIZE) {
-		if (signal_pending(current)) {
-			ret = done ? 0 : -ERESTARTSYS;
+		ret = -EINTR;
+		if (signal_pending(current))
 			break;
-		}
 		cond_resched();
 		ret = sgx2_add_page(&add, param.src + done, enclave->base + param.offset + done);
 		if (ret)
 			break;
 	}
+	ret = sgx2_call_result(ret, done);
 	param.count = done;
 	if (copy_to_user(arg, &param, sizeof(param)))
 		return -EFAULT;
@@ -312,8 +314,9 @@ long sgx2_add_pages(struct sgx2_enclave *enclave, void __user *arg)
 {
 	long ret;
 
-	if (sgx2_build_lock(enclave))
-		return -EINTR;
+	ret = sgx2_build_lock(enclave);
+	if (ret)
+		return ret;
 	ret = sgx2_add_locked(enclave, arg);
 	mutex_unlock(&enclave->build);
 	return ret;
@@ -410,8 +413,9 @@ long sgx2_initialize(struct sgx2_enclave *enclave, void __user *arg)
 {
 	long ret;
 
-	if (sgx2_build_lock(enclave))
-		return -EINTR;
+	ret = sgx2_build_lock(enclave);
+	if (ret)
+		return ret;
 	ret = sgx2_initialize_locked(enclave, arg);
 	mutex_unlock(&enclave->build);
 	return ret;
@@ -422,6 +426,7 @@ long sgx2_provision(struct sgx2_enclave *enclave, void __user *arg)
 	struct sgx_enclave_provision param;
 	struct file *file;
 	bool right;
+	int ret;
 
 	if (copy_from_user(&param, arg, sizeof(param)))
 		return -EFAULT;
@@ -432,8 +437,9 @@ long sgx2_provision(struct sgx2_enclave *enclave, void __user *arg)
 	fput(file);
 	if (!right)
 		return -EINVAL;
-	if (sgx2_build_lock(enclave))
-		return -EINTR;
+	ret = sgx2_build_lock(enclave);
+	if (ret)
+		return ret;
 	enclave->allowed |= SGX_ATTR_PROVISIONKEY;
 	mutex_unlock(&enclave->build);
 	return 0;

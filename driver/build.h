@@ -11,8 +11,8 @@ struct sgx2_enclave;
 bool sgx2_range_valid(struct sgx2_enclave *enclave, u64 offset, u64 length);
 
 /*
- * Each holds sgx2_enclave::build, for which it waits killably (-EINTR). uapi/asm/sgx.h has the
- * argument of each.
+ * Each holds sgx2_enclave::build, for which it waits until a signal comes (-ERESTARTSYS).
+ * uapi/asm/sgx.h has the argument of each.
  */
 
 /**

@@ -23,6 +23,7 @@
 #include "enclave.h"
 #include "encls.h"
 #include "hw.h"
+#include "ioctl.h"
 #include "paging.h"
 #include "trace.h"
 #include "track.h"
@@ -58,8 +59,12 @@ struct sgx2_range {
 	int stop;
 	/** @changed: pages of the present chunk that want tracking. */
 	unsigned int changed;
-	/** @lenient: pass over what cannot be changed, as mprotect() does. */
+	/** @lenient: pass over what cannot be changed, and wait for nothing, as mprotect() does. */
 	bool lenient;
+	/** @tried: if so, page number for which room was made last. */
+	unsigned long tried;
+	/** @tries: how often for that page. */
+	unsigned int tries;
 };
 
 /**
@@ -338,16 +343,33 @@ static int sgx2_range_chunk(struct sgx2_range *range, struct sgx2_chunk *chunk)
 	return range->stop;
 }
 
+/* How often mprotect() makes room for one page that others take each time. */
+#define SGX2_RANGE_TRIES 16
+
+/*
+ * No EPC page is free: a call waits. mprotect() does not, since it has mmap_lock for writing, for
+ * which other tasks wait deaf to signals: it makes room itself, or gives up.
+ */
+static int sgx2_range_room(struct sgx2_range *range)
+{
+	if (!range->lenient)
+		return sgx2_epc_wait(1, true);
+	if (range->tried != range->next)
+		range->tries = 0;
+	range->tried = range->next;
+	return range->tries++ < SGX2_RANGE_TRIES ? sgx2_epc_try(1) : -EAGAIN;
+}
+
 /*
  * The SECS stays in the EPC for the length of the call, so that ETRACK finds it whatever is
  * evicted.
  */
-static int sgx2_range_pin(struct sgx2_enclave *enclave)
+static int sgx2_range_pin(struct sgx2_range *range)
 {
 	int ret;
 
-	while ((ret = sgx2_secs_pin(enclave)) == -EAGAIN) {
-		ret = sgx2_epc_wait(1);
+	while ((ret = sgx2_secs_pin(range->enclave)) == -EAGAIN) {
+		ret = sgx2_range_room(range);
 		if (ret)
 			break;
 	}
@@ -376,7 +398,7 @@ static int sgx2_range_run(struct sgx2_range *range)
 	struct sgx2_chunk *chunk;
 	int ret;
 
-	ret = sgx2_range_pin(range->enclave);
+	ret = sgx2_range_pin(range);
 	if (ret)
 		return ret;
 	while (range->next < range->end) {
@@ -390,7 +412,7 @@ static int sgx2_range_run(struct sgx2_range *range)
 		ret = sgx2_range_chunk(range, chunk);
 		mutex_unlock(&chunk->lock);
 		if (ret == -EAGAIN)
-			ret = sgx2_epc_wait(1);
+			ret = sgx2_range_room(range);
 		if (ret)
 			break;
 		cond_resched();
@@ -418,10 +440,7 @@ static void sgx2_range_init(struct sgx2_range *range, struct sgx2_enclave *encla
 	range->end = range->next + (length >> PAGE_SHIFT);
 }
 
-/*
- * Runs it; @count gets the bytes that are done. Who is killed is not told of it, and finds a true
- * count all the same.
- */
+/* Runs it; @count gets the bytes that are done, after a signal too. */
 static int sgx2_range_call(struct sgx2_range *range, u64 *count)
 {
 	unsigned long start = range->next;
@@ -429,7 +448,7 @@ static int sgx2_range_call(struct sgx2_range *range, u64 *count)
 
 	ret = sgx2_range_run(range);
 	*count = (range->next - start) << PAGE_SHIFT;
-	return ret == -EINTR && *count ? 0 : ret;
+	return sgx2_call_result(ret, *count);
 }
 
 long sgx2_restrict(struct sgx2_enclave *enclave, void __user *arg)

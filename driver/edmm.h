@@ -22,8 +22,8 @@ long sgx2_reset(struct sgx2_enclave *enclave, void __user *arg);
  * @flags: the new VM_READ, VM_WRITE, VM_EXEC
  *
  * Context: mmap_lock held for writing.
- * Return: 0; -EINTR if the task is being killed; -EBUSY if the enclave keeps a page busy; -ENOMEM;
- * -EIO.
+ * Return: 0; -EINTR if the task is being killed; -EBUSY if the enclave keeps a page busy; -EAGAIN
+ * if a page is not in the EPC and there is no room for it at the moment; -ENOMEM; -EIO.
  */
 int sgx2_mprotect(struct sgx2_enclave *enclave, unsigned long start, unsigned long end,
 		  unsigned long flags);

@@ -139,7 +139,7 @@ enum sgx2_count {
  * @mms_lock.
  */
 struct sgx2_enclave {
-	/** @ref: of the file, and for a moment of a fault that waits and of the reclaimer. */
+	/** @ref: of the file, and for a moment of the reclaimer. */
 	struct kref ref;
 	/** @state: SGX2_CREATED and the like, by atomic bit operations. */
 	unsigned long state;
@@ -214,11 +214,6 @@ struct sgx2_enclave {
 };
 
 extern const struct file_operations sgx2_enclave_fops;
-
-static inline void sgx2_enclave_get(struct sgx2_enclave *enclave)
-{
-	kref_get(&enclave->ref);
-}
 
 /* The last one tears the enclave down, so no lock of it may be held, nor a chunk's of another. */
 void sgx2_enclave_put(struct sgx2_enclave *enclave);

@@ -55,6 +55,8 @@
 /* How long ksgx2d sleeps when nothing could be evicted: doubled from the one to the other. */
 #define SGX2_IDLE_MIN (HZ / 50)
 #define SGX2_IDLE_MAX (HZ / 4)
+/* How often room is made for a caller that does not wait. */
+#define SGX2_TRIES 8
 /* How often the lists are gone round for pages that must be on them. */
 #define SGX2_PASSES 1000
 
@@ -280,18 +282,26 @@ static bool sgx2_epc_room(void)
 	return atomic_long_read(&sgx2_free) > sgx2_reserve;
 }
 
-int sgx2_epc_wait(unsigned int count)
+/* For a while; what is left of the time, 0, or an error for a signal. */
+static long sgx2_epc_sleep(bool interruptible)
 {
-	unsigned int hopeless = 0;
+	if (interruptible)
+		return wait_event_interruptible_timeout(sgx2_page_wait, sgx2_epc_room(), SGX2_WAIT);
+	return wait_event_killable_timeout(sgx2_page_wait, sgx2_epc_room(), SGX2_WAIT);
+}
+
+int sgx2_epc_wait(unsigned int count, bool interruptible)
+{
+	unsigned int state = interruptible ? TASK_INTERRUPTIBLE : TASK_KILLABLE, hopeless = 0;
 	long ret;
 
 	while (!sgx2_epc_room()) {
-		if (fatal_signal_pending(current))
+		if (signal_pending_state(state, current))
 			return -EINTR;
 		if (sgx2_reclaim(min_t(unsigned int, count, SGX2_WANT)))
 			continue;
 		wake_up(&sgx2_thread_wait);
-		ret = wait_event_killable_timeout(sgx2_page_wait, sgx2_epc_room(), SGX2_WAIT);
+		ret = sgx2_epc_sleep(interruptible);
 		if (ret < 0)
 			return -EINTR;
 		/*
@@ -303,6 +313,19 @@ int sgx2_epc_wait(unsigned int count)
 			return -ENOMEM;
 	}
 	return 0;
+}
+
+int sgx2_epc_try(unsigned int count)
+{
+	unsigned int tries;
+
+	for (tries = 0; tries < SGX2_TRIES && !sgx2_epc_room(); tries++) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		wake_up(&sgx2_thread_wait);
+		sgx2_reclaim(min_t(unsigned int, count, SGX2_WANT));
+	}
+	return sgx2_epc_room() ? 0 : -EAGAIN;
 }
 
 int sgx2_epc_wait_clean(void)

@@ -42,15 +42,26 @@ unsigned int sgx2_epc_alloc(sgx2_epc_t *page, unsigned int count, enum sgx2_epc_
 
 /**
  * sgx2_epc_wait() - make room, or wait until there is some
- * @count: how many pages one would like
+ * @count: how many pages the caller would like
+ * @interruptible: any signal ends it, not only one that kills
  *
  * Reclaims on behalf of the caller, then waits. There being room when it returns does not mean that
- * one gets it.
+ * the caller gets it. A stop, a debugger and the freezers come as signals.
  *
- * Context: sleeps; no chunk mutex may be held.
- * Return: 0; -EINTR when the task is being killed; -ENOMEM if nothing can be reclaimed at all.
+ * Context: sleeps, as long as it takes; no chunk mutex may be held, nor mmap_lock for writing.
+ * Return: 0; -EINTR for a signal; -ENOMEM if nothing can be reclaimed at all.
  */
-int sgx2_epc_wait(unsigned int count);
+int sgx2_epc_wait(unsigned int count, bool interruptible);
+
+/**
+ * sgx2_epc_try() - make room, and do not wait if there is none
+ * @count: how many pages the caller would like
+ *
+ * Context: sleeps while pages are written out, a few times; no chunk mutex may be held.
+ * Return: 0 as of sgx2_epc_wait(); -EAGAIN if there is no room; -EINTR when the task is being
+ * killed.
+ */
+int sgx2_epc_try(unsigned int count);
 
 /* Waits until no page is left that was valid when the module came; -EINTR if killed. */
 int sgx2_epc_wait_clean(void);

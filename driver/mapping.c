@@ -6,6 +6,8 @@
  * address, and moving one is refused. VM_PFNMAP keeps the VMAs from being merged, and
  * get_user_pages() out.
  */
+#include <linux/file.h>
+#include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
 #include <linux/personality.h>
@@ -258,41 +260,74 @@ static bool sgx2_fault_may_leave(struct vm_fault *vmf)
 	return (vmf->flags & FAULT_FLAG_ALLOW_RETRY) && !(vmf->flags & FAULT_FLAG_RETRY_NOWAIT);
 }
 
-/* Another thread has the chunk: wait for it where that does not hold up the address space. */
-static vm_fault_t sgx2_fault_lock(struct sgx2_chunk *chunk, struct vm_fault *vmf)
+/*
+ * Any signal ends the wait of a program that touches a page: it returns for it, and touches the
+ * page again. The kernel in the middle of a call comes back at once, unless it is killed.
+ */
+static bool sgx2_fault_interruptible(struct vm_fault *vmf)
 {
-	struct sgx2_enclave *enclave = chunk->enclave;
+	return vmf->flags & FAULT_FLAG_USER;
+}
+
+/*
+ * The fault leaves its lock, and with it the VMA. The file keeps the enclave; its last reference is
+ * dropped outside of the module.
+ */
+static struct file *sgx2_fault_leave(struct vm_fault *vmf)
+{
+	struct file *file = get_file(vmf->vma->vm_file);
+
+	release_fault_lock(vmf);
+	return file;
+}
+
+static int sgx2_fault_mutex(struct mutex *mutex, bool interruptible)
+{
+	return interruptible ? mutex_lock_interruptible(mutex) : mutex_lock_killable(mutex);
+}
+
+/*
+ * Another thread has the mutex of the chunk: wait for it where that does not hold up the address
+ * space. 0 if it is ours now.
+ */
+static vm_fault_t sgx2_fault_lock(struct mutex *mutex, struct vm_fault *vmf)
+{
+	bool interruptible = sgx2_fault_interruptible(vmf);
+	struct file *file;
 
 	if (vmf->flags & FAULT_FLAG_RETRY_NOWAIT)
 		return VM_FAULT_RETRY;
 	if (!sgx2_fault_may_leave(vmf))
-		return mutex_lock_killable(&chunk->lock) ? VM_FAULT_NOPAGE : 0;
-	sgx2_enclave_get(enclave);
-	release_fault_lock(vmf);
-	if (!mutex_lock_killable(&chunk->lock))
-		mutex_unlock(&chunk->lock);
-	sgx2_enclave_put(enclave);
+		return sgx2_fault_mutex(mutex, interruptible) ? VM_FAULT_NOPAGE : 0;
+	file = sgx2_fault_leave(vmf);
+	if (!sgx2_fault_mutex(mutex, interruptible))
+		mutex_unlock(mutex);
+	fput(file);
 	return VM_FAULT_RETRY;
 }
 
 /* No EPC page is free: the same. */
-static vm_fault_t sgx2_fault_room(struct sgx2_enclave *enclave, struct vm_fault *vmf)
+static vm_fault_t sgx2_fault_room(struct vm_fault *vmf)
 {
+	bool interruptible = sgx2_fault_interruptible(vmf);
+	struct file *file;
+
 	if (vmf->flags & FAULT_FLAG_RETRY_NOWAIT)
 		return VM_FAULT_RETRY;
 	if (!sgx2_fault_may_leave(vmf))
-		return sgx2_epc_wait(1) == -ENOMEM ? VM_FAULT_SIGBUS : VM_FAULT_NOPAGE;
-	sgx2_enclave_get(enclave);
-	release_fault_lock(vmf);
+		return sgx2_epc_wait(1, interruptible) == -ENOMEM ? VM_FAULT_SIGBUS :
+								     VM_FAULT_NOPAGE;
+	file = sgx2_fault_leave(vmf);
 	/*
-	 * Nothing to be had now may be something the next time; a task that is killed does not come
-	 * back.
+	 * Nothing to be had now may be something the next time; a task with a signal does not come
+	 * back before it.
 	 */
-	sgx2_epc_wait(1);
-	sgx2_enclave_put(enclave);
+	sgx2_epc_wait(1, interruptible);
+	fput(file);
 	return VM_FAULT_RETRY;
 }
 
+/* 0 if no EPC page is free. */
 static vm_fault_t sgx2_fault_locked(struct sgx2_chunk *chunk, struct vm_fault *vmf)
 	__must_hold(&chunk->lock)
 {
@@ -317,7 +352,7 @@ static vm_fault_t sgx2_fault_locked(struct sgx2_chunk *chunk, struct vm_fault *v
 		ret = sgx2_page_load(chunk, index);
 	}
 	if (ret == -EAGAIN)
-		return VM_FAULT_RETRY;
+		return 0;
 	if (ret)
 		return ret == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
 	fault = vmf_insert_pfn(vma, vmf->address, sgx2_epc_pfn(page->where));
@@ -350,14 +385,16 @@ static vm_fault_t sgx2_fault(struct vm_fault *vmf)
 	if (!chunk)
 		return VM_FAULT_SIGBUS;
 	if (!mutex_trylock(&chunk->lock)) {
-		ret = sgx2_fault_lock(chunk, vmf);
+		ret = sgx2_fault_lock(&chunk->lock, vmf);
 		if (ret)
 			return ret;
 	}
 	ret = sgx2_fault_locked(chunk, vmf);
 	mutex_unlock(&chunk->lock);
-	trace_sgx2_fault(enclave, vmf->pgoff << PAGE_SHIFT, (__force unsigned int)ret);
-	return ret == VM_FAULT_RETRY ? sgx2_fault_room(enclave, vmf) : ret;
+	/* Before the wait, which may end without a VMA. */
+	trace_sgx2_fault(enclave, vmf->pgoff << PAGE_SHIFT,
+			 (__force unsigned int)(ret ?: VM_FAULT_RETRY));
+	return ret ?: sgx2_fault_room(vmf);
 }
 
 /* Nothing: its being there lets faults run under the VMA lock alone. */
@@ -423,7 +460,10 @@ static int sgx2_access(struct vm_area_struct *vma, unsigned long address, void *
 			return -EFAULT;
 		while ((ret = sgx2_debug_locked(chunk, vma, address + done, buf + done, now,
 						write)) == -EAGAIN) {
-			ret = sgx2_epc_wait(1);
+			/* Under mmap_lock; a signal is no reason to fail if that can be helped. */
+			ret = sgx2_epc_try(1);
+			if (ret == -EAGAIN)
+				ret = sgx2_epc_wait(1, true);
 			if (ret)
 				break;
 		}

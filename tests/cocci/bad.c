@@ -30,7 +30,7 @@ static int userspace(struct sgx2_chunk *chunk, void *to, void *from)
 static int userspace_guarded(struct sgx2_chunk *chunk)
 {
 	guard(mutex)(&chunk->lock);
-	return sgx2_epc_wait(1); /* userspace */
+	return sgx2_epc_wait(1, true); /* userspace */
 }
 
 static int epc(struct sgx_pageinfo *info)

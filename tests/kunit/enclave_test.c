@@ -185,12 +185,12 @@ static void random_test(struct kunit *test)
 			ret = check(test, &f, number);
 		}
 		if (ret == -EAGAIN)
-			ret = sgx2_epc_wait(1);
+			ret = sgx2_epc_wait(1, false);
 		KUNIT_ASSERT_EQ(test, ret, 0);
 	}
 	for (number = 0; number < PAGES; number++) {
 		while ((ret = check(test, &f, number)) == -EAGAIN)
-			KUNIT_ASSERT_EQ(test, sgx2_epc_wait(1), 0);
+			KUNIT_ASSERT_EQ(test, sgx2_epc_wait(1, false), 0);
 		KUNIT_ASSERT_EQ(test, ret, 0);
 	}
 	KUNIT_EXPECT_GT(test, atomic64_read(&f.enclave->count[SGX2_COUNT_LOADS]), 500);

@@ -131,10 +131,10 @@ static void class_test(struct kunit *test)
 	KUNIT_EXPECT_GT(test, all, ordinary);
 	KUNIT_EXPECT_EQ(test, all, PROCESSOR_PAGES);
 	/* Nothing can be evicted, so there is no hope. */
-	KUNIT_EXPECT_EQ(test, sgx2_epc_wait(1), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, sgx2_epc_wait(1, false), -ENOMEM);
 	while (all)
 		sgx2_epc_free(mine[--all]);
-	KUNIT_EXPECT_EQ(test, sgx2_epc_wait(1), 0);
+	KUNIT_EXPECT_EQ(test, sgx2_epc_wait(1, false), 0);
 	processor_stop();
 }
 

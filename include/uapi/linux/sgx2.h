@@ -27,7 +27,8 @@
  * E2BIG     The struct is longer than what this kernel knows, and the rest is not zero.
  * EFAULT    The struct cannot be read or written; there is no such page in the range; or the
  *           processor refused it, and @result says why.
- * EINTR     The task was killed before the first page.
+ * EINTR     A signal came before the first page, and its handler lets no call go on. After the
+ *           first page the call answers 0, and @count is short of @length.
  * EINVAL    The size is too small, something reserved is not zero, a flag is not known, the range
  *           is not a range inside of ELRANGE, or the enclave is not initialized.
  * EIO       The enclave has lost its EPC pages, as after a suspend, and has to be built again.
@@ -104,8 +105,9 @@ struct sgx_enclave_query {
  *			PROT_NONE leaves EPCM permissions alone, and pages that wait for EACCEPT,
  *			and those of other types, are passed over. An mprotect() that fails may
  *			have reset a part of its range; it can be repeated. It fails with EBUSY if
- *			a page stays busy, with EIO if the EPC was lost, and with EINTR if the task
- *			is killed.
+ *			a page stays busy, with EAGAIN if a page is not in the EPC and there is no
+ *			room for it at the moment, with EIO if the EPC was lost, and with EINTR if
+ *			the task is killed.
  * @augment:		SGX_AUGMENT_*.
  * @fault_around:	0, or as many pages as a fault may add when it looks as if the program
  *			walked through them; SGX_FAULT_AROUND_MAX at most.

@@ -1,0 +1,415 @@
+// SPDX-License-Identifier: GPL-2.0
+// The EPC is full and nothing can be written out of it. What waits for a page goes on waiting, and hears what it is told meanwhile.
+
+#include <bit>
+#include <chrono>
+#include <csignal>
+#include <fstream>
+#include <functional>
+#include <iterator>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fixture.h"
+
+using namespace sgx;
+
+namespace {
+
+constexpr u64 page = page_size;
+using Clock = std::chrono::steady_clock;
+using namespace std::chrono_literals;
+
+std::string read_all(const std::string &path)
+{
+	std::ifstream file(path);
+	return {std::istreambuf_iterator<char>(file), {}};
+}
+
+bool write_all(const std::string &path, const std::string &text)
+{
+	std::ofstream file(path);
+	file << text << std::flush;
+	return file.good();
+}
+
+/// While this lives the kernel promises next to no more memory, so none to the backing files of enclaves.
+class Starvation {
+public:
+	Starvation()
+	{
+		for (const char *name : {"overcommit_memory", "overcommit_kbytes", "overcommit_ratio", "admin_reserve_kbytes",
+					 "user_reserve_kbytes"})
+			before_.emplace_back(name, read_all(vm + name));
+		const std::string info = read_all("/proc/meminfo"), key = "Committed_AS:";
+		const unsigned long committed = std::stoul(info.substr(info.find(key) + key.size()));
+		good_ = write_all(vm + "admin_reserve_kbytes", "0") && write_all(vm + "user_reserve_kbytes", "0") &&
+			write_all(vm + "overcommit_kbytes", std::to_string(committed + 1024)) &&
+			write_all(vm + "overcommit_memory", "2");
+	}
+	~Starvation() { end(); }
+	Starvation(const Starvation &) = delete;
+	Starvation &operator=(const Starvation &) = delete;
+
+	bool good() const { return good_; }
+	void end()
+	{
+		// The ratio, and kbytes, are each 0 once the other is set.
+		for (const auto &[name, text] : before_)
+			EXPECT_TRUE(write_all(vm + name, text)) << name;
+		before_.clear();
+	}
+
+private:
+	static inline const std::string vm = "/proc/sys/vm/";
+	std::vector<std::pair<std::string, std::string>> before_;
+	bool good_ = false;
+};
+
+/// What the program that waits tells.
+struct Shared {
+	std::atomic<u64> ready, go, handled, done, refused;
+	std::atomic<int> wrong;
+};
+Shared *shared;
+
+void handler(int)
+{
+	shared->handled = shared->handled + 1;
+}
+
+/// Waits for something that takes a moment, for as long as a computer that is very busy may take.
+template <typename What>
+bool soon(What what)
+{
+	for (const auto end = Clock::now() + 20s; Clock::now() < end; std::this_thread::sleep_for(2ms)) {
+		if (what())
+			return true;
+	}
+	return false;
+}
+
+u64 epc()
+{
+	return Processor::epc_bytes() & ~(page - 1);
+}
+
+Options large()
+{
+	Options o;
+	o.size = std::max<u64>(1 << 27, std::bit_ceil(4 * epc()));
+	return o;
+}
+
+/// An enclave with more pages than there are in the EPC.
+class Full {
+public:
+	Full()
+	{
+		enclave.map(offset, length, PROT_READ | PROT_WRITE);
+		must(whole(enclave.ask(request(Op::accept, enclave.at(offset), length, REG | RW | PENDING))) ? 0 : EFAULT,
+		     "to fill the EPC");
+	}
+	const u64 length = epc() * 9 / 8 & ~(page - 1);
+	const Enclave enclave{large()};
+	const u64 offset = enclave.image().end;
+};
+
+/// A call on a range until all is done; it may be short after a signal, and says nothing else.
+template <typename Call>
+void to_the_end(u64 offset, u64 length, Call call)
+{
+	while (length) {
+		const Progress p = call(offset, length);
+		if (p.error || p.result)
+			shared->wrong = p.error.value;
+		offset += p.count;
+		length -= p.count;
+	}
+}
+
+/// Something that waits for the EPC: what comes before the starvation, and what then waits.
+struct Waiter {
+	const char *name;
+	std::function<std::function<void()>()> prepare;
+};
+
+const Waiter waiters[] = {
+	{"Fault",
+	 [] {
+		 const auto full = std::make_shared<Full>();
+		 return [full] {
+			 for (u64 at = 0; at < full->length; at += page)
+				 full->enclave.ask(request(Op::touch, full->enclave.at(full->offset) + at, page));
+		 };
+	 }},
+	{"FirstTouch",
+	 [] {
+		 const auto enclave = std::make_shared<Enclave>(large());
+		 enclave->map(enclave->image().end, 2 * epc(), PROT_READ | PROT_WRITE);
+		 enclave->ask(request(Op::nothing, 0));
+		 return [enclave] {
+			 enclave->ask(request(Op::accept, enclave->at(enclave->image().end), 2 * epc(), REG | RW | PENDING));
+		 };
+	 }},
+	{"AddPages",
+	 [] {
+		 const auto device = std::make_shared<Device>();
+		 const u64 size = std::bit_ceil(2 * epc());
+		 const auto range = std::make_shared<Mapping>(Mapping::reserve(size));
+		 const auto source = std::make_shared<Mapping>(64 * page);
+		 must(device->open(), "open");
+		 must(device->create(plain_secs(range->address(), size)), "CREATE");
+		 return [device, size, range, source] {
+			 // This one waits for the other, and is no less to be stopped.
+			 std::thread second([device] {
+				 while (!shared->done) {
+					 if (device->init(u64(0)) != EFAULT && !shared->done)
+						 shared->wrong = 1;
+					 usleep(1000);
+				 }
+			 });
+			 SecInfo info = {};
+			 info.flags = REG | RW;
+			 for (u64 done = 0; done < size;) {
+				 sgx_enclave_add_pages q = {};
+				 q.src = source->address();
+				 q.offset = done;
+				 q.length = std::min<u64>(64 * page, size - done);
+				 q.secinfo = reinterpret_cast<u64>(&info);
+				 const Errno error = device->add_pages(q);
+				 if (error)
+					 shared->wrong = error.value;
+				 done += q.count;
+			 }
+			 shared->done = 1;
+			 second.join();
+		 };
+	 }},
+	{"Augment",
+	 [] {
+		 const auto enclave = std::make_shared<Enclave>(large());
+		 return [enclave] {
+			 to_the_end(enclave->image().end, 2 * epc(),
+				    [&](u64 o, u64 l) { return enclave->device().augment_pages(o, l); });
+		 };
+	 }},
+	{"Restrict",
+	 [] {
+		 const auto full = std::make_shared<Full>();
+		 return [full] {
+			 to_the_end(full->offset, full->length,
+				    [&](u64 o, u64 l) { return full->enclave.device().restrict_permissions(o, l, R); });
+		 };
+	 }},
+};
+
+class Starved : public testing::Test {
+protected:
+	void SetUp() override
+	{
+		ONLY_SGX2();
+		shared = new (mmap(nullptr, page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)) Shared{};
+	}
+	void TearDown() override
+	{
+		if (pid > 0) {
+			kill(pid, SIGKILL);
+			waitpid(pid, nullptr, 0);
+		}
+		munmap(shared, page);
+	}
+	/// A child prepares itself, and does the rest when it is told.
+	void start(const std::function<std::function<void()>()> &prepare)
+	{
+		pid = fork();
+		if (pid == 0) {
+			struct sigaction action = {};
+			action.sa_handler = handler;
+			action.sa_flags = SA_RESTART;
+			sigaction(SIGUSR1, &action, nullptr);
+			try {
+				const auto rest = prepare();
+				shared->ready = 1;
+				while (!shared->go)
+					usleep(1000);
+				rest();
+				shared->done = 1;
+				_exit(0);
+			} catch (const Failed &f) {
+				std::fprintf(stderr, "# %s\n", f.what());
+			}
+			_exit(1);
+		}
+		while (!shared->ready) {
+			ASSERT_EQ(waitpid(pid, nullptr, WNOHANG), 0) << "it ended too early";
+			usleep(1000);
+		}
+	}
+	bool stopped() const
+	{
+		int status = 0;
+		return waitpid(pid, &status, WUNTRACED | WNOHANG | __WALL) == pid && WIFSTOPPED(status);
+	}
+	/// It goes on as soon as there is memory again, and all is well.
+	void finish(Starvation &starvation)
+	{
+		EXPECT_FALSE(shared->done) << "it was not starved";
+		starvation.end();
+		int status = -1;
+		ASSERT_EQ(waitpid(pid, &status, 0), pid);
+		pid = -1;
+		EXPECT_EQ(status, 0);
+		EXPECT_EQ(shared->wrong, 0);
+	}
+
+	pid_t pid = -1;
+};
+
+class StarvedWaiter : public Starved, public testing::WithParamInterface<Waiter> {};
+
+TEST_P(StarvedWaiter, HearsAllThatItIsTold)
+{
+	ASSERT_NO_FATAL_FAILURE(start(GetParam().prepare));
+	Starvation starvation;
+	ASSERT_TRUE(starvation.good());
+	shared->go = 1;
+	// By then it waits; if not, this shows less.
+	std::this_thread::sleep_for(1s);
+	EXPECT_EQ(kill(pid, SIGUSR1), 0);
+	EXPECT_TRUE(soon([] { return shared->handled != 0; })) << "no handler ran";
+	EXPECT_EQ(kill(pid, SIGSTOP), 0);
+	EXPECT_TRUE(soon([&] { return stopped(); })) << "it was not stopped";
+	kill(pid, SIGCONT);
+	EXPECT_EQ(ptrace(PTRACE_SEIZE, pid, nullptr, nullptr), 0);
+	EXPECT_EQ(ptrace(PTRACE_INTERRUPT, pid, nullptr, nullptr), 0);
+	EXPECT_TRUE(soon([&] { return stopped(); })) << "no debugger reached it";
+	ptrace(PTRACE_DETACH, pid, nullptr, nullptr);
+	finish(starvation);
+}
+
+INSTANTIATE_TEST_SUITE_P(Waiters, StarvedWaiter, testing::ValuesIn(waiters),
+			 [](const testing::TestParamInfo<Waiter> &test) { return test.param.name; });
+
+/// The first range of such pages that fdinfo tells of, by offset; all ones if there is none.
+u64 range_of(const Device &device, const std::string &what)
+{
+	std::ifstream info("/proc/self/fdinfo/" + std::to_string(device.fd()));
+	for (std::string line; std::getline(info, line);) {
+		if (line.starts_with("sgx2-range:") && line.find(what) != std::string::npos)
+			return std::stoul(line.substr(line.find("0x")), nullptr, 16);
+	}
+	return ~0ULL;
+}
+
+/// Signals that come again and again, with a handler that lets no call go on.
+class Alarms {
+public:
+	Alarms()
+	{
+		struct sigaction action = {};
+		action.sa_handler = handler;
+		sigaction(SIGALRM, &action, nullptr);
+		const itimerval often = {{0, 100000}, {0, 100000}};
+		setitimer(ITIMER_REAL, &often, nullptr);
+	}
+	~Alarms()
+	{
+		const itimerval never = {};
+		setitimer(ITIMER_REAL, &never, nullptr);
+		signal(SIGALRM, SIG_DFL);
+	}
+	Alarms(const Alarms &) = delete;
+	Alarms &operator=(const Alarms &) = delete;
+};
+
+// A call that has done nothing says EINTR where the program wants that; one that has done something says how much.
+TEST_F(Starved, CallsAreInterrupted)
+{
+	const Enclave enclave(large());
+	const Device &d = enclave.device();
+	const u64 offset = enclave.image().end, at = enclave.at(offset), few = 64 * page, most = epc() * 9 / 8 & ~(page - 1);
+	enclave.map(offset, most, PROT_READ | PROT_WRITE);
+	ASSERT_TRUE(whole(enclave.ask(request(Op::accept, at, few, REG | RW | PENDING))));
+	ASSERT_EQ(d.modify_types(offset, few, type_trim), (Progress{0, few, 0}));
+	ASSERT_TRUE(whole(enclave.ask(request(Op::accept, at, few, TRIM | MODIFIED))));
+	ASSERT_TRUE(whole(enclave.ask(request(Op::accept, at + few, most - few, REG | RW | PENDING))));
+	const u64 trimmed = range_of(d, "trim evicted"), regular = range_of(d, "reg evicted");
+	ASSERT_NE(trimmed, ~0ULL);
+	ASSERT_NE(regular, ~0ULL);
+	Device other, key;
+	ASSERT_EQ(other.open(), 0);
+	ASSERT_EQ(key.open("/dev/sgx_provision"), 0);
+	const Mapping range = Mapping::reserve(16 * page);
+	const Secs secs = plain_secs(range.address(), 16 * page);
+	Starvation starvation;
+	ASSERT_TRUE(starvation.good());
+	const Progress nothing = {EINTR, 0, 0};
+	{
+		const Alarms alarms;
+		Progress p;
+		for (u64 from = offset + most; !p.error; from += p.count)
+			p = d.augment_pages(from, 2 * epc());
+		EXPECT_EQ(p, nothing);					      // errno: AUGMENT EINTR signal
+		EXPECT_EQ(d.restrict_permissions(regular, page, R), nothing); // errno: RESTRICT EINTR signal
+		EXPECT_EQ(d.reset_permissions(regular, page), nothing);	      // errno: RESET EINTR signal
+		EXPECT_EQ(d.modify_types(regular, page, type_trim), nothing); // errno: MODIFY EINTR signal
+		EXPECT_EQ(d.remove_pages(trimmed, page), nothing);	      // errno: REMOVE EINTR signal
+		EXPECT_EQ(other.create(secs), EINTR);			      // errno: CREATE EINTR signal
+	}
+	// A thread that does not hear the signals waits for its page, and has the enclave meanwhile.
+	sigset_t set = {};
+	sigemptyset(&set);
+	sigaddset(&set, SIGALRM);
+	pthread_sigmask(SIG_BLOCK, &set, nullptr);
+	std::thread thread([&] { EXPECT_EQ(other.create(secs), 0); });
+	pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+	std::this_thread::sleep_for(1s);
+	{
+		const Alarms alarms;
+		EXPECT_EQ(other.provision(static_cast<u64>(key.fd())), EINTR); // errno: PROVISION EINTR signal
+	}
+	starvation.end();
+	thread.join();
+}
+
+// It has the address space, for which others wait: it does not wait, and says so.
+TEST_F(Starved, MprotectGivesUp)
+{
+	ASSERT_NO_FATAL_FAILURE(start([] {
+		const auto full = std::make_shared<Full>();
+		Configure c = {};
+		c.size = sizeof(c);
+		c.set = configure_mprotect;
+		c.mprotect = mprotect_reset;
+		must(full->enclave.device().call(ioc_configure, &c), "CONFIGURE");
+		return [full] {
+			// errno: mprotect EAGAIN epc
+			for (Errno error = EAGAIN; error;) {
+				error = protect(full->enclave.at(full->offset), full->length, PROT_READ);
+				shared->refused = shared->refused + (error == EAGAIN);
+				if (error && error != EAGAIN)
+					shared->wrong = error.value;
+			}
+		};
+	}));
+	Starvation starvation;
+	ASSERT_TRUE(starvation.good());
+	shared->go = 1;
+	const bool refused = soon([] { return shared->refused != 0; });
+	EXPECT_TRUE(refused) << "it waits";
+	// Whoever reads this waits for the same lock.
+	if (refused) {
+		EXPECT_NE(read_all("/proc/" + std::to_string(pid) + "/maps"), "");
+	}
+	finish(starvation);
+}
+
+} // namespace
