@@ -195,12 +195,12 @@ struct sgx2_growth {
 	enum sgx2_epc_class class;
 };
 
-/* From range->next on to the end of the chunk or the range. */
-static int sgx2_growth_chunk(struct sgx2_growth *growth, struct sgx2_chunk *chunk)
-	__must_hold(&chunk->lock)
+/* From growth->next on to the end of the chunk or the range, @most pages. */
+static int sgx2_growth_chunk(struct sgx2_growth *growth, struct sgx2_chunk *chunk,
+			     unsigned int most) __must_hold(&chunk->lock)
 {
 	unsigned int first = growth->next % SGX2_CHUNK_PAGES, index;
-	unsigned long left = growth->end - growth->next;
+	unsigned long left = min_t(unsigned long, growth->end - growth->next, most);
 	unsigned int last = min_t(unsigned long, SGX2_CHUNK_PAGES, first + left);
 	struct sgx2_supply supply;
 	int ret;
@@ -227,21 +227,46 @@ static int sgx2_growth_chunk(struct sgx2_growth *growth, struct sgx2_chunk *chun
 	return ret;
 }
 
-/* Under mmap_lock, for the PTEs; it is not held while an EPC page is waited for. */
-static int sgx2_growth_step(struct sgx2_growth *growth)
+/*
+ * The first page of a chunk that is made for it, and no more, so that others can make theirs; or
+ * none, if the chunk is there by now.
+ */
+static int sgx2_growth_first(struct sgx2_growth *growth)
 {
-	struct mm_struct *mm = current->mm;
+	struct sgx2_enclave *enclave = growth->enclave;
 	struct sgx2_chunk *chunk;
 	int ret;
 
-	chunk = sgx2_chunk_make(growth->enclave, growth->next);
-	if (IS_ERR(chunk))
-		return PTR_ERR(chunk);
+	if (mutex_lock_killable(&enclave->making))
+		return -EINTR;
+	ret = 0;
+	if (sgx2_chunk_find(enclave, growth->next))
+		goto out;
+	chunk = sgx2_chunk_make(enclave, growth->next);
+	ret = PTR_ERR_OR_ZERO(chunk);
+	if (ret)
+		goto out;
+	mutex_lock(&chunk->lock);
+	ret = sgx2_growth_chunk(growth, chunk, 1);
+	mutex_unlock(&chunk->lock);
+	sgx2_chunk_settle(chunk);
+out:
+	mutex_unlock(&enclave->making);
+	return ret;
+}
+
+/* Under mmap_lock, for the PTEs; it is not held while an EPC page is waited for. */
+static int sgx2_growth_step(struct sgx2_growth *growth)
+{
+	struct sgx2_chunk *chunk = sgx2_chunk_find(growth->enclave, growth->next);
+	struct mm_struct *mm = current->mm;
+	int ret;
+
 	if (mmap_read_lock_killable(mm))
 		return -EINTR;
-	ret = mutex_lock_killable(&chunk->lock);
-	if (!ret) {
-		ret = sgx2_growth_chunk(growth, chunk);
+	ret = chunk ? mutex_lock_killable(&chunk->lock) : sgx2_growth_first(growth);
+	if (chunk && !ret) {
+		ret = sgx2_growth_chunk(growth, chunk, SGX2_CHUNK_PAGES);
 		mutex_unlock(&chunk->lock);
 	}
 	mmap_read_unlock(mm);

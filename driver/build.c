@@ -234,21 +234,38 @@ static int sgx2_add_to(struct sgx2_add *add, struct sgx2_chunk *chunk, unsigned 
 	return 0;
 }
 
+/* The same, to a chunk that is made for it. */
+static int sgx2_add_first(struct sgx2_add *add, unsigned long address, sgx2_epc_t epc,
+			  struct page *source)
+{
+	struct sgx2_enclave *enclave = add->enclave;
+	struct sgx2_chunk *chunk;
+	int ret;
+
+	guard(mutex)(&enclave->making);
+	chunk = sgx2_chunk_make(enclave, address >> PAGE_SHIFT);
+	if (IS_ERR(chunk)) {
+		sgx2_epc_free(epc);
+		return PTR_ERR(chunk);
+	}
+	scoped_guard(mutex, &chunk->lock) ret = sgx2_add_to(add, chunk, address, epc, source);
+	sgx2_chunk_settle(chunk);
+	return ret;
+}
+
 static int sgx2_add_page(struct sgx2_add *add, unsigned long src, unsigned long address)
 {
-	struct sgx2_chunk *chunk;
+	struct sgx2_chunk *chunk = sgx2_chunk_find(add->enclave, address >> PAGE_SHIFT);
 	struct page *source;
 	sgx2_epc_t epc;
 	int ret;
 
-	chunk = sgx2_chunk_make(add->enclave, address >> PAGE_SHIFT);
-	if (IS_ERR(chunk))
-		return PTR_ERR(chunk);
 	/*
-	 * Before EINIT pages come by this call alone, which is one at a time, so the answer stays
-	 * true.
+	 * Before EINIT pages, and chunks, come by this call alone, which is one at a time, so the
+	 * answers stay true.
 	 */
-	if (READ_ONCE(chunk->page[(address >> PAGE_SHIFT) % SGX2_CHUNK_PAGES].state) != SGX2_ABSENT)
+	if (chunk &&
+	    READ_ONCE(chunk->page[(address >> PAGE_SHIFT) % SGX2_CHUNK_PAGES].state) != SGX2_ABSENT)
 		return -EBUSY;
 	ret = sgx2_build_page(&epc);
 	if (ret)
@@ -258,9 +275,13 @@ static int sgx2_add_page(struct sgx2_add *add, unsigned long src, unsigned long 
 		sgx2_epc_free(epc);
 		return ret;
 	}
-	mutex_lock(&chunk->lock);
-	ret = sgx2_add_to(add, chunk, address, epc, source);
-	mutex_unlock(&chunk->lock);
+	if (chunk) {
+		mutex_lock(&chunk->lock);
+		ret = sgx2_add_to(add, chunk, address, epc, source);
+		mutex_unlock(&chunk->lock);
+	} else {
+		ret = sgx2_add_first(add, address, epc, source);
+	}
 	unpin_user_page(source);
 	return ret;
 }

@@ -24,6 +24,10 @@
  * no free page answers -EAGAIN, and its caller drops the mutex and calls sgx2_epc_wait(). A fault
  * that finds the mutex taken leaves mmap_lock or the VMA lock before it waits.
  *
+ * Chunks. A chunk comes with its first page, so that what is refused costs no memory. Its maker
+ * holds the making mutex until the page is added, and nobody else can make one meanwhile, so no
+ * address is given to EAUG twice. Without it a chunk is either found, for good, or has no page.
+ *
  * The SECS. Every leaf that adds or reloads a page needs it in the EPC. It is held there by pins,
  * one for each resident page, one until EINIT, and one for each call in flight. At 0 pins the
  * reclaimer may evict it. See track.c.
@@ -90,14 +94,19 @@ static void sgx2_inode_free(struct inode *inode)
 	simple_release_fs(&sgx2_mount, &sgx2_mount_count);
 }
 
+/* With no page, and on no list. */
+static void sgx2_chunk_destroy(struct sgx2_chunk *chunk)
+{
+	free_page((unsigned long)chunk->page);
+	mutex_destroy(&chunk->lock);
+	kfree(chunk);
+}
+
 struct sgx2_chunk *sgx2_chunk_make(struct sgx2_enclave *enclave, unsigned long pgoff)
 {
-	unsigned long number = pgoff >> SGX2_CHUNK_ORDER;
-	struct sgx2_chunk *chunk, *other;
+	struct sgx2_chunk *chunk;
 
-	chunk = xa_load(&enclave->chunks, number);
-	if (chunk)
-		return chunk;
+	lockdep_assert_held(&enclave->making);
 	chunk = kzalloc(sizeof(*chunk), GFP_KERNEL_ACCOUNT);
 	if (!chunk)
 		return ERR_PTR(-ENOMEM);
@@ -108,17 +117,37 @@ struct sgx2_chunk *sgx2_chunk_make(struct sgx2_enclave *enclave, unsigned long p
 	}
 	mutex_init(&chunk->lock);
 	chunk->enclave = enclave;
-	chunk->number = number;
+	chunk->number = pgoff >> SGX2_CHUNK_ORDER;
 	chunk->max = VM_ACCESS_FLAGS;
+	chunk->fresh = true;
 	INIT_LIST_HEAD(&chunk->lru);
-	other = xa_cmpxchg(&enclave->chunks, number, NULL, chunk, GFP_KERNEL_ACCOUNT);
-	if (!other)
-		return chunk;
-	/* Somebody was faster, or there was no memory for the tree. */
-	free_page((unsigned long)chunk->page);
-	mutex_destroy(&chunk->lock);
-	kfree(chunk);
-	return xa_is_err(other) ? ERR_PTR(xa_err(other)) : other;
+	/* So that its coming cannot fail once a page is in it. */
+	if (xa_reserve(&enclave->chunks, chunk->number, GFP_KERNEL_ACCOUNT)) {
+		sgx2_chunk_destroy(chunk);
+		return ERR_PTR(-ENOMEM);
+	}
+	return chunk;
+}
+
+void sgx2_chunk_settle(struct sgx2_chunk *chunk)
+{
+	struct sgx2_enclave *enclave = chunk->enclave;
+
+	lockdep_assert_held(&enclave->making);
+	if (!chunk->fresh)
+		return;
+	xa_release(&enclave->chunks, chunk->number);
+	sgx2_chunk_destroy(chunk);
+}
+
+/* With its first page, which a reader that finds the chunk therefore sees. */
+static void sgx2_chunk_publish(struct sgx2_chunk *chunk)
+{
+	struct sgx2_enclave *enclave = chunk->enclave;
+
+	lockdep_assert_held(&enclave->making);
+	chunk->fresh = false;
+	WARN_ON_ONCE(xa_store(&enclave->chunks, chunk->number, chunk, GFP_NOWAIT));
 }
 
 void sgx2_chunk_add(struct sgx2_chunk *chunk, unsigned int index, sgx2_epc_t where, u8 type, u8 max,
@@ -139,6 +168,8 @@ void sgx2_chunk_add(struct sgx2_chunk *chunk, unsigned int index, sgx2_epc_t whe
 	atomic_inc(&chunk->enclave->pins);
 	if (!chunk->resident++)
 		sgx2_lru_add(chunk);
+	if (unlikely(chunk->fresh))
+		sgx2_chunk_publish(chunk);
 }
 
 unsigned int sgx2_chunk_forget(struct sgx2_chunk *chunk, unsigned int first, unsigned int count,
@@ -248,9 +279,7 @@ static void sgx2_chunk_free(struct sgx2_chunk *chunk)
 		count = 0;
 	}
 	WARN_ON_ONCE(chunk->resident);
-	free_page((unsigned long)chunk->page);
-	mutex_destroy(&chunk->lock);
-	kfree(chunk);
+	sgx2_chunk_destroy(chunk);
 	cond_resched();
 }
 
@@ -264,6 +293,7 @@ static void sgx2_enclave_free(struct sgx2_enclave *enclave)
 	xa_destroy(&enclave->chunks);
 	free_cpumask_var(enclave->cpus);
 	mutex_destroy(&enclave->build);
+	mutex_destroy(&enclave->making);
 	mutex_destroy(&enclave->track);
 	sgx2_inode_free(enclave->inode);
 	kfree(enclave);
@@ -313,6 +343,7 @@ static struct sgx2_enclave *sgx2_enclave_new(void)
 	enclave->inode = inode;
 	kref_init(&enclave->ref);
 	mutex_init(&enclave->build);
+	mutex_init(&enclave->making);
 	mutex_init(&enclave->track);
 	xa_init_flags(&enclave->chunks, XA_FLAGS_ACCOUNT);
 	sgx2_va_user_init(&enclave->va);

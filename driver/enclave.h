@@ -74,7 +74,7 @@ static_assert(BIT(SGX2_CHUNK_ORDER) == SGX2_CHUNK_PAGES);
  * struct sgx2_chunk - 512 pages of ELRANGE, aligned: the unit of locking, of tracking and of
  * eviction
  *
- * A chunk comes with its first page and stays until the enclave goes.
+ * A chunk is found from its first page on, and stays until the enclave goes.
  */
 struct sgx2_chunk {
 	/**
@@ -99,6 +99,8 @@ struct sgx2_chunk {
 	 * hint.
 	 */
 	u8 max;
+	/** @fresh: it has had no page yet; under sgx2_enclave::making, false once it is found. */
+	bool fresh;
 	/** @around: what faults added last; under @lock. */
 	struct sgx2_around around;
 	/** @lru: on the reclaimer's list while @resident is not 0; under that list's lock. */
@@ -135,7 +137,7 @@ enum sgx2_count {
 /**
  * struct sgx2_enclave - an open file of /dev/sgx_enclave and what has become of it
  *
- * Order of its locks: @build, mmap_lock or VMA lock, one chunk's mutex, @track, then
+ * Order of its locks: @build, mmap_lock or VMA lock, @making, one chunk's mutex, @track, then
  * @mms_lock.
  */
 struct sgx2_enclave {
@@ -179,6 +181,8 @@ struct sgx2_enclave {
 	/** @fault_around: the most pages that a fault adds; the same. */
 	u32 fault_around;
 
+	/** @making: the making of chunks, one at a time, until each has its first page. */
+	struct mutex making;
 	/**
 	 * @chunks: by number, none before its first page. Entries stay; the xarray has its own
 	 * lock, readers use RCU.
@@ -251,8 +255,21 @@ static inline struct sgx2_chunk *sgx2_chunk_find(struct sgx2_enclave *enclave, u
 	return xa_load(&enclave->chunks, pgoff >> SGX2_CHUNK_ORDER);
 }
 
-/* The same, made if it is not there; -ENOMEM. No lock of the enclave may be held but @build. */
+/**
+ * sgx2_chunk_make() - a chunk that is to have a first page
+ * @enclave: whose
+ * @pgoff: page number of that page
+ *
+ * Nobody finds it before sgx2_chunk_add() has added a page to it. sgx2_chunk_settle() comes after
+ * that, or in its place.
+ *
+ * Context: under sgx2_enclave::making, and after a look under it that there is no such chunk.
+ * Return: the chunk, or -ENOMEM.
+ */
 struct sgx2_chunk *sgx2_chunk_make(struct sgx2_enclave *enclave, unsigned long pgoff);
+
+/* Frees it if it has got no page. Under sgx2_enclave::making, its own mutex not held. */
+void sgx2_chunk_settle(struct sgx2_chunk *chunk);
 
 static inline struct sgx2_page *sgx2_chunk_page(struct sgx2_chunk *chunk, unsigned long pgoff)
 {

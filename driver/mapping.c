@@ -360,14 +360,55 @@ static vm_fault_t sgx2_fault_locked(struct sgx2_chunk *chunk, struct vm_fault *v
 	return fault;
 }
 
-/* The chunk of a page that is touched; made if that may add a page to it. */
-static struct sgx2_chunk *sgx2_fault_chunk(struct sgx2_enclave *enclave, unsigned long pgoff)
+/* A page of a chunk that is there. 0 if no EPC page is free. */
+static vm_fault_t sgx2_fault_chunk(struct sgx2_chunk *chunk, struct vm_fault *vmf)
 {
-	struct sgx2_chunk *chunk = sgx2_chunk_find(enclave, pgoff);
+	vm_fault_t ret;
 
-	if (chunk || !sgx2_augment_wanted(enclave, pgoff))
-		return chunk;
-	return sgx2_chunk_make(enclave, pgoff);
+	if (!mutex_trylock(&chunk->lock)) {
+		ret = sgx2_fault_lock(&chunk->lock, vmf);
+		if (ret)
+			return ret;
+	}
+	ret = sgx2_fault_locked(chunk, vmf);
+	mutex_unlock(&chunk->lock);
+	return ret;
+}
+
+/* The first page of a chunk that is made for it. 0 if no EPC page is free. */
+static vm_fault_t sgx2_fault_make(struct sgx2_enclave *enclave, struct vm_fault *vmf)
+	__must_hold(&enclave->making)
+{
+	struct sgx2_chunk *chunk = sgx2_chunk_make(enclave, vmf->pgoff);
+	vm_fault_t ret;
+
+	if (IS_ERR(chunk))
+		return VM_FAULT_OOM;
+	mutex_lock(&chunk->lock);
+	ret = sgx2_fault_locked(chunk, vmf);
+	mutex_unlock(&chunk->lock);
+	sgx2_chunk_settle(chunk);
+	return ret;
+}
+
+/* A page of a chunk that was not there a moment ago. */
+static vm_fault_t sgx2_fault_first(struct sgx2_enclave *enclave, struct vm_fault *vmf)
+{
+	struct sgx2_chunk *chunk;
+	vm_fault_t ret = 0;
+
+	if (!sgx2_augment_wanted(enclave, vmf->pgoff))
+		return VM_FAULT_SIGBUS;
+	if (!mutex_trylock(&enclave->making)) {
+		ret = sgx2_fault_lock(&enclave->making, vmf);
+		if (ret)
+			return ret;
+	}
+	chunk = sgx2_chunk_find(enclave, vmf->pgoff);
+	if (!chunk)
+		ret = sgx2_fault_make(enclave, vmf);
+	mutex_unlock(&enclave->making);
+	return chunk ? sgx2_fault_chunk(chunk, vmf) : ret;
 }
 
 static vm_fault_t sgx2_fault(struct vm_fault *vmf)
@@ -379,19 +420,11 @@ static vm_fault_t sgx2_fault(struct vm_fault *vmf)
 	sgx2_enclave_count(enclave, SGX2_COUNT_FAULTS);
 	if (sgx2_enclave_is(enclave, SGX2_DEAD))
 		return VM_FAULT_SIGBUS;
-	chunk = sgx2_fault_chunk(enclave, vmf->pgoff);
-	if (IS_ERR(chunk))
-		return VM_FAULT_OOM;
-	if (!chunk)
-		return VM_FAULT_SIGBUS;
-	if (!mutex_trylock(&chunk->lock)) {
-		ret = sgx2_fault_lock(&chunk->lock, vmf);
-		if (ret)
-			return ret;
-	}
-	ret = sgx2_fault_locked(chunk, vmf);
-	mutex_unlock(&chunk->lock);
-	/* Before the wait, which may end without a VMA. */
+	chunk = sgx2_chunk_find(enclave, vmf->pgoff);
+	ret = chunk ? sgx2_fault_chunk(chunk, vmf) : sgx2_fault_first(enclave, vmf);
+	/* Whoever left the lock has nothing left to look at. */
+	if (ret == VM_FAULT_RETRY)
+		return ret;
 	trace_sgx2_fault(enclave, vmf->pgoff << PAGE_SHIFT,
 			 (__force unsigned int)(ret ?: VM_FAULT_RETRY));
 	return ret ?: sgx2_fault_room(vmf);

@@ -451,7 +451,7 @@ step_demo() {
 }
 
 # Tests that want a machine of their own, and have a step that gives it.
-STRAIN='Race.*:*Starved*:KillLong.*:*/KillInTheMiddle.*:Inject.*:*/Loss.*:LossOf.*'
+STRAIN='Race*:*Starved*:KillLong.*:*/KillInTheMiddle.*:Inject.*:*/Loss.*:LossOf.*'
 ELSEWHERE="PolicyRace.*:Numa.*:Sgx1.*:UpdateSvn.*:Latency.*:$STRAIN"
 
 # selftests FILTER OPTION...: ours that match, disabled ones too, in such a guest, from the folder $package if there is one; the step's

@@ -89,15 +89,12 @@ static struct processor_page *secs_of(struct fixture *f)
 }
 
 /* As EAUG on a fault adds one, and the program writes to it. */
-static int grow(struct fixture *f, unsigned int number, u64 value)
+static int grow_in(struct fixture *f, struct sgx2_chunk *chunk, unsigned int number, u64 value)
 {
-	struct sgx2_chunk *chunk = sgx2_chunk_make(f->enclave, BASE / PAGE_SIZE + number);
 	struct sgx_pageinfo info = {};
 	sgx2_epc_t epc;
 	int ret;
 
-	if (IS_ERR(chunk))
-		return PTR_ERR(chunk);
 	guard(mutex)(&chunk->lock);
 	ret = sgx2_secs_pin(f->enclave);
 	if (ret)
@@ -112,6 +109,22 @@ static int grow(struct fixture *f, unsigned int number, u64 value)
 		f->value[number] = value;
 	}
 	sgx2_secs_unpin(f->enclave);
+	return ret;
+}
+
+static int grow(struct fixture *f, unsigned int number, u64 value)
+{
+	struct sgx2_chunk *chunk = sgx2_chunk_find(f->enclave, BASE / PAGE_SIZE + number);
+	int ret;
+
+	if (chunk)
+		return grow_in(f, chunk, number, value);
+	guard(mutex)(&f->enclave->making);
+	chunk = sgx2_chunk_make(f->enclave, BASE / PAGE_SIZE + number);
+	if (IS_ERR(chunk))
+		return PTR_ERR(chunk);
+	ret = grow_in(f, chunk, number, value);
+	sgx2_chunk_settle(chunk);
 	return ret;
 }
 
@@ -675,6 +688,31 @@ static void va_memory_test(struct kunit *test)
 	expect_refusals(test, n, refused);
 }
 
+/* Found with its first page, and gone without one. */
+static void chunk_test(struct kunit *test)
+{
+	unsigned long at = BASE / PAGE_SIZE;
+	struct sgx2_chunk *chunk;
+	struct fixture f;
+
+	start(test, &f);
+	mutex_lock(&f.enclave->making);
+	chunk = sgx2_chunk_make(f.enclave, at);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(chunk));
+	KUNIT_EXPECT_NULL(test, sgx2_chunk_find(f.enclave, at));
+	sgx2_chunk_settle(chunk);
+	KUNIT_EXPECT_TRUE(test, xa_empty(&f.enclave->chunks));
+	chunk = sgx2_chunk_make(f.enclave, at);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(chunk));
+	KUNIT_EXPECT_EQ(test, grow_in(&f, chunk, 7, 77), 0);
+	KUNIT_EXPECT_PTR_EQ(test, sgx2_chunk_find(f.enclave, at), chunk);
+	sgx2_chunk_settle(chunk);
+	mutex_unlock(&f.enclave->making);
+	KUNIT_EXPECT_PTR_EQ(test, sgx2_chunk_find(f.enclave, at), chunk);
+	KUNIT_EXPECT_EQ(test, check(test, &f, 7), 0);
+	stop(test, &f);
+}
+
 /* Chunks so far from each other that the tree has to grow. */
 static void chunk_memory_test(struct kunit *test)
 {
@@ -686,13 +724,16 @@ static void chunk_memory_test(struct kunit *test)
 	start(test, &f);
 	KUNIT_ASSERT_EQ(test, grow(&f, 5, 55), 0);
 	for (n = 1; more && n < ALLOCATIONS; n++) {
+		mutex_lock(&f.enclave->making);
 		arm(n);
 		chunk = sgx2_chunk_make(f.enclave, (unsigned long)n << 30);
 		more = fired();
 		refused += IS_ERR(chunk);
 		KUNIT_EXPECT_TRUE(test, !IS_ERR(chunk) || (more && PTR_ERR(chunk) == -ENOMEM));
-		KUNIT_EXPECT_PTR_EQ(test, sgx2_chunk_find(f.enclave, (unsigned long)n << 30),
-				    IS_ERR(chunk) ? NULL : chunk);
+		if (!IS_ERR(chunk))
+			sgx2_chunk_settle(chunk);
+		mutex_unlock(&f.enclave->making);
+		KUNIT_EXPECT_NULL(test, sgx2_chunk_find(f.enclave, (unsigned long)n << 30));
 	}
 	stop(test, &f);
 	expect_refusals(test, n, refused);
@@ -712,6 +753,7 @@ static struct kunit_case cases[] = { KUNIT_CASE(random_test),
 				     KUNIT_CASE(evict_memory_test),
 				     KUNIT_CASE(secs_memory_test),
 				     KUNIT_CASE(va_memory_test),
+				     KUNIT_CASE(chunk_test),
 				     KUNIT_CASE(chunk_memory_test),
 				     {} };
 static struct kunit_suite suite = { .name = "sgx2_enclave", .test_cases = cases };

@@ -29,6 +29,31 @@ protected:
 	}
 };
 
+// A page that cannot be added costs the driver nothing, wherever it would have been.
+TEST_F(Build, RefusedPagesLeaveNothing)
+{
+	ONLY_SGX2();
+	constexpr u64 large = 1ULL << 36, chunk = 512 * page;
+	// Nothing has to be mapped there.
+	secs = plain_secs(large, large);
+	create();
+	const u64 good = pages.src;
+	pages.src = 0x7000000000;
+	for (u64 i = 0; i < 1000; i++) {
+		pages.offset = i * chunk;
+		ASSERT_EQ(device.add_pages(pages), EFAULT);
+	}
+	// A TCS that the processor refuses.
+	pages.src = good;
+	std::memset(source.data(), 0xff, page);
+	info.flags = TCS;
+	ASSERT_EQ(device.add_pages(pages), EIO);
+	EXPECT_EQ(fdinfo(device, "sgx2-chunks"), 0);
+	info.flags = REG | RW;
+	ASSERT_EQ(device.add_pages(pages), 0);
+	EXPECT_EQ(fdinfo(device, "sgx2-chunks"), 1);
+}
+
 TEST_F(Build, Create)
 {
 	EXPECT_EQ(device.call(SGX_IOC_ENCLAVE_CREATE, static_cast<u64>(0)), EFAULT);

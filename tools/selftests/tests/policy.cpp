@@ -176,6 +176,22 @@ TEST_F(Policy, NothingIsMappedExecutable)
 	counted(g, 2);
 }
 
+// No page, no memory: what is refused leaves nothing of the driver's own.
+TEST_F(Policy, RefusedTouchLeavesNothing)
+{
+	ONLY_SGX2();
+	Ground g(with(prot_rwx));
+	const auto chunks = [&g] {
+		return fdinfo(g.enclave.device(), "sgx2-chunks");
+	};
+	const long before = chunks();
+	for (u64 i = 0; frozen && i < 8; i++)
+		EXPECT_TRUE(g.ends_in(SIGSEGV, g.at + i * 512 * page));
+	EXPECT_EQ(chunks(), before);
+	g.must_do(Op::accept, g.at, REG | RW | PENDING);
+	EXPECT_EQ(chunks(), before + 1);
+}
+
 // Gramine's: all of it, before there is an enclave.
 TEST_F(Policy, OlderMappingOfEverything)
 {

@@ -260,6 +260,42 @@ TEST_F(Race, FirstTouch)
 	clear(at, count);
 }
 
+// The same for the first page of many chunks, which are made for it: by faults, and by calls.
+TEST(RaceOnChunks, FirstTouch)
+{
+	const Enclave enclave;
+	constexpr u64 chunk = 512 * page;
+	constexpr unsigned some = 4;
+	const u64 offset = enclave.image().end;
+	const unsigned count = static_cast<unsigned>((enclave.image().size - offset) / chunk);
+	for (unsigned thread = 0; thread < some; thread++)
+		enclave.ask(request(Op::nothing, 0), thread);
+	enclave.map(offset, count * chunk, PROT_READ | PROT_WRITE);
+	const long before = fdinfo(enclave.device(), "sgx2-pages");
+	Gate start(some);
+	std::atomic<unsigned> accepted = 0;
+	Threads threads;
+	for (unsigned thread = 0; thread < some; thread++) {
+		threads.add(
+			[&, thread] {
+				for (unsigned i = 0; i < count; i++) {
+					Request r = request(Op::accept, enclave.at(offset + i * chunk), page, REG | RW | PENDING);
+					start.pass();
+					if (thread == 0 && Driver::is_sgx2()) {
+						EXPECT_EQ(enclave.device().augment_pages(offset + i * chunk, page),
+							  (Progress{0, page, 0}));
+					}
+					EXPECT_NE(touch(enclave, r, thread), Touch::bus);
+					accepted += r.status == Status::done;
+				}
+			},
+			[&start] { start.open(); });
+	}
+	threads.join();
+	EXPECT_EQ(accepted, count);
+	EXPECT_EQ(fdinfo(enclave.device(), "sgx2-pages"), before + static_cast<long>(count));
+}
+
 // A fault that came while a page was removed must not bring it back.
 TEST_F(Race, TouchAgainstRemove)
 {

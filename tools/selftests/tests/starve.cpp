@@ -75,10 +75,10 @@ private:
 
 /// What the program that waits tells.
 struct Shared {
-	std::atomic<u64> ready, go, handled, done, refused;
+	std::atomic<u64> ready, go, handled, done, refused, hog_ready, hog_go, hog_has;
 	std::atomic<int> wrong;
 };
-Shared *shared;
+Shared *shared = nullptr;
 
 void handler(int)
 {
@@ -167,15 +167,15 @@ const Waiter waiters[] = {
 		 const auto source = std::make_shared<Mapping>(64 * page);
 		 must(device->open(), "open");
 		 must(device->create(plain_secs(range->address(), size)), "CREATE");
-		 return [device, size, range, source] {
-			 // This one waits for the other, and is no less to be stopped.
-			 std::thread second([device] {
-				 while (!shared->done) {
-					 if (device->init(u64(0)) != EFAULT && !shared->done)
-						 shared->wrong = 1;
-					 usleep(1000);
-				 }
-			 });
+		 // This one waits for the other, and is no less to be stopped.
+		 const auto second = std::make_shared<std::thread>([device] {
+			 while (!shared->done) {
+				 if (shared->go && device->init(u64(0)) != EFAULT && !shared->done)
+					 shared->wrong = 1;
+				 usleep(1000);
+			 }
+		 });
+		 return [device, size, range, source, second] {
 			 SecInfo info = {};
 			 info.flags = REG | RW;
 			 for (u64 done = 0; done < size;) {
@@ -190,7 +190,7 @@ const Waiter waiters[] = {
 				 done += q.count;
 			 }
 			 shared->done = 1;
-			 second.join();
+			 second->join();
 		 };
 	 }},
 	{"Augment",
@@ -217,36 +217,50 @@ protected:
 	{
 		ONLY_SGX2();
 		shared = new (mmap(nullptr, page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)) Shared{};
+		hog_ = fork();
+		if (hog_ == 0)
+			child([] { hog(); });
+		EXPECT_TRUE(soon([] { return shared->hog_ready != 0; }));
 	}
 	void TearDown() override
 	{
-		if (pid > 0) {
-			kill(pid, SIGKILL);
-			waitpid(pid, nullptr, 0);
+		for (const pid_t child : {pid, hog_}) {
+			if (child > 0) {
+				kill(child, SIGKILL);
+				waitpid(child, nullptr, 0);
+			}
 		}
-		munmap(shared, page);
+		if (shared)
+			munmap(shared, page);
+		shared = nullptr;
+	}
+	/// All that is left of the EPC, and of the memory, goes to another program; which waits then, too.
+	static void starve()
+	{
+		shared->hog_go = 1;
+		u64 before = 0;
+		do {
+			before = shared->hog_has;
+			std::this_thread::sleep_for(2s);
+		} while (shared->hog_has != before);
 	}
 	/// A child prepares itself, and does the rest when it is told.
 	void start(const std::function<std::function<void()>()> &prepare)
 	{
 		pid = fork();
 		if (pid == 0) {
-			struct sigaction action = {};
-			action.sa_handler = handler;
-			action.sa_flags = SA_RESTART;
-			sigaction(SIGUSR1, &action, nullptr);
-			try {
+			child([&] {
+				struct sigaction action = {};
+				action.sa_handler = handler;
+				action.sa_flags = SA_RESTART;
+				sigaction(SIGUSR1, &action, nullptr);
 				const auto rest = prepare();
 				shared->ready = 1;
 				while (!shared->go)
 					usleep(1000);
 				rest();
 				shared->done = 1;
-				_exit(0);
-			} catch (const Failed &f) {
-				std::fprintf(stderr, "# %s\n", f.what());
-			}
-			_exit(1);
+			});
 		}
 		while (!shared->ready) {
 			ASSERT_EQ(waitpid(pid, nullptr, WNOHANG), 0) << "it ended too early";
@@ -263,6 +277,9 @@ protected:
 	{
 		EXPECT_FALSE(shared->done) << "it was not starved";
 		starvation.end();
+		// A debugger that it does not hear keeps it for ever.
+		if (HasFailure())
+			return;
 		int status = -1;
 		ASSERT_EQ(waitpid(pid, &status, 0), pid);
 		pid = -1;
@@ -271,6 +288,35 @@ protected:
 	}
 
 	pid_t pid = -1;
+
+private:
+	static void hog()
+	{
+		const Enclave enclave(large());
+		enclave.map(enclave.image().end, 2 * epc(), PROT_READ | PROT_WRITE);
+		enclave.ask(request(Op::nothing, 0));
+		shared->hog_ready = 1;
+		while (!shared->hog_go)
+			usleep(1000);
+		for (u64 at = 0; at < 2 * epc(); at += page) {
+			enclave.ask(request(Op::accept, enclave.at(enclave.image().end + at), page, REG | RW | PENDING));
+			shared->hog_has = shared->hog_has + 1;
+		}
+		pause();
+	}
+	template <typename Body>
+	[[noreturn]] static void child(Body body)
+	{
+		try {
+			body();
+			_exit(0);
+		} catch (const std::exception &e) {
+			std::fprintf(stderr, "# %s\n", e.what());
+		}
+		_exit(1);
+	}
+
+	pid_t hog_ = -1;
 };
 
 class StarvedWaiter : public Starved, public testing::WithParamInterface<Waiter> {};
@@ -280,6 +326,7 @@ TEST_P(StarvedWaiter, HearsAllThatItIsTold)
 	ASSERT_NO_FATAL_FAILURE(start(GetParam().prepare));
 	Starvation starvation;
 	ASSERT_TRUE(starvation.good());
+	starve();
 	shared->go = 1;
 	// By then it waits; if not, this shows less.
 	std::this_thread::sleep_for(1s);
@@ -349,8 +396,21 @@ TEST_F(Starved, CallsAreInterrupted)
 	ASSERT_EQ(key.open("/dev/sgx_provision"), 0);
 	const Mapping range = Mapping::reserve(16 * page);
 	const Secs secs = plain_secs(range.address(), 16 * page);
+	// It does not hear the signals, waits for its page, and has the enclave meanwhile.
+	std::atomic<bool> go = false;
+	sigset_t set = {};
+	sigemptyset(&set);
+	sigaddset(&set, SIGALRM);
+	pthread_sigmask(SIG_BLOCK, &set, nullptr);
+	std::thread thread([&] {
+		while (!go)
+			usleep(1000);
+		EXPECT_EQ(other.create(secs), 0);
+	});
+	pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
 	Starvation starvation;
-	ASSERT_TRUE(starvation.good());
+	EXPECT_TRUE(starvation.good());
+	starve();
 	const Progress nothing = {EINTR, 0, 0};
 	{
 		const Alarms alarms;
@@ -364,13 +424,7 @@ TEST_F(Starved, CallsAreInterrupted)
 		EXPECT_EQ(d.remove_pages(trimmed, page), nothing);	      // errno: REMOVE EINTR signal
 		EXPECT_EQ(other.create(secs), EINTR);			      // errno: CREATE EINTR signal
 	}
-	// A thread that does not hear the signals waits for its page, and has the enclave meanwhile.
-	sigset_t set = {};
-	sigemptyset(&set);
-	sigaddset(&set, SIGALRM);
-	pthread_sigmask(SIG_BLOCK, &set, nullptr);
-	std::thread thread([&] { EXPECT_EQ(other.create(secs), 0); });
-	pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+	go = true;
 	std::this_thread::sleep_for(1s);
 	{
 		const Alarms alarms;
@@ -402,6 +456,7 @@ TEST_F(Starved, MprotectGivesUp)
 	}));
 	Starvation starvation;
 	ASSERT_TRUE(starvation.good());
+	starve();
 	shared->go = 1;
 	const bool refused = soon([] { return shared->refused != 0; });
 	EXPECT_TRUE(refused) << "it waits";
