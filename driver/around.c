@@ -21,6 +21,13 @@ bool sgx2_around_down(const struct sgx2_around *around, unsigned int index)
 	return around->count && index + 1 == around->first;
 }
 
+unsigned int sgx2_around_far(const struct sgx2_around *around, bool up)
+{
+	if (!around->count)
+		return SGX2_AROUND_NONE;
+	return up ? around->first + around->count - 1 : around->first;
+}
+
 unsigned int sgx2_around_size(const struct sgx2_around *around, unsigned int index, bool used,
 			      unsigned int limit)
 {

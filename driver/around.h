@@ -21,6 +21,10 @@ struct sgx2_around {
 bool sgx2_around_up(const struct sgx2_around *around, unsigned int index);
 bool sgx2_around_down(const struct sgx2_around *around, unsigned int index);
 
+/* The end at which a walk leaves the last window, up or down; SGX2_AROUND_NONE without one. */
+#define SGX2_AROUND_NONE (~0U)
+unsigned int sgx2_around_far(const struct sgx2_around *around, bool up);
+
 /**
  * sgx2_around_size() - how many pages to add for a fault at @index
  * @around: the last window

@@ -105,11 +105,12 @@ static int sgx2_touched_pte(pte_t *pte, unsigned long address, void *data)
 static bool sgx2_around_used(struct sgx2_chunk *chunk, struct vm_area_struct *vma, bool up)
 	__must_hold(&chunk->lock)
 {
-	struct sgx2_around *around = &chunk->around;
-	unsigned int index = up ? around->first + around->count - 1 : around->first;
+	unsigned int index = sgx2_around_far(&chunk->around, up);
 	unsigned long address = sgx2_chunk_address(chunk, index);
 	bool touched = false;
 
+	if (index == SGX2_AROUND_NONE)
+		return false;
 	/* Of the page tables only those of this VMA are sure to stay. */
 	if (address < vma->vm_start || address >= vma->vm_end)
 		return false;

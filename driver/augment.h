@@ -17,8 +17,8 @@ bool sgx2_augment_wanted(struct sgx2_enclave *enclave, unsigned long pgoff);
  * sgx2_augment_fault() - add the page that is touched, and those that are likely to be touched next
  *
  * Context: a fault, under the chunk's mutex; the page is absent.
- * Return: 0 with a page at vmf->pgoff, and PTEs for those around it but not for itself; -EAGAIN if
- * no EPC page is free; -EIO; -ENOMEM.
+ * Return: 0 with a page at vmf->pgoff, and PTEs for it and those around it if it is not alone; a
+ * page that is alone has none; -EAGAIN if no EPC page is free; -EIO; -ENOMEM.
  * @chunk: in which the page is
  * @vmf: the fault
  */

@@ -392,5 +392,4 @@ const struct file_operations sgx2_enclave_fops = {
 	.compat_ioctl = compat_ptr_ioctl,
 	.show_fdinfo = sgx2_show_fdinfo,
 	.fadvise = sgx2_fadvise,
-	.llseek = noop_llseek,
 };

@@ -34,9 +34,9 @@ static void touch(struct walk *walk, unsigned int index)
 	if (walk->there[index])
 		return;
 	walk->faults++;
-	far = up ? walk->around.first + walk->around.count - 1 : walk->around.first;
-	size = sgx2_around_size(&walk->around, index, walk->around.count && walk->touched[far],
-				LIMIT);
+	far = sgx2_around_far(&walk->around, up);
+	size = sgx2_around_size(&walk->around, index,
+				far != SGX2_AROUND_NONE && walk->touched[far], LIMIT);
 	for (i = 0; i < size; i++) {
 		at = up ? index + i : index - i;
 		if (at >= PAGES || walk->there[at])
@@ -108,7 +108,21 @@ static void limit_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sgx2_around_size(&around, 10, true, 64), 1);
 }
 
-static struct kunit_case cases[] = { KUNIT_CASE(walk_test),
+/* A chunk without a window has no far end: what is computed of its zeroes lies terabytes away. */
+static void far_test(struct kunit *test)
+{
+	struct sgx2_around around = {};
+
+	KUNIT_EXPECT_EQ(test, sgx2_around_far(&around, true), SGX2_AROUND_NONE);
+	KUNIT_EXPECT_EQ(test, sgx2_around_far(&around, false), SGX2_AROUND_NONE);
+	around.first = 3;
+	around.count = 5;
+	KUNIT_EXPECT_EQ(test, sgx2_around_far(&around, true), 7);
+	KUNIT_EXPECT_EQ(test, sgx2_around_far(&around, false), 3);
+}
+
+static struct kunit_case cases[] = { KUNIT_CASE(far_test),
+				     KUNIT_CASE(walk_test),
 				     KUNIT_CASE(stride_test),
 				     KUNIT_CASE(random_test),
 				     KUNIT_CASE(limit_test),

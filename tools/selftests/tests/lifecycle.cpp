@@ -8,6 +8,8 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -119,6 +121,39 @@ TEST(Attributes, AexNotify)
 	}
 	const Enclave enclave(options);
 	EXPECT_EQ(enclave.ask(request(Op::nothing, 0)).status, Status::done);
+}
+
+// There is no place in an enclave's file to go to.
+TEST(Names, NoPlaceInTheFile)
+{
+	Device device;
+	ASSERT_EQ(device.open(), 0);
+	for (const int whence : {SEEK_SET, SEEK_CUR, SEEK_END}) {
+		EXPECT_EQ(lseek(device.fd(), 0, whence), -1);
+		EXPECT_EQ(errno, ESPIPE); // errno: lseek ESPIPE file
+	}
+}
+
+// A hint is for the address space of the thread that gives it.
+TEST(Names, HintsForAnotherProcess)
+{
+	ONLY_SGX2();
+	const Enclave enclave;
+	const u64 at = enclave.at(enclave.image().end);
+	enclave.map(enclave.image().end, 8 * page, PROT_READ | PROT_WRITE);
+	const pid_t child = fork();
+	if (child == 0)
+		for (;;)
+			pause();
+	unmap(at, 8 * page);
+	const long before = fdinfo(enclave.device(), "sgx2-pages");
+	const int fd = static_cast<int>(syscall(SYS_pidfd_open, child, 0));
+	const iovec range = {reinterpret_cast<void *>(at), 8 * page};
+	EXPECT_EQ(syscall(SYS_process_madvise, fd, &range, 1, MADV_WILLNEED, 0), static_cast<long>(8 * page));
+	EXPECT_EQ(fdinfo(enclave.device(), "sgx2-pages"), before);
+	close(fd);
+	kill(child, SIGKILL);
+	waitpid(child, nullptr, 0);
 }
 
 // sgx-step finds enclaves by it.
