@@ -103,6 +103,20 @@ static int sgx2_create_secs(struct sgx2_enclave *enclave, struct sgx_secs *secs)
 	return 0;
 }
 
+/* Counted as one that has pages, until it is freed. */
+static int sgx2_create_counted(struct sgx2_enclave *enclave, struct sgx_secs *secs)
+{
+	int ret;
+
+	ret = sgx2_call_result(sgx2_hw_use(), 0);
+	if (ret)
+		return ret;
+	ret = sgx2_create_secs(enclave, secs);
+	if (ret)
+		sgx2_hw_unuse();
+	return ret;
+}
+
 static long sgx2_create_locked(struct sgx2_enclave *enclave, void __user *arg)
 	__must_hold(&enclave->build)
 {
@@ -121,7 +135,7 @@ static long sgx2_create_locked(struct sgx2_enclave *enclave, void __user *arg)
 	if (copy_from_user(secs, (void __user *)create.src, PAGE_SIZE))
 		ret = -EFAULT;
 	else
-		ret = sgx2_create_secs(enclave, secs);
+		ret = sgx2_create_counted(enclave, secs);
 	kfree(secs);
 	return ret;
 }

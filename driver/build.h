@@ -18,7 +18,7 @@ bool sgx2_range_valid(struct sgx2_enclave *enclave, u64 offset, u64 length);
 /**
  * sgx2_create() - SGX_IOC_ENCLAVE_CREATE
  * Return: 0; -EINVAL if it was done before or SIZE is not a power of 2; -EFAULT; -ENOMEM; -EIO if
- * ECREATE faults.
+ * ECREATE faults or EUPDATESVN fails; -EAGAIN if that has no entropy; -ERESTARTSYS.
  * @enclave: whose
  * @arg: the program's argument
  */

@@ -296,8 +296,9 @@ static void sgx2_enclave_free(struct sgx2_enclave *enclave)
 	mutex_destroy(&enclave->making);
 	mutex_destroy(&enclave->track);
 	sgx2_inode_free(enclave->inode);
+	if (sgx2_enclave_is(enclave, SGX2_CREATED))
+		sgx2_hw_unuse();
 	kfree(enclave);
-	sgx2_hw_close();
 }
 
 static void sgx2_enclave_release(struct kref *ref)
@@ -360,17 +361,10 @@ static struct sgx2_enclave *sgx2_enclave_new(void)
 
 static int sgx2_enclave_open(struct inode *inode, struct file *file)
 {
-	struct sgx2_enclave *enclave;
-	int ret;
+	struct sgx2_enclave *enclave = sgx2_enclave_new();
 
-	ret = sgx2_hw_open();
-	if (ret)
-		return ret;
-	enclave = sgx2_enclave_new();
-	if (IS_ERR(enclave)) {
-		sgx2_hw_close();
+	if (IS_ERR(enclave))
 		return PTR_ERR(enclave);
-	}
 	file->private_data = enclave;
 	file->f_mapping = enclave->inode->i_mapping;
 	return 0;

@@ -330,7 +330,7 @@ int sgx2_epc_try(unsigned int count)
 
 int sgx2_epc_wait_clean(void)
 {
-	return wait_event_killable(sgx2_page_wait, READ_ONCE(sgx2_sanitized)) ? -EINTR : 0;
+	return wait_event_interruptible(sgx2_page_wait, READ_ONCE(sgx2_sanitized)) ? -EINTR : 0;
 }
 
 /*

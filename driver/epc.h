@@ -63,7 +63,7 @@ int sgx2_epc_wait(unsigned int count, bool interruptible);
  */
 int sgx2_epc_try(unsigned int count);
 
-/* Waits until no page is left that was valid when the module came; -EINTR if killed. */
+/* Waits until no page is left that was valid when the module came; -EINTR for a signal. */
 int sgx2_epc_wait_clean(void);
 
 /**

@@ -156,10 +156,10 @@ int sgx2_hw_einit(void *sigstruct, void *secs, void *token, const u64 signer[4])
 }
 
 /*
- * For @sgx2_hw_users, and held over EUPDATESVN, so that the second to open waits until it is done.
+ * For @sgx2_hw_users, and held over EUPDATESVN, so that the second CREATE waits until it is done.
  */
 static DEFINE_MUTEX(sgx2_hw_lock);
-/* Open files; under sgx2_hw_lock. */
+/* Enclaves that have, or are about to have, pages; under sgx2_hw_lock. */
 static unsigned long sgx2_hw_users;
 
 static int sgx2_hw_updatesvn(void)
@@ -183,11 +183,11 @@ static int sgx2_hw_updatesvn(void)
 	return -EAGAIN;
 }
 
-int sgx2_hw_open(void)
+int sgx2_hw_use(void)
 {
 	int ret = 0;
 
-	if (mutex_lock_killable(&sgx2_hw_lock))
+	if (mutex_lock_interruptible(&sgx2_hw_lock))
 		return -EINTR;
 	if (!sgx2_hw_users)
 		ret = sgx2_hw_updatesvn();
@@ -197,7 +197,7 @@ int sgx2_hw_open(void)
 	return ret;
 }
 
-void sgx2_hw_close(void)
+void sgx2_hw_unuse(void)
 {
 	guard(mutex)(&sgx2_hw_lock);
 	sgx2_hw_users--;

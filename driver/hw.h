@@ -109,14 +109,16 @@ int sgx2_hw_probe(void);
 int sgx2_hw_einit(void *sigstruct, void *secs, void *token, const u64 signer[4]);
 
 /**
- * sgx2_hw_open() - an enclave's file is opened
+ * sgx2_hw_use() - an enclave is about to get its first page
  *
  * The first of them asks for EUPDATESVN, which wants an EPC without a valid page, so it waits for
- * those from before the module; sgx2_hw_close() of the last lets the next try again.
+ * those from before the module; sgx2_hw_unuse() of the last, when its pages are gone, lets the next
+ * try again. Not when the device is opened, since the kernel holds a lock of all misc devices then.
  *
- * Return: 0, -EAGAIN (no entropy), -EINTR when the task is killed meanwhile, or -EIO.
+ * Context: sleeps; only the caller waits.
+ * Return: 0, -EAGAIN (no entropy), -EINTR for a signal meanwhile, or -EIO.
  */
-int sgx2_hw_open(void);
-void sgx2_hw_close(void);
+int sgx2_hw_use(void);
+void sgx2_hw_unuse(void);
 
 #endif

@@ -493,7 +493,7 @@ step_processors() {
 	local skipped
 	selftests 'Sgx1.*' --driver sgx2 --cpu ,-sgx2
 	selftests 'Sgx1.EveryCallOfSgx2SaysSo' --driver intree --cpu ,-sgx2
-	selftests 'UpdateSvn.*:ErrnosOpen.*' --driver sgx2 --cpu ,+sgx-eupdatesvn
+	selftests 'UpdateSvn.*:ErrnosCreate.*' --driver sgx2 --cpu ,+sgx-eupdatesvn
 	selftests '*Frozen*:Traces.*' --driver sgx2 --param dynamic_code=0
 	read -r _ _ skipped < "$SGX2_TALLY"
 	[ "$skipped" = 0 ] || fail "$skipped of these tests were skipped"

@@ -62,6 +62,7 @@ static void start(struct kunit *test, struct fixture *f)
 	KUNIT_ASSERT_NOT_NULL(test, f->file);
 	KUNIT_ASSERT_NOT_NULL(test, secs);
 	KUNIT_ASSERT_EQ(test, sgx2_enclave_fops.open(NULL, f->file), 0);
+	KUNIT_ASSERT_EQ(test, sgx2_hw_use(), 0);
 	f->enclave = f->file->private_data;
 	f->enclave->base = BASE;
 	f->enclave->size = SIZE;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What the module says to a machine that it cannot use, and EUPDATESVN at the first open. */
 #include <kunit/test.h>
+#include <linux/fs.h>
 #include <linux/workqueue.h>
 #include <asm/msr-index.h>
+#include "enclave.h"
 #include "hw.h"
 #include "processor.h"
 
@@ -69,31 +71,31 @@ static void updatesvn_test(struct kunit *test)
 {
 	KUNIT_ASSERT_EQ(test, processor_start(), 0);
 	sgx2_hw.updatesvn = false;
-	KUNIT_EXPECT_EQ(test, sgx2_hw_open(), 0);
+	KUNIT_EXPECT_EQ(test, sgx2_hw_use(), 0);
 	KUNIT_EXPECT_EQ(test, processor.calls[SGX2_LEAF_EUPDATESVN], 0);
-	sgx2_hw_close();
+	sgx2_hw_unuse();
 
 	sgx2_hw.updatesvn = true;
-	KUNIT_EXPECT_EQ(test, sgx2_hw_open(), 0);
-	KUNIT_EXPECT_EQ(test, sgx2_hw_open(), 0);
+	KUNIT_EXPECT_EQ(test, sgx2_hw_use(), 0);
+	KUNIT_EXPECT_EQ(test, sgx2_hw_use(), 0);
 	KUNIT_EXPECT_EQ(test, processor.calls[SGX2_LEAF_EUPDATESVN], 1);
-	sgx2_hw_close();
-	sgx2_hw_close();
+	sgx2_hw_unuse();
+	sgx2_hw_unuse();
 
 	inject(SGX2_NO_UPDATE, 1);
-	KUNIT_EXPECT_EQ(test, sgx2_hw_open(), 0);
-	sgx2_hw_close();
+	KUNIT_EXPECT_EQ(test, sgx2_hw_use(), 0);
+	sgx2_hw_unuse();
 	inject(SGX2_INSUFFICIENT_ENTROPY, 3);
-	KUNIT_EXPECT_EQ(test, sgx2_hw_open(), 0);
-	sgx2_hw_close();
+	KUNIT_EXPECT_EQ(test, sgx2_hw_use(), 0);
+	sgx2_hw_unuse();
 	inject(SGX2_INSUFFICIENT_ENTROPY, 1000);
-	KUNIT_EXPECT_EQ(test, sgx2_hw_open(), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, sgx2_hw_use(), -EAGAIN);
 	inject(SGX2_EPC_NOT_READY, 1);
-	KUNIT_EXPECT_EQ(test, sgx2_hw_open(), -EIO);
-	/* One that failed is not counted as open. */
+	KUNIT_EXPECT_EQ(test, sgx2_hw_use(), -EIO);
+	/* One that failed is not counted. */
 	inject(0, 0);
-	KUNIT_EXPECT_EQ(test, sgx2_hw_open(), 0);
-	sgx2_hw_close();
+	KUNIT_EXPECT_EQ(test, sgx2_hw_use(), 0);
+	sgx2_hw_unuse();
 	sgx2_hw.updatesvn = false;
 	processor_stop();
 }
@@ -105,16 +107,26 @@ static void release(struct work_struct *unused)
 
 static DECLARE_DELAYED_WORK(release_work, release);
 
-/* Right after boot, with pages that are still to be made invalid: the first to open waits. */
+/*
+ * Right after boot, with pages that are still to be made invalid: the first CREATE waits, and no
+ * open() does.
+ */
 static void dirty_test(struct kunit *test)
 {
+	struct file *file = kunit_kzalloc(test, sizeof(*file), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, file);
 	KUNIT_ASSERT_EQ(test, processor_start_dirty(), 0);
 	sgx2_hw.updatesvn = true;
 	schedule_delayed_work(&release_work, HZ / 20);
-	KUNIT_EXPECT_EQ(test, sgx2_hw_open(), 0);
+	/* Before the work, or else for the work: then nothing is held any more. */
+	KUNIT_EXPECT_EQ(test, sgx2_enclave_fops.open(NULL, file), 0);
+	KUNIT_EXPECT_EQ(test, processor.calls[SGX2_LEAF_EUPDATESVN], 0);
+	sgx2_enclave_fops.release(NULL, file);
+	KUNIT_EXPECT_EQ(test, sgx2_hw_use(), 0);
 	KUNIT_EXPECT_EQ(test, processor_valid(), 0);
 	KUNIT_EXPECT_EQ(test, processor.calls[SGX2_LEAF_EUPDATESVN], 1);
-	sgx2_hw_close();
+	sgx2_hw_unuse();
 	flush_delayed_work(&release_work);
 	sgx2_hw.updatesvn = false;
 	processor_stop();

@@ -261,23 +261,23 @@ TEST(ErrnosAccess, Lost)
 	EXPECT_EQ(touch(enclave.at(enclave.image().end - page)), SIGSEGV) << "not mapped at all";
 }
 
-TEST(ErrnosOpen, Entropy)
+TEST(ErrnosCreate, Entropy)
 {
 	ONLY_SGX2();
 	const auto machine = isa::Monitor::find();
-	u32 a = 0, b = 0, c = 0, d = 0;
-	// NOLINTNEXTLINE(hicpp-no-assembler): CPUID is an instruction
-	asm volatile("cpuid" : "=a"(a), "=b"(b), "=c"(c), "=d"(d) : "a"(0x12), "c"(0));
-	if (!machine || !(a & 1U << 10))
+	if (!machine || !Processor::has_updatesvn())
 		GTEST_SKIP() << "it wants EUPDATESVN, and a machine that withholds entropy";
+	const Mapping range = Mapping::reserve(16 * page);
+	const Secs secs = plain_secs(range.address(), 16 * page);
+	Device device, second;
 	machine->inject(SGX2_DEV_INJ_ENTROPY, 1000000);
-	Device device;
-	EXPECT_EQ(device.open(), EAGAIN); // errno: open EAGAIN entropy
+	ASSERT_EQ(device.open(), 0);
+	EXPECT_EQ(device.create(secs), EAGAIN); // errno: CREATE EAGAIN entropy
 	machine->inject(SGX2_DEV_INJ_ENTROPY, 500000);
-	EXPECT_EQ(device.open(), 0) << "some failures are no trouble";
+	EXPECT_EQ(device.create(secs), 0) << "some failures are no trouble";
 	machine->inject(SGX2_DEV_INJ_ENTROPY, 1000000);
-	Device second;
-	EXPECT_EQ(second.open(), 0) << "only the first to open asks for it";
+	ASSERT_EQ(second.open(), 0);
+	EXPECT_EQ(second.create(secs), 0) << "only the first asks for it";
 	machine->calm();
 }
 

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <memory>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -35,42 +36,75 @@ bool write_all(const std::string &path, const std::string &text)
 	return file.good();
 }
 
-// EUPDATESVN is for the first of those who open at the same time. There must be no page in the EPC then.
-TEST(UpdateSvn, FirstOpenOnly)
-{
-	ONLY_SGX2();
-	const auto machine = isa::Monitor::find();
-	if (!Processor::has_updatesvn() || !machine)
-		GTEST_SKIP() << "this processor has no EUPDATESVN";
-	constexpr unsigned leaf = 0x18, no_update = 31, entropy = 29;
-	const auto count = [&] {
+/// A processor with EUPDATESVN, and how often it was asked for that.
+class UpdateSvn : public testing::Test {
+protected:
+	static constexpr unsigned leaf = 0x18, no_update = 31, entropy = 29;
+
+	void SetUp() override
+	{
+		ONLY_SGX2();
+		machine = isa::Monitor::find();
+		if (!Processor::has_updatesvn() || !machine)
+			GTEST_SKIP() << "this processor has no EUPDATESVN";
+	}
+	u64 count() const
+	{
 		u64 sum = 0;
 		for (unsigned result = 0; result < 34; result++)
 			sum += machine->counter(SGX2_DEV_CTR_ENCLS(leaf, result));
 		return sum;
-	};
+	}
+	/// An enclave that has been created, and no more.
+	Errno create(Device &device) const
+	{
+		const Errno error = device.open();
+		return error ? error : device.create(plain_secs(range.address(), range.length()));
+	}
+
+	std::unique_ptr<isa::Monitor> machine;
+	const Mapping range = Mapping::reserve(16 * page);
+};
+
+// It is for the first of those who have an enclave at the same time. There must be no page in the EPC then.
+TEST_F(UpdateSvn, FirstEnclaveOnly)
+{
 	const u64 before = count();
-	Device first, second;
-	ASSERT_EQ(first.open(), 0);
+	Device first, second, idle;
+	ASSERT_EQ(idle.open(), 0);
+	EXPECT_EQ(count(), before) << "to open is to have nothing yet";
+	ASSERT_EQ(create(first), 0);
 	EXPECT_EQ(count(), before + 1);
-	ASSERT_EQ(second.open(), 0);
+	ASSERT_EQ(create(second), 0);
 	EXPECT_EQ(count(), before + 1);
 	first.close();
-	ASSERT_EQ(first.open(), 0);
-	EXPECT_EQ(count(), before + 1) << "the second was open all the time";
+	ASSERT_EQ(create(first), 0);
+	EXPECT_EQ(count(), before + 1) << "the second was there all the time";
 	first.close();
 	second.close();
-	ASSERT_EQ(first.open(), 0);
-	EXPECT_EQ(count(), before + 2);
+	ASSERT_EQ(create(first), 0);
+	EXPECT_EQ(count(), before + 2) << "a file without an enclave is none";
 	EXPECT_GT(machine->counter(SGX2_DEV_CTR_ENCLS(leaf, no_update)), 0U) << "nothing new is no failure";
 	first.close();
 	// No entropy: it is tried a few times, and is for the program to try again.
 	machine->inject(SGX2_DEV_INJ_ENTROPY, 1000000);
 	const u64 short_of = machine->counter(SGX2_DEV_CTR_ENCLS(leaf, entropy));
-	EXPECT_EQ(first.open(), EAGAIN);
+	EXPECT_EQ(create(first), EAGAIN);
 	EXPECT_GT(machine->counter(SGX2_DEV_CTR_ENCLS(leaf, entropy)), short_of + 1);
 	machine->calm();
-	EXPECT_EQ(first.open(), 0) << "who failed is not counted as open";
+	EXPECT_EQ(first.create(plain_secs(range.address(), range.length())), 0) << "a CREATE that failed is not counted";
+}
+
+TEST_F(UpdateSvn, CreateThatFailsIsNotCounted)
+{
+	Device device;
+	ASSERT_EQ(device.open(), 0);
+	const u64 before = count();
+	Secs bad = plain_secs(range.address(), range.length());
+	bad.attributes |= attr_init;
+	EXPECT_EQ(device.create(bad), EIO);
+	EXPECT_EQ(device.create(bad), EIO);
+	EXPECT_EQ(count(), before + 2);
 }
 
 // In a guest with -sgx2.
