@@ -11,6 +11,7 @@
 #include "epc.h"
 #include "hw.h"
 #include "main.h"
+#include "policy.h"
 
 static ssize_t epc_total_bytes_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
@@ -68,6 +69,9 @@ static int __init sgx2_init(void)
 	int ret;
 
 	ret = sgx2_hw_probe();
+	if (ret)
+		return ret;
+	ret = sgx2_policy_init();
 	if (ret)
 		return ret;
 	ret = sgx2_epc_init();

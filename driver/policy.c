@@ -11,17 +11,28 @@
  * asking, as userfaultfd did in some kernels; and a fetch could not be counted. A mapping of all
  * permissions from before CREATE loses execution when it is made.
  */
+#undef pr_fmt
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/kernel.h>
 #include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/moduleparam.h>
 #include <asm/sgx.h>
+#include "cmdline.h"
 #include "enclave.h"
 #include "policy.h"
 #include "trace.h"
 
+/* Changed under the lock of the module's parameters. */
 static bool sgx2_dynamic_code = true;
+/* Whether the load asked for it in so many words, and whether the load is over; under that lock. */
+static bool sgx2_dynamic_code_asked, sgx2_dynamic_code_settled;
 
-/* On the command line either way; at run time it can be forbidden and not allowed again. */
+/*
+ * Take a word of whoever loads the module, either way; sgx2_policy_init() judges these together. At
+ * run time it can be forbidden and not allowed again.
+ */
 static int sgx2_dynamic_code_set(const char *text, const struct kernel_param *param)
 {
 	bool value;
@@ -30,9 +41,12 @@ static int sgx2_dynamic_code_set(const char *text, const struct kernel_param *pa
 	ret = kstrtobool(text, &value);
 	if (ret)
 		return ret;
-	if (value && !READ_ONCE(sgx2_dynamic_code))
+	if (!value)
+		WRITE_ONCE(sgx2_dynamic_code, false);
+	else if (!sgx2_dynamic_code_settled)
+		sgx2_dynamic_code_asked = true;
+	else if (!sgx2_dynamic_code)
 		return -EPERM;
-	WRITE_ONCE(sgx2_dynamic_code, value);
 	return 0;
 }
 
@@ -43,6 +57,49 @@ static const struct kernel_param_ops sgx2_dynamic_code_ops = {
 
 module_param_cb(dynamic_code, &sgx2_dynamic_code_ops, &sgx2_dynamic_code, 0644);
 MODULE_PARM_DESC(dynamic_code, "let enclaves run code that comes after EINIT: 1, or 0 for good");
+
+/*
+ * Settle what holds. A word that forbids holds wherever it stands; a parameter that allows it all
+ * the same is an error, unless it is the command line's own, which modprobe has handed on.
+ */
+static int sgx2_policy_settle(const struct sgx2_cmdline *line)
+{
+	bool forbidden = line->forbids || !sgx2_dynamic_code;
+
+	if (line->unclear) {
+		pr_err("sgx2.dynamic_code on the kernel command line is neither 0 nor 1: boot with one of them\n");
+		return -EINVAL;
+	}
+	if (forbidden && sgx2_dynamic_code_asked && !line->allows) {
+		pr_err("dynamic_code=1 is asked for, and %s says 0, which holds: take dynamic_code=1 away, here and in modprobe's configuration\n",
+		       line->forbids ? "the kernel command line" : "another parameter");
+		return -EPERM;
+	}
+	if (forbidden)
+		WRITE_ONCE(sgx2_dynamic_code, false);
+	sgx2_dynamic_code_settled = true;
+	pr_info("dynamic_code=%d%s: code that comes after EINIT is %s\n", !forbidden,
+		line->forbids ? ", by the kernel command line" : "",
+		forbidden ? "forbidden" : "allowed");
+	return 0;
+}
+
+int sgx2_policy_init(void)
+{
+	struct sgx2_cmdline line = {};
+	int ret;
+
+	ret = sgx2_cmdline_read(&line);
+	if (ret) {
+		pr_err("the kernel command line cannot be read (error %d), and it may say dynamic_code=0: sgx2 needs procfs\n",
+		       -ret);
+		return ret;
+	}
+	kernel_param_lock(THIS_MODULE);
+	ret = sgx2_policy_settle(&line);
+	kernel_param_unlock(THIS_MODULE);
+	return ret;
+}
 
 bool sgx2_policy_dynamic_code(void)
 {

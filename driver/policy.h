@@ -9,6 +9,16 @@
 struct sgx2_enclave;
 struct sgx2_page;
 
+/**
+ * sgx2_policy_init() - settle whether code may come after EINIT, and say so
+ *
+ * By the module's parameters and the kernel's command line, whatever has loaded the module.
+ *
+ * Context: process, once, before any enclave.
+ * Return: 0; an error if what they say contradicts itself or cannot be known.
+ */
+int sgx2_policy_init(void);
+
 /*
  * The module parameter of this name: whether an enclave that is created now may run code that comes
  * after EINIT.

@@ -37,7 +37,7 @@ driver      | sgx2.ko, W=1: 6.1, 6.12, 6.12 by clang, the newest   | driver/main
 gates       | checkpatch --strict, sparse, kernel-doc on it        | driver/main.c                       | step_gates
 cocci       | coccinelle: patches of the kernel and ours            | tests/cocci                         | step_cocci
 kunit       | pure KUnit suites, on a machine without SGX          | tests/kunit/Kbuild                  | step_kunit
-refusals    | what sgx2 tells an administrator                     | driver/main.c                       | step_refusals
+refusals    | what sgx2 tells an administrator, and is told        | driver/main.c                       | step_refusals
 demo        | make demo on both kernels                            | tools/selftests/demo.cpp            | step_demo
 suite       | our selftests: both drivers, both kernels            | tools/selftests/CMakeLists.txt      | step_suite
 races       | races, kills, conflicts, loss of the EPC              | tools/selftests/tests/race.cpp      | step_races
@@ -469,11 +469,16 @@ selftests() {
 	if [ $rc != 0 ] || [ "${f:-1}" != 0 ] || [ "${p:-0}" = 0 ]; then fail "the selftests in this guest: $*"; fi
 }
 
-# The last test of the second guest takes the right away for good. The races want one CPU for each of two threads, and one more.
+# By a parameter and by the kernel's command line. The last test of the second guest takes the right away for good. The races want one
+# CPU for each of two threads, and one more.
 step_policy() {
 	local kernel
 	for kernel in lab stock; do
-		selftests 'Policy.*:-*DISABLED*' --driver sgx2 --kernel $kernel --smp 2 --param dynamic_code=0
+		if [ $kernel = lab ]; then
+			selftests 'Policy.*:-*DISABLED*' --driver sgx2 --kernel $kernel --smp 2 --param dynamic_code=0
+		else
+			selftests 'Policy.*:-*DISABLED*' --driver sgx2 --kernel $kernel --smp 2 --append sgx2.dynamic_code=0
+		fi
 		selftests 'Policy.*' --driver sgx2 --kernel $kernel --smp 2
 		selftests 'PolicyRace.*' --driver sgx2 --kernel $kernel --smp 3 --param dynamic_code=0
 	done
@@ -639,20 +644,59 @@ step_driver_coverage() { "$SGX2_TOP/scripts/driver-coverage"; }
 
 step_mutation() { "$SGX2_TOP/scripts/mutate"; }
 
-# says REGEX OPTION...: loaded by hand in such a guest the module is refused, or not, and the last it says matches.
+# says REGEX OPTION... [-- COMMAND]: loaded by hand in such a guest, by insmod or this command, the module is refused, or not, and what
+# it and the kernel say matches.
 says() {
-	local regex=$1 out ko
+	local regex=$1 out ko kernel=lab options=() load='insmod /sgx2.ko'
 	shift
-	ko=$("$SGX2_TOP/scripts/build-driver" lab)
-	out=$("$run" --add "$ko:/sgx2.ko" "$@" -- sh -c 'insmod /sgx2.ko 2>&1; echo "status $?"; dmesg | grep "sgx2: " | grep -v out-of-tree')
+	while [ $# -gt 0 ]; do
+		case $1 in
+		--) load=$2; shift 2; continue ;;
+		--kernel) kernel=$2 ;;
+		esac
+		options+=("$1")
+		shift
+	done
+	ko=$("$SGX2_TOP/scripts/build-driver" "$kernel")
+	# shellcheck disable=SC2016 # the guest's shell is to expand it
+	out=$("$run" --add "$ko:/sgx2.ko" "${options[@]}" --env LOAD="$load" -- sh -c 'mkdir -p /lib/modules/$(uname -r) &&
+		cp /sgx2.ko /lib/modules/$(uname -r)/ && echo sgx2.ko: > /lib/modules/$(uname -r)/modules.dep
+		eval "$LOAD" 2>&1; echo "status $?"; dmesg | grep "sgx2: " | grep -v out-of-tree
+		cat /sys/module/sgx2/parameters/dynamic_code 2> /dev/null || echo "not loaded"')
 	echo "$out"
 	[[ $out =~ $regex ]] || fail "it does not say: $regex"
 }
+
+# The owner's word on the command line holds, whatever loads the module.
 step_refusals() {
+	local no='dynamic_code=0, by the kernel command line: code that comes after EINIT is forbidden.*
+N$' kernel
 	says 'status 16.*boot with nosgx' --driver intree
 	says 'status 19.*no SGX, or the firmware hides it' --driver none --cpu max --epc 0
 	says 'status 19.*launch control' --driver none --cpu ,-sgxlc
 	says 'status 0.*SGX1 alone' --driver none --cpu ,-sgx2
+	says 'status 0.*dynamic_code=1: code that comes after EINIT is allowed.*
+Y$' --driver none
+	says 'status 0.*dynamic_code=0: code that comes after EINIT is forbidden.*
+N$' --driver none -- 'insmod /sgx2.ko dynamic_code=0'
+	for kernel in lab stock; do
+		says "status 0.*$no" --kernel $kernel --driver none --append sgx2.dynamic_code=0
+		says "status 0.*$no" --kernel $kernel --driver none --append sgx2.dynamic_code=0 -- 'modprobe sgx2'
+		says 'dynamic_code=1 is asked for, and the kernel command line says 0.*not loaded$' --kernel $kernel --driver none \
+			--append sgx2.dynamic_code=0 -- 'insmod /sgx2.ko dynamic_code=1'
+	done
+	# A second load is one, too; and the file that the caller sees at /proc/cmdline is not asked.
+	says "status 0.*$no" --driver none --append sgx2.dynamic-code=n -- 'insmod /sgx2.ko && rmmod sgx2 && insmod /sgx2.ko'
+	says "status 0.*$no" --driver none --append sgx2.dynamic_code=0 -- 'echo quiet > /lie; mount -o bind /lie /proc/cmdline; insmod /sgx2.ko'
+	says "status 0.*$no" --driver none --append sgx2.dynamic_code=0 -- 'umount -l /proc; insmod /sgx2.ko'
+	says 'dynamic_code=1 is asked for, and the kernel command line says 0.*not loaded$' --driver none \
+		--append sgx2.dynamic_code=0 -- 'modprobe sgx2 dynamic_code=1'
+	says 'dynamic_code=1 is asked for, and another parameter says 0.*not loaded$' --driver none -- \
+		'insmod /sgx2.ko dynamic_code=1 dynamic_code=0'
+	says "status 0.*$no" --driver none --append 'sgx2.dynamic_code=0 sgx2.dynamic_code=1'
+	says "status 0.*$no" --driver none --append 'sgx2.dynamic_code=0 sgx2.dynamic_code=1' -- 'modprobe sgx2'
+	says 'neither 0 nor 1.*not loaded$' --driver none --append sgx2.dynamic_code=never
+	says 'neither 0 nor 1.*not loaded$' --driver none --append sgx2.dynamic_code
 }
 
 # The results of a KTAP stream, the innermost ones only where it nests.

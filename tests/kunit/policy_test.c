@@ -7,6 +7,7 @@
 #include <linux/mm.h>
 #include <asm/sgx.h>
 #include "build.h"
+#include "cmdline.h"
 #include "enclave.h"
 #include "policy.h"
 
@@ -150,6 +151,51 @@ static void range_test(struct kunit *test)
 				    rows[i].valid, "row %u", i);
 }
 
+/* Words of a command line, as whoever boots the machine may write them. */
+static void cmdline_test(struct kunit *test)
+{
+	static const struct {
+		const char *line;
+		bool allows, forbids, unclear;
+	} rows[] = {
+		{ "" },
+		{ "  quiet root=/dev/sda1 " },
+		{ "sgx2.dynamic_code=0", false, true },
+		{ "a sgx2.dynamic_code=n b", false, true },
+		{ "sgx2.dynamic_code=off", false, true },
+		{ "sgx2.dynamic-code=0", false, true },
+		{ "\"sgx2.dynamic_code=0\"", false, true },
+		{ "\tsgx2.dynamic_code=\"0\"\n", false, true },
+		{ "x -- sgx2.dynamic_code=N", false, true },
+		{ "sgx2.dynamic_code=1", true },
+		{ "sgx2.dynamic_code=y", true },
+		{ "sgx2.dynamic_code=0 sgx2.dynamic_code=1", true, true },
+		{ "sgx2.dynamic_code=1 sgx2.dynamic-code=0", true, true },
+		{ "sgx2.dynamic_code", false, false, true },
+		{ "sgx2.dynamic_code=", false, false, true },
+		{ "sgx2.dynamic_code=never", false, false, true },
+		{ "sgx2.dynamic_code=0 sgx2.dynamic_code=x", false, true, true },
+		{ "a=\"b sgx2.dynamic_code=0 c\"" },
+		{ "sgx2.dynamic_cod=0" },
+		{ "sgx2.dynamic_codes=0" },
+		{ "sgx2_dynamic_code=0" },
+		{ "asgx2.dynamic_code=0" },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct sgx2_cmdline found = {};
+		char *line = kunit_kzalloc(test, strlen(rows[i].line) + 1, GFP_KERNEL);
+
+		KUNIT_ASSERT_NOT_NULL(test, line);
+		strcpy(line, rows[i].line);
+		sgx2_cmdline_parse(line, &found);
+		KUNIT_EXPECT_EQ_MSG(test, found.allows, rows[i].allows, "%s", rows[i].line);
+		KUNIT_EXPECT_EQ_MSG(test, found.forbids, rows[i].forbids, "%s", rows[i].line);
+		KUNIT_EXPECT_EQ_MSG(test, found.unclear, rows[i].unclear, "%s", rows[i].line);
+	}
+}
+
 static struct kunit_case cases[] = { KUNIT_CASE(added_test),
 				     KUNIT_CASE(may_test),
 				     KUNIT_CASE(touch_test),
@@ -157,6 +203,7 @@ static struct kunit_case cases[] = { KUNIT_CASE(added_test),
 				     KUNIT_CASE(idle_exec_test),
 				     KUNIT_CASE(frozen_test),
 				     KUNIT_CASE(range_test),
+				     KUNIT_CASE(cmdline_test),
 				     {} };
 static struct kunit_suite suite = { .name = "sgx2_policy", .test_cases = cases };
 kunit_test_suite(suite);

@@ -548,6 +548,15 @@ TEST_F(Policy, RefusalsAreTraced)
 	EXPECT_TRUE(traced(0)) << "a debugger's write, which says no address";
 }
 
+// Whatever loads the module: the runner does it as insmod does, which hands on nothing of the kernel's command line.
+TEST_F(Policy, WordOfTheCommandLineHolds)
+{
+	ONLY_SGX2();
+	if (read_all("/proc/cmdline").find(" sgx2.dynamic_code=0") == std::string::npos)
+		GTEST_SKIP() << "the kernel's command line does not say sgx2.dynamic_code=0";
+	EXPECT_TRUE(frozen);
+}
+
 // At run time, and for good: so it runs only when it is asked for by --gtest_also_run_disabled_tests.
 TEST_F(Policy, DISABLED_SwitchIsForGood)
 {
