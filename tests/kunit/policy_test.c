@@ -173,7 +173,7 @@ static void cmdline_test(struct kunit *test)
 		{ "sgx2.dynamic_code=1 sgx2.dynamic-code=0", true, true },
 		{ "sgx2.dynamic_code", false, false, true },
 		{ "sgx2.dynamic_code=", false, false, true },
-		{ "sgx2.dynamic_code=never", false, false, true },
+		{ "sgx2.dynamic_code=maybe", false, false, true },
 		{ "sgx2.dynamic_code=0 sgx2.dynamic_code=x", false, true, true },
 		{ "a=\"b sgx2.dynamic_code=0 c\"" },
 		{ "sgx2.dynamic_cod=0" },

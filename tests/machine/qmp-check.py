@@ -6,7 +6,7 @@ import socket
 import sys
 import time
 
-LIMIT = 60
+LIMIT = 600
 
 
 class Qmp:

@@ -82,8 +82,8 @@ def parse(argv):
     p.add_argument('--cpu', metavar='MODEL', help="instead of the sgx2 CPU model; ',+x,-y' alone adds to it")
     p.add_argument('--qemu', metavar='DIR', default=os.environ.get('SGX2_QEMU'), help='a folder with qemu-system-x86_64 and firmware instead of the cached build; $SGX2_QEMU is the same')
     p.add_argument('--qemu-arg', action='append', default=[], metavar='WORD', help='one more word for QEMU, repeatable')
-    p.add_argument('--timeout', type=float, default=300, metavar='SECONDS', help='for the command, from init on (300)')
-    p.add_argument('--boot-timeout', type=float, default=120, metavar='SECONDS', help='for the kernel to reach init (120)')
+    p.add_argument('--timeout', type=float, default=900, metavar='SECONDS', help='for the command, from init on (900)')
+    p.add_argument('--boot-timeout', type=float, default=300, metavar='SECONDS', help='for the kernel to reach init (300)')
     p.add_argument('--qmp', metavar='PATH', help='serve QMP on this socket')
     p.add_argument('--qmp-script', metavar='FILE',
                    help='start this program at init with the QMP socket as its argument; QEMU stays until it ends')
@@ -430,7 +430,8 @@ class Run:
             if message.get('at') == 'init' and not self.booted:
                 self.booted = time.monotonic()
                 if self.opt.verbose:
-                    note(f'init after {self.booted - self.begin:.1f} s')
+                    # With --icount a cycle of the TSC is an instruction.
+                    note(f'init after {self.booted - self.begin:.1f} s, {message.get("tsc", 0) // 1000000} million cycles of the TSC')
                 if self.opt.qmp_script:
                     self.helper = subprocess.Popen([self.opt.qmp_script, os.path.join(self.folder, 'initrd.qmp')],
                                                    stdin=subprocess.DEVNULL, preexec_fn=die_with_parent)

@@ -82,7 +82,7 @@ void use_mapping()
 void unload_soon()
 {
 	Errno error = EWOULDBLOCK;
-	for (int tries = 0; tries < 500 && error == EWOULDBLOCK; tries++) {
+	for (int tries = 0; tries < 6000 && error == EWOULDBLOCK; tries++) {
 		error = unload();
 		if (error)
 			usleep(10000);

@@ -203,7 +203,7 @@ int run(const Plan &plan)
 	if (plan.leaks)
 		remains.leaks = kmemleak();
 	fmt::print("afterwards: {}\n", remains.text());
-	return crowd.failed() || tally.wrong || tally.checked < plan.enclaves || !remains.none() ? 1 : 0;
+	return crowd.failed() || tally.wrong || !tally.checked || !remains.none() ? 1 : 0;
 }
 
 } // namespace

@@ -21,7 +21,7 @@ namespace {
 /// How many enclaves of one test are compared: to read a whole EPCM takes a while.
 constexpr unsigned compared_a_test = 4;
 /// The driver moves pages while we look; so often it may do so.
-constexpr unsigned tries = 50;
+constexpr unsigned tries = 50, patient_tries = 3000;
 constexpr useconds_t nap = 20000;
 /// What is not said against the driver.
 const std::string unsettled = "pages come and go";
@@ -236,7 +236,7 @@ void Oracle::OnTestEnd(const testing::TestInfo &)
 	if (!silent_.empty() || !DriverView::all().empty())
 		return;
 	// The last reference to an enclave may be the reclaimer's, for a moment.
-	for (unsigned i = 0; i < tries && (machine_->valid() || used_pages()); i++)
+	for (unsigned i = 0; i < patient_tries && (machine_->valid() || used_pages()); i++)
 		usleep(nap);
 	if (machine_->valid() || used_pages())
 		ADD_FAILURE() << "no enclave is open: " << machine_->valid() << " EPCM entries are valid, and the driver uses "

@@ -50,7 +50,7 @@ Remains Remains::now()
 Remains Remains::settled()
 {
 	Remains r = now();
-	for (int tries = 0; tries < 500 && !r.none(); tries++) {
+	for (int tries = 0; tries < 3000 && !r.none(); tries++) {
 		std::this_thread::sleep_for(20ms);
 		r = now();
 	}

@@ -363,6 +363,9 @@ TEST(Entry, RegistersSurviveExits)
 		while (!beat.inside)
 			std::this_thread::yield();
 		usleep(200000);
+		// However slow it is.
+		while (static_cast<volatile Beat &>(beat).count <= 100)
+			usleep(1000);
 		beat.stop = 1;
 	});
 	u32 leaf = EENTER;

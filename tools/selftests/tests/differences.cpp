@@ -79,7 +79,7 @@ TEST_F(Crowded, CallsAndFaultsWaitForRoom)
 TEST_F(Crowded, KilledCallStopsBetweenPages)
 {
 	bool stopped = false;
-	for (unsigned wait = 1000; wait < 1000000 && !stopped; wait += wait / 2) {
+	for (unsigned wait = 1000; wait < 60000000 && !stopped; wait += wait / 2) {
 		const pid_t child = fork();
 		if (child == 0) {
 			enclave.device().restrict_permissions(from, length, R);

@@ -316,9 +316,15 @@ TEST_F(Inject, EventsDuringEinit)
 	{
 		const Injected events(*machine, {SGX2_DEV_INJ_EINIT}, always);
 		EXPECT_EQ(device.init(s), EPERM);
-		const itimerval soon = {.it_interval = {}, .it_value = {.tv_sec = 0, .tv_usec = 50000}};
-		setitimer(ITIMER_REAL, &soon, nullptr);
-		EXPECT_EQ(device.init(s), EINTR);
+		// Again and again, since it may come before the call.
+		const timeval often = {.tv_sec = 0, .tv_usec = 50000};
+		const itimerval on = {.it_interval = often, .it_value = often}, off = {};
+		setitimer(ITIMER_REAL, &on, nullptr);
+		Errno error = EPERM;
+		for (unsigned tries = 0; error == EPERM && tries < 100; tries++)
+			error = device.init(s);
+		setitimer(ITIMER_REAL, &off, nullptr);
+		EXPECT_EQ(error, EINTR);
 	}
 	const Injected events(*machine, {SGX2_DEV_INJ_EINIT}, 900000);
 	EXPECT_EQ(device.init(s), 0);
@@ -431,7 +437,7 @@ TEST_P(Loss, InTheMiddle)
 		EXPECT_EQ(enclave->device().restrict_permissions(offset, page, R).error, EIO);
 		EXPECT_EQ(enclave->device().remove_pages(offset, page).error, EIO);
 		// The reclaimer may have been the first to notice, and is not through with taking the mappings away.
-		for (unsigned tries = 0; tries < 1000 && peek(at) != EFAULT; tries++)
+		for (unsigned tries = 0; tries < 60000 && peek(at) != EFAULT; tries++)
 			usleep(1000);
 		EXPECT_EQ(peek(at), EFAULT);
 		Request r = request(Op::read, at);
@@ -489,8 +495,9 @@ TEST(LossOf, RoomForOthers)
 		EXPECT_EQ(fresh.ask(request(Op::nothing, 0)).status, Status::done);
 		const u64 most = all * 3 / 4 / page * page;
 		EXPECT_EQ(fresh.device().augment_pages(end_of(fresh), most), (Progress{0, most, 0}));
-		// The reclaimer's clock goes round all enclaves, so it may take a few of the living on its way.
-		EXPECT_LE(fdinfo(fresh.device(), "sgx2-evictions"), static_cast<long>(most / page / 8));
+		// It would have had to evict nearly all of its own. How many of the living the reclaimer's clock takes on its way to the
+		// dead is not promised.
+		EXPECT_LE(fdinfo(fresh.device(), "sgx2-evictions"), static_cast<long>(most / page / 2));
 		EXPECT_EQ(idle.device().augment_pages(end_of(idle), all).error, EIO);
 	}
 	const Remains remains = Remains::settled();
