@@ -11,6 +11,7 @@
 #include "epc.h"
 #include "hw.h"
 #include "main.h"
+#include "node.h"
 #include "policy.h"
 
 static ssize_t epc_total_bytes_show(struct device *dev, struct device_attribute *attr, char *buf)
@@ -84,6 +85,7 @@ static int __init sgx2_init(void)
 	ret = misc_register(&sgx2_device);
 	if (ret)
 		goto err_provision;
+	sgx2_node_init(sgx2_device.this_device);
 	return 0;
 
 err_provision:
@@ -95,6 +97,7 @@ err_epc:
 
 static void __exit sgx2_exit(void)
 {
+	sgx2_node_exit();
 	misc_deregister(&sgx2_device);
 	misc_deregister(&sgx2_provision);
 	sgx2_epc_exit();

@@ -484,9 +484,11 @@ step_policy() {
 
 step_numa() {
 	local kernel
+	selftests 'Node.*' --driver intree --smp 2 --numa 2 --epc 16M@0 --epc 16M@1
+	selftests 'Node.*' --driver intree --smp 2 --numa 2 --epc 32M@0
 	for kernel in lab stock; do
-		selftests 'Numa.*:-Numa.ANodeWithoutEpc*' --driver sgx2 --kernel $kernel --smp 2 --numa 2 --epc 16M@0 --epc 16M@1
-		selftests 'Numa.ANodeWithoutEpc*' --driver sgx2 --kernel $kernel --smp 2 --numa 2 --epc 32M@0
+		selftests 'Node.*:Numa.*:-Numa.ANodeWithoutEpc*' --driver sgx2 --kernel $kernel --smp 2 --numa 2 --epc 16M@0 --epc 16M@1
+		selftests 'Node.*:Numa.ANodeWithoutEpc*' --driver sgx2 --kernel $kernel --smp 2 --numa 2 --epc 32M@0
 	done
 }
 

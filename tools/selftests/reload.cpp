@@ -103,6 +103,8 @@ int run(const Plan &plan)
 		unload_soon();
 		if (const Remains left = Remains::now(); left.valid.value_or(0))
 			throw Failed("unloaded: " + left.text());
+		if (access("/sys/devices/system/node/node0/x86/sgx_total_bytes", F_OK) == 0)
+			throw Failed("unloaded, and its file in the node's folder is there");
 		must(load(plan.module), "loading the module");
 	}
 	const std::string leaks = plan.leaks ? kmemleak() : "";

@@ -31,6 +31,29 @@ unsigned nodes()
 	return count;
 }
 
+// On a single node as well, and with either driver: what runtimes and schedulers read.
+TEST(Node, TellsItsEpc)
+{
+	const std::vector<Processor::Section> sections = Processor::epc_sections();
+	std::vector<u64> expected(nodes()), found;
+	// Section n is on node n, as scripts/check.sh has it.
+	for (size_t s = 0; s < sections.size(); s++)
+		expected[s < expected.size() ? s : 0] += sections[s].size;
+	u64 sum = 0;
+	for (size_t node = 0; node < expected.size(); node++) {
+		std::ifstream file("/sys/devices/system/node/node" + std::to_string(node) + "/x86/sgx_total_bytes");
+		u64 bytes = 0;
+		// A node without EPC has no such file.
+		found.push_back(file >> bytes ? bytes : 0);
+		EXPECT_EQ(static_cast<bool>(file), bytes > 0) << "node " << node;
+		sum += bytes;
+	}
+	EXPECT_EQ(sum, Processor::epc_bytes());
+	if (isa::Monitor::find()) {
+		EXPECT_EQ(found, expected);
+	}
+}
+
 /// This thread, on that node, until this goes.
 class On {
 public:
