@@ -33,7 +33,7 @@ modules     | guest modules: checkpatch --strict, sparse, W=1      | tests/isa/m
 isa-lab     | each leaf with right and wrong operands, lab kernel  | tests/isa/run                       | step_isa lab
 isa-stock   | the same on the stock kernel, optional leaves too    | tests/isa/run                       | step_isa stock --cpu ,+sgx-encls-c,+sgx-eupdatesvn
 qmp         | counters, EPCM, injection, loss of EPC over QMP      | tests/machine/qmp-check.py          | step_qmp
-driver      | sgx2.ko, W=1: 6.1, 6.12, 6.12 by clang, the newest   | driver/main.c                       | step_driver
+driver      | sgx2.ko, W=1: 6.1 with and without cleanup.h, 6.12, the newest | driver/main.c                       | step_driver
 gates       | checkpatch --strict, sparse, kernel-doc on it        | driver/main.c                       | step_gates
 cocci       | coccinelle: patches of the kernel and ours            | tests/cocci                         | step_cocci
 kunit       | pure KUnit suites, on a machine without SGX          | tests/kunit/Kbuild                  | step_kunit
@@ -349,6 +349,7 @@ step_no_epc() {
 step_driver() {
 	"$SGX2_TOP/scripts/build-driver" lab
 	"$SGX2_TOP/scripts/build-driver" stock
+	"$SGX2_TOP/scripts/build-driver" bare
 	"$SGX2_TOP/scripts/build-driver" clang
 	"$SGX2_TOP/scripts/build-driver" newest
 }

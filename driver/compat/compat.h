@@ -20,12 +20,13 @@
 #error "sgx2 is known to work up to Linux 7.3; to try a newer one, make SGX2_UNKNOWN_KERNEL=1"
 #endif
 
-#include <linux/cleanup.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
+/* Before 6.5 it may be ours, which wants the others. */
+#include <linux/cleanup.h>
 
 /* 6.3 made vm_flags const; Debian's 6.1 has neither the const nor the functions. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
