@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "fixture.h"
+#include "remains.h"
 
 using namespace sgx;
 
@@ -38,6 +39,22 @@ TEST_F(Differences, CallsWaitForEachOther)
 	for (auto &thread : threads)
 		thread.join();
 	EXPECT_EQ(good, 400U);
+}
+
+// A page wants a slot of a Version Array only when it is evicted: memory that comes and goes costs nothing that stays.
+TEST_F(Differences, GrowingAndShrinkingKeepsNoEpc)
+{
+	constexpr u64 some = 1024 * page;
+	const auto cycle = [&] {
+		grow(some);
+		remove(some);
+	};
+	cycle();
+	const auto used = Remains::now().used;
+	ASSERT_TRUE(used);
+	for (unsigned round = 0; round < 8; round++)
+		cycle();
+	EXPECT_EQ(Remains::now().used, used);
 }
 
 /// An enclave with more pages than there are, so that whatever goes over all of them waits for each.
