@@ -47,12 +47,18 @@ struct Hot {
 };
 constexpr Hot hot[] = {{"1/8 in 40 ms", 8, 40}, {"1/3 in 58 ms", 3, 58}, {"1/8 in 11 ms", 8, 11}};
 
-/// So many percent of the EPC idle, and so many more are then used.
+/// So many percent of the EPC idle, and so many more are then used, as they come or once all are there.
 struct Idle {
 	const char *name;
 	unsigned idle, used;
+	bool at_once;
 };
-constexpr Idle idle[] = {{"half idle", 50, 57}, {"three quarters idle", 75, 32}};
+constexpr Idle idle[] = {
+	{"half idle", 50, 57, false},
+	{"three quarters idle", 75, 32, false},
+	{"half idle at once", 50, 57, true},
+	{"three quarters idle at once", 75, 32, true},
+};
 
 /// What the processes tell each other; shared by them.
 struct Board {
@@ -290,11 +296,13 @@ void beside_stream(const Hot &what, const Plan &plan, Board &board)
 
 constexpr unsigned ewb = 0xb;
 
-/// Grows, and uses all that there is with each step.
-void work(u64 pages)
+/// Grows, and uses all that there is, with each step or at the end.
+void work(u64 pages, bool at_once)
 {
 	const Set set(pages / piece * piece);
-	for (u64 have = 0; have < set.pages(); have += piece) {
+	if (at_once)
+		set.build(0, set.pages());
+	for (u64 have = 0; have < set.pages() && !at_once; have += piece) {
 		set.build(have, have + piece);
 		set.touch(0, have + piece);
 		sleep_until(now() + millisecond);
@@ -318,7 +326,7 @@ void beside_idle(const Idle &what, Board &board)
 	await([&] { return board.ready.load(); });
 	sleep_until(now() + 20 * millisecond);
 	const long before = leaf(ewb);
-	Process worker([&] { work(epc_pages() * what.used / 100); });
+	Process worker([&] { work(epc_pages() * what.used / 100, what.at_once); });
 	worker.join();
 	fmt::print("{{\"row\":\"{}\",\"written\":{}}}\n", what.name, leaf(ewb) - before);
 }
