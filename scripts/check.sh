@@ -41,6 +41,10 @@ refusals    | what sgx2 tells an administrator, and is told        | driver/main
 demo        | make demo on both kernels                            | tools/selftests/demo.cpp            | step_demo
 suite       | our selftests: both drivers, both kernels            | tools/selftests/CMakeLists.txt      | step_suite
 races       | races, kills, conflicts, loss of the EPC              | tools/selftests/tests/race.cpp      | step_races
+memcg       | who pays for eviction, and refusals of the owner | tools/selftests/tests/memcg.cpp     | step_memcg
+forks       | fork() that fails beside the reclaimer               | tools/selftests/tests/fork.cpp      | step_forks
+epc-end     | more enclaves than EPC pages; page tables            | tools/selftests/tests/crowd.cpp     | step_epc_end
+hotset      | whom EPC is taken from, beside the in-tree driver    | scripts/hotset                      | step_hotset
 latency     | calls let go of the processor, and end when killed    | tools/selftests/tests/latency.cpp   | step_latency
 stress      | enclaves of several EPCs together, killed at random   | tools/selftests/stress.cpp          | step_stress
 reload      | the module is used, unloaded and loaded, many times   | tools/selftests/reload.cpp          | step_reload
@@ -450,7 +454,8 @@ step_demo() {
 
 # Tests that want a machine of their own, and have a step that gives it.
 STRAIN='Race*:*Starved*:KillLong.*:*/KillInTheMiddle.*:Inject.*:*/Loss.*:LossOf.*'
-ELSEWHERE="PolicyRace.*:Numa.*:Sgx1.*:UpdateSvn.*:Latency.*:$STRAIN"
+ROOM='Memcg.*:Fork.*:EndOfTheEpc.*:Sparse.*'
+ELSEWHERE="PolicyRace.*:$ROOM:Numa.*:Sgx1.*:UpdateSvn.*:Latency.*:$STRAIN"
 
 # selftests FILTER OPTION...: ours that match, disabled ones too, in such a guest, from the folder $package if there is one; the step's
 # tally grows by what they come to.
@@ -518,6 +523,22 @@ step_races() {
 	selftests "$STRAIN:-Race.SixteenThreadsOnTenPages" --driver sgx2 --epc 8M --smp 4 --timeout 3000 --env SGX2_ROUNDS=200
 	selftests "$STRAIN" --driver sgx2 --kernel debug --epc 8M --mem 1G --smp 4 --timeout 3000
 }
+
+# With instructions counted, since they compare times.
+step_memcg() { selftests 'Memcg.*' --driver sgx2 --icount --epc 8M --timeout 600 --env SGX2_GUEST_TIME=1; }
+
+# SGX2_FULL: for a minute and more, also on a kernel that looks for bugs and on the newest.
+step_forks() {
+	selftests 'Fork.*' --driver sgx2 --smp 3 --epc 16M --timeout 600
+	[ -n "${SGX2_FULL:-}" ] || return 0
+	selftests 'Fork.*' --driver sgx2 --smp 3 --epc 16M --timeout 3000 --env SGX2_ROUNDS=20000
+	selftests 'Fork.*' --driver sgx2 --kernel debug --mem 1G --smp 3 --epc 16M --timeout 3000 --env SGX2_ROUNDS=5000
+	selftests 'Fork.*' --driver sgx2 --kernel next --smp 3 --epc 16M --timeout 3000 --env SGX2_ROUNDS=20000
+}
+
+step_epc_end() { selftests 'EndOfTheEpc.*:Sparse.*' --driver sgx2 --smp 2 --epc 8M --mem 2G --timeout 600; }
+
+step_hotset() { "$SGX2_TOP/scripts/hotset" --rounds "${SGX2_FULL:+4}10"; }
 
 # A millisecond is a million instructions here. 2^20 pages want 4 GiB of EPC, and as much memory of the host.
 step_latency() {

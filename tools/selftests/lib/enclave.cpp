@@ -172,7 +172,10 @@ void Enclave::reserve(const Options &options)
 }
 
 Enclave::Enclave(const Options &options)
-	: image_(Image::load(options.crowd ? embedded_crowd() : embedded_worker(), options.heap_pages))
+	: image_(Image::load(options.tiny  ? embedded_tiny() :
+			     options.crowd ? embedded_crowd() :
+					     embedded_worker(),
+			     options.heap_pages))
 {
 	if (options.size)
 		image_.size = options.size;

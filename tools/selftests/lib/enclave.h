@@ -69,6 +69,8 @@ struct Options {
 	std::vector<Segment> more;
 	/// Sixteen threads, and a smaller ELRANGE.
 	bool crowd = false;
+	/// One thread and the least code: an entry adds 1000 to the first word of the request.
+	bool tiny = false;
 };
 
 /// A built enclave. What does not work throws Failed.

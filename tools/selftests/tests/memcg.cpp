@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: GPL-2.0
+// Who pays for what is evicted, and what becomes of others when the owner's memory cgroup refuses to.
+
+#include <algorithm>
+#include <bit>
+#include <csignal>
+#include <ctime>
+#include <fstream>
+#include <memory>
+#include <vector>
+
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cgroup.h"
+#include "fixture.h"
+#include "strain.h"
+
+using namespace sgx;
+
+namespace {
+
+constexpr u64 page = page_size;
+constexpr long kib = 1024;
+
+double now()
+{
+	timespec t = {};
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9;
+}
+
+u64 epc()
+{
+	return Processor::epc_bytes() / page;
+}
+
+/// What is free of it, as sgx2 says.
+u64 epc_free(const Device &device)
+{
+	Query q = {};
+	q.size = sizeof(q);
+	must(device.call(ioc_query, &q), "QUERY");
+	return q.epc_free / page;
+}
+
+/// An enclave that stays without a thread, of pages that are added and not touched.
+class Still {
+public:
+	explicit Still(u64 pages, bool mapped = true)
+		: range_(Mapping::reserve(std::max<u64>(std::bit_ceil(pages * page), 1 << 21))), source_(page)
+	{
+		must(device.open(), "opening /dev/sgx_enclave");
+		must(device.create(plain_secs(range_.address(), range_.length())), "CREATE");
+		if (mapped)
+			must(map_fixed(device.fd(), range_.address(), range_.length(), PROT_READ), "mmap");
+		add(pages);
+	}
+	void add(u64 pages, bool patient = false)
+	{
+		SecInfo info = {};
+		info.flags = REG | RW;
+		for (; pages; pages--, next_ += page) {
+			// Room is for the thread of the driver to make.
+			while (patient && epc_free(device) < 40)
+				usleep(200);
+			sgx_enclave_add_pages p = {source_.address(), next_, page, reinterpret_cast<u64>(&info), 0, 0};
+			must(device.add_pages(p), "ADD_PAGES");
+		}
+	}
+	void unmap() const { must(sgx::unmap(range_.address(), range_.length()), "munmap"); }
+	/// Has a page of each that is mapped, so that it has been used.
+	void use() const
+	{
+		for (u64 at = 0; at < next_; at += page)
+			sgx::touch(range_.address() + at);
+	}
+
+	Device device;
+
+private:
+	Mapping range_, source_;
+	u64 next_ = 0;
+};
+
+/// What processes tell each other.
+struct Board {
+	std::atomic<bool> ready, go;
+};
+
+class Memcg : public testing::Test {
+protected:
+	void SetUp() override
+	{
+		ONLY_SGX2();
+		if (epc() > 8192)
+			GTEST_SKIP() << "it takes too long to fill more than 32 MiB of EPC";
+		if (!Cgroup::possible())
+			GTEST_SKIP() << "this kernel has no memory cgroups to make (CONFIG_MEMCG, cgroup2)";
+	}
+	void await_ready(pid_t pid) const
+	{
+		while (!board.ready) {
+			ASSERT_EQ(waitpid(pid, nullptr, WNOHANG), 0) << "it ended too early";
+			usleep(1000);
+		}
+	}
+	/// Another process; what it throws fails it.
+	static pid_t start(const std::function<void()> &body)
+	{
+		const pid_t pid = fork();
+		if (pid)
+			return pid;
+		try {
+			body();
+			_exit(0);
+		} catch (const Failed &f) {
+			std::printf("# %s\n", f.what());
+			std::fflush(stdout);
+		}
+		_exit(1);
+	}
+	/// Whether it ends well within so many seconds; it is ended if not.
+	static bool ends(pid_t pid, double seconds)
+	{
+		int status = 0;
+		for (const double begin = now(); now() - begin < seconds; usleep(2000)) {
+			if (waitpid(pid, &status, WNOHANG) == pid)
+				return status == 0;
+		}
+		kill(pid, SIGKILL);
+		return false;
+	}
+	static double patience() { return guest_time() ? 20 : 300; }
+	static void spare_from_oom() { std::ofstream("/proc/self/oom_score_adj") << "-1000"; }
+
+	/// How long a program takes that needs much of the EPC, beside many enclaves of a group that may be charged no more, or may; negative
+	/// if it does not end.
+	double beside_many(bool starved)
+	{
+		const Cgroup group("many");
+		board.ready = false;
+		const pid_t many = group.start([&] {
+			spare_from_oom();
+			std::vector<std::unique_ptr<Still>> all;
+			for (unsigned i = 0; i < 30; i++)
+				all.push_back(std::make_unique<Still>(20));
+			board.ready = true;
+			for (;;)
+				pause();
+		});
+		await_ready(many);
+		if (starved)
+			must(group.set("memory.max", std::to_string(group.get("memory.current"))), "memory.max");
+		const double begin = now();
+		pid_t honest = start([] {
+			Still still(epc() * 7 / 8);
+			still.add(epc() / 4);
+		});
+		const bool ended = ends(honest, patience());
+		const double took = now() - begin;
+		group.end();
+		if (!ended)
+			waitpid(honest, nullptr, 0);
+		return ended ? took : -1;
+	}
+
+	/// An enclave whose pages were evicted when its owner did not map it: the owner's group has the file, and nobody else.
+	void pays(const std::function<void()> &own);
+
+private:
+	Mapping memory_ = Mapping::adopt(mmap(nullptr, page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0), page);
+
+protected:
+	Board &board = *reinterpret_cast<Board *>(memory_.data());
+};
+
+TEST_F(Memcg, ManyThatCannotBeChargedHoldUpNobody)
+{
+	const double without = beside_many(false), with = beside_many(true);
+	std::printf("# %.3f s without, %.3f s beside them\n", without, with);
+	ASSERT_GT(without, 0);
+	ASSERT_GT(with, 0) << "it does not end";
+	if (guest_time()) {
+		EXPECT_LE(with, 2 * without);
+	}
+}
+
+TEST_F(Memcg, EvictionKillsNobodyOfTheOwner)
+{
+	const Cgroup group("full");
+	board.ready = false;
+	const pid_t owner = group.start([&] {
+		spare_from_oom();
+		const Still still(epc() / 2);
+		board.ready = true;
+		for (;;)
+			pause();
+	});
+	await_ready(owner);
+	ASSERT_EQ(group.set("memory.max", std::to_string(group.get("memory.current"))), 0);
+	const long max = group.get("memory.events", "max");
+	const pid_t neighbour = start([] {
+		Still still(epc() * 5 / 8);
+		still.add(epc() / 4);
+	});
+	EXPECT_TRUE(ends(neighbour, patience())) << "the neighbour does not get on";
+	EXPECT_EQ(group.get("memory.events", "oom"), 0);
+	EXPECT_EQ(group.get("memory.events", "oom_kill"), 0);
+	EXPECT_LE(group.get("memory.events", "max") - max, 200);
+}
+
+TEST_F(Memcg, EvictionIsNotThrottledForTheOwner)
+{
+	const Cgroup group("high");
+	board.ready = false;
+	const pid_t owner = group.start([&] {
+		const Still still(epc() * 7 / 8);
+		board.ready = true;
+		for (;;)
+			pause();
+	});
+	await_ready(owner);
+	Still still(epc() / 8 + 64);
+	const auto time = [&](u64 pages) {
+		const double begin = now();
+		still.add(pages, true);
+		return now() - begin;
+	};
+	const double before = time(epc() / 8);
+	ASSERT_EQ(group.set("memory.high", std::to_string(1024 * kib)), 0);
+	const double after = time(epc() / 8);
+	std::printf("# %.3f s without a limit, %.3f s beyond memory.high\n", before, after);
+	EXPECT_LE(after, guest_time() ? 5 * before + 0.1 : 10 * before + 5);
+}
+
+void Memcg::pays(const std::function<void()> &own)
+{
+	const Cgroup owners("owner"), others("other");
+	board.ready = false;
+	const pid_t owner = owners.start(own);
+	await_ready(owner);
+	const auto of_nobody = [&] {
+		return Cgroup::root_stat("shmem") - owners.get("memory.stat", "shmem") - others.get("memory.stat", "shmem");
+	};
+	const long before = owners.get("memory.stat", "shmem"), nobody = of_nobody();
+	const pid_t neighbour = others.start([] { const Still still(epc() * 3 / 4); });
+	EXPECT_TRUE(ends(neighbour, patience())) << "the neighbour does not get on";
+	// Its own enclave is gone, and so is what was charged for that.
+	const long bytes = static_cast<long>(epc() * page), paid = owners.get("memory.stat", "shmem") - before,
+		   other = others.get("memory.stat", "shmem"), rest = of_nobody() - nobody;
+	std::printf("# of %ld KiB of EPC: %ld KiB the owner's, %ld KiB the neighbour's, %ld KiB nobody's\n", bytes / kib,
+		    paid / kib, other / kib, rest / kib);
+	EXPECT_GE(paid, bytes / 5);
+	EXPECT_LE(other, 256 * kib);
+	EXPECT_LE(rest, 256 * kib);
+	owners.end();
+}
+
+TEST_F(Memcg, OwnerPaysForWhatIsBuiltUnmapped)
+{
+	pays([&] {
+		const Still still(epc() * 3 / 4, false);
+		board.ready = true;
+		for (;;)
+			pause();
+	});
+}
+
+TEST_F(Memcg, OwnerPaysForWhatIsUnmappedAfterUse)
+{
+	pays([&] {
+		const Still still(epc() * 3 / 4);
+		still.use();
+		still.unmap();
+		board.ready = true;
+		for (;;)
+			pause();
+	});
+}
+
+TEST_F(Memcg, OwnerPaysForWhatIsInFlight)
+{
+	int socket[2] = {};
+	ASSERT_EQ(errno_of(socketpair(AF_UNIX, SOCK_STREAM, 0, socket)), 0);
+	pays([&] {
+		Still still(epc() * 3 / 4);
+		still.unmap();
+		char byte = 0;
+		iovec data = {&byte, 1};
+		alignas(cmsghdr) char room[CMSG_SPACE(sizeof(int))] = {};
+		msghdr message = {};
+		message.msg_iov = &data;
+		message.msg_iovlen = 1;
+		message.msg_control = room;
+		message.msg_controllen = sizeof(room);
+		cmsghdr &head = *CMSG_FIRSTHDR(&message);
+		head = {CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
+		const int fd = still.device.fd();
+		std::copy_n(reinterpret_cast<const u8 *>(&fd), sizeof(fd), CMSG_DATA(&head));
+		must(sendmsg(socket[0], &message, 0) == 1 ? 0 : EIO, "sendmsg");
+		must(still.device.close(), "close");
+		board.ready = true;
+		for (;;)
+			pause();
+	});
+	close(socket[0]);
+	close(socket[1]);
+}
+
+} // namespace
