@@ -188,7 +188,7 @@ static void cmdline_test(struct kunit *test)
 		char *line = kunit_kzalloc(test, strlen(rows[i].line) + 1, GFP_KERNEL);
 
 		KUNIT_ASSERT_NOT_NULL(test, line);
-		strcpy(line, rows[i].line);
+		memcpy(line, rows[i].line, strlen(rows[i].line));
 		sgx2_cmdline_parse(line, &found);
 		KUNIT_EXPECT_EQ_MSG(test, found.allows, rows[i].allows, "%s", rows[i].line);
 		KUNIT_EXPECT_EQ_MSG(test, found.forbids, rows[i].forbids, "%s", rows[i].line);
