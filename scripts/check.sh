@@ -454,7 +454,7 @@ step_demo() {
 
 # Tests that want a machine of their own, and have a step that gives it.
 STRAIN='Race*:*Starved*:KillLong.*:*/KillInTheMiddle.*:Inject.*:*/Loss.*:LossOf.*'
-ROOM='Memcg.*:Fork.*:EndOfTheEpc.*:Sparse.*'
+ROOM='Memcg.*:ForkFails.*:EndOfTheEpc.*:Sparse.*'
 ELSEWHERE="PolicyRace.*:$ROOM:Numa.*:Sgx1.*:UpdateSvn.*:Latency.*:$STRAIN"
 
 # selftests FILTER OPTION...: ours that match, disabled ones too, in such a guest, from the folder $package if there is one; the step's
@@ -529,11 +529,11 @@ step_memcg() { selftests 'Memcg.*' --driver sgx2 --icount --epc 8M --timeout 600
 
 # SGX2_FULL: for a minute and more, also on a kernel that looks for bugs and on the newest.
 step_forks() {
-	selftests 'Fork.*' --driver sgx2 --smp 3 --epc 16M --timeout 600
+	selftests 'ForkFails.*' --driver sgx2 --smp 3 --epc 16M --timeout 600
 	[ -n "${SGX2_FULL:-}" ] || return 0
-	selftests 'Fork.*' --driver sgx2 --smp 3 --epc 16M --timeout 3000 --env SGX2_ROUNDS=20000
-	selftests 'Fork.*' --driver sgx2 --kernel debug --mem 1G --smp 3 --epc 16M --timeout 3000 --env SGX2_ROUNDS=5000
-	selftests 'Fork.*' --driver sgx2 --kernel next --smp 3 --epc 16M --timeout 3000 --env SGX2_ROUNDS=20000
+	selftests 'ForkFails.*' --driver sgx2 --smp 3 --epc 16M --timeout 3000 --env SGX2_ROUNDS=20000
+	selftests 'ForkFails.*' --driver sgx2 --kernel debug --mem 1G --smp 3 --epc 16M --timeout 3000 --env SGX2_ROUNDS=5000
+	selftests 'ForkFails.*' --driver sgx2 --kernel next --smp 3 --epc 16M --timeout 3000 --env SGX2_ROUNDS=20000
 }
 
 step_epc_end() { selftests 'EndOfTheEpc.*:Sparse.*' --driver sgx2 --smp 2 --epc 8M --mem 2G --timeout 600; }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "fixture.h"
 
@@ -23,6 +24,8 @@ TEST(EndOfTheEpc, MoreEnclavesThanPages)
 	const u64 pages = Processor::epc_bytes() / page, count = pages * 3000 / 2048;
 	if (pages > 2048)
 		GTEST_SKIP() << "8 MiB of EPC are enough";
+	const rlimit files = {count + 100, count + 100};
+	ASSERT_EQ(errno_of(setrlimit(RLIMIT_NOFILE, &files)), 0);
 	Options options;
 	options.tiny = true;
 	std::vector<std::unique_ptr<Enclave>> all;

@@ -58,7 +58,7 @@ private:
 };
 
 // What a kernel finds wrong it says on its console, where the runner looks: page tables that are not freed, or a use after free.
-TEST(Fork, FailsInTheMiddleWhilePagesAge)
+TEST(ForkFails, InTheMiddleWhilePagesAge)
 {
 	ONLY_SGX2();
 	if (access("/proc/sys/vm/overcommit_kbytes", W_OK) != 0)

@@ -50,7 +50,7 @@ u64 epc_free(const Device &device)
 class Still {
 public:
 	explicit Still(u64 pages, bool mapped = true)
-		: range_(Mapping::reserve(std::max<u64>(std::bit_ceil(pages * page), 1 << 21))), source_(page)
+		: range_(Mapping::reserve(std::max<u64>(std::bit_ceil(2 * pages * page), 1 << 21))), source_(page)
 	{
 		must(device.open(), "opening /dev/sgx_enclave");
 		must(device.create(plain_secs(range_.address(), range_.length())), "CREATE");
@@ -133,7 +133,7 @@ protected:
 		kill(pid, SIGKILL);
 		return false;
 	}
-	static double patience() { return guest_time() ? 20 : 300; }
+	static double patience() { return guest_time() ? 3 : 300; }
 	static void spare_from_oom() { std::ofstream("/proc/self/oom_score_adj") << "-1000"; }
 
 	/// How long a program takes that needs much of the EPC, beside many enclaves of a group that may be charged no more, or may; negative
@@ -284,7 +284,10 @@ TEST_F(Memcg, OwnerPaysForWhatIsUnmappedAfterUse)
 TEST_F(Memcg, OwnerPaysForWhatIsInFlight)
 {
 	int socket[2] = {};
-	ASSERT_EQ(errno_of(socketpair(AF_UNIX, SOCK_STREAM, 0, socket)), 0);
+	const Errno error = errno_of(socketpair(AF_UNIX, SOCK_STREAM, 0, socket));
+	if (error == ENOSYS || error == EAFNOSUPPORT)
+		GTEST_SKIP() << "this kernel has no sockets (CONFIG_UNIX)";
+	ASSERT_EQ(error, 0);
 	pays([&] {
 		Still still(epc() * 3 / 4);
 		still.unmap();
