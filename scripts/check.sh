@@ -525,7 +525,11 @@ step_races() {
 }
 
 # With instructions counted, since they compare times.
-step_memcg() { selftests 'Memcg.*' --driver sgx2 --icount --epc 8M --timeout 600 --env SGX2_GUEST_TIME=1; }
+step_memcg() {
+	selftests 'Memcg.*' --driver sgx2 --icount --epc 8M --timeout 600 --env SGX2_GUEST_TIME=1
+	# The lab kernel has no sockets.
+	selftests 'Memcg.OwnerPaysForWhatIsInFlight' --driver sgx2 --kernel stock --smp 2 --epc 8M --timeout 600
+}
 
 # SGX2_FULL: for a minute and more, also on a kernel that looks for bugs and on the newest.
 step_forks() {
@@ -536,7 +540,8 @@ step_forks() {
 	selftests 'ForkFails.*' --driver sgx2 --kernel next --smp 3 --epc 16M --timeout 3000 --env SGX2_ROUNDS=20000
 }
 
-step_epc_end() { selftests 'EndOfTheEpc.*:Sparse.*' --driver sgx2 --smp 2 --epc 8M --mem 2G --timeout 600; }
+# 750 enclaves in 512 pages. SGX2_FULL: 3,000 in 2,048.
+step_epc_end() { selftests 'EndOfTheEpc.*:Sparse.*' --driver sgx2 --smp 2 --epc $([ -n "${SGX2_FULL:-}" ] && echo 8M || echo 2M) --mem 2G --timeout 900; }
 
 step_hotset() { "$SGX2_TOP/scripts/hotset" --rounds "${SGX2_FULL:+4}10"; }
 
