@@ -80,7 +80,8 @@ static bool sgx2_page_spared(struct sgx2_page *page, bool used, unsigned int rou
 
 /*
  * Moves the hand over a window of pages, or to the first page that would be a victim too many. The
- * Accessed bits of all of them are cleared by then, so a page behind that one still gets its credit.
+ * Accessed bits of the whole window are cleared by then, so a page behind that one still gets its
+ * credit.
  */
 static void sgx2_visit_window(struct sgx2_visit *visit) __must_hold(&visit->chunk->lock)
 {

@@ -541,7 +541,11 @@ step_forks() {
 }
 
 # 750 enclaves in 512 pages. SGX2_FULL: 3,000 in 2,048.
-step_epc_end() { selftests 'EndOfTheEpc.*:Sparse.*' --driver sgx2 --smp 2 --epc $([ -n "${SGX2_FULL:-}" ] && echo 8M || echo 2M) --mem 2G --timeout 900; }
+step_epc_end() {
+	local room=2M
+	[ -z "${SGX2_FULL:-}" ] || room=8M
+	selftests 'EndOfTheEpc.*:Sparse.*' --driver sgx2 --smp 2 --epc $room --mem 2G --timeout 900
+}
 
 step_hotset() { "$SGX2_TOP/scripts/hotset" --rounds "${SGX2_FULL:+4}10"; }
 
