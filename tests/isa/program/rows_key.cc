@@ -149,6 +149,17 @@ std::array<u8, 16> another_key(Rig &r, void (*change)(KeyRequest &))
 	return key(r);
 }
 
+// Each bit of a mask makes another key, whether or not it selects anything.
+void masks_count(Rig &r)
+{
+	const auto none = key(r);
+	r.check(none != another_key(r, [](KeyRequest &q) { q.attribute_mask = ATTR_INIT | ATTR_DEBUG; }), "what is in anyway");
+	r.check(none != another_key(r, [](KeyRequest &q) { q.attribute_mask = 1ULL << 40; }), "an attribute of no enclave");
+	r.check(none != another_key(r, [](KeyRequest &q) { q.attribute_mask = 0, q.xfrm_mask = 1ULL << 50; }), "XFRM");
+	r.check(none != another_key(r, [](KeyRequest &q) { q.xfrm_mask = 0, q.miscmask = 1U << 31; }), "MISCMASK");
+	r.check(none == another_key(r, [](KeyRequest &q) { q.miscmask = 0; }), "the same request, another key");
+}
+
 // clang-format off
 const Row egetkey[] = {
 	{"RBX at half of 512", GP, ROW(r.rbx += 256)},
@@ -181,6 +192,11 @@ const Row egetkey[] = {
 	{"PROVISION, CPUSVN of the future", E(32),
 	 ROW(with_attributes(r, ATTR_PROVISION);
 	     ask(r, [](KeyRequest &q) { q.name = key_provision; std::memset(q.cpusvn, 0xff, 16); }))},
+	{"SEAL, CONFIGSVN of the future", E(64),
+	 ROW(with_attributes(r, ATTR_KSS); ask(r, [](KeyRequest &q) { q.config_svn = 1; }))},
+	{"PROVISION_SEAL, CONFIGSVN of the future", OK,
+	 ROW(with_attributes(r, ATTR_KSS | ATTR_PROVISION);
+	     ask(r, [](KeyRequest &q) { q.name = key_provision_seal; q.config_svn = 1; }))},
 	{"EINITTOKEN", OK, ROW(with_attributes(r, ATTR_TOKEN); ask(r, [](KeyRequest &q) { q.name = key_token; }))},
 	{"PROVISION", OK, ROW(with_attributes(r, ATTR_PROVISION); ask(r, [](KeyRequest &q) { q.name = key_provision; }))},
 	{"PROVISION_SEAL", OK,
@@ -192,6 +208,10 @@ const Row egetkey[] = {
 	 ROW(const auto k = key(r); r.check(k != another_key(r, [](KeyRequest &q) { q.key_id[31] = 1; }), "one key"))},
 	{"SEAL: KEYPOLICY counts", OK, ROW(), nullptr,
 	 ROW(const auto k = key(r); r.check(k != another_key(r, [](KeyRequest &q) { q.policy = by_mrenclave; }), "one key"))},
+	{"SEAL: masks count as they are asked for", OK, ROW(), nullptr, ROW(masks_count(r))},
+	{"PROVISION: masks count as they are asked for", OK,
+	 ROW(with_attributes(r, ATTR_PROVISION); ask(r, [](KeyRequest &q) { q.name = key_provision; })), nullptr,
+	 ROW(masks_count(r))},
 	{"SEAL: MRSIGNER's is the same in another enclave of the signer, MRENCLAVE's is not", OK, ROW(), nullptr,
 	 ROW(const auto signer = key(r); const auto own = another_key(r, [](KeyRequest &q) { q.policy = by_mrenclave; });
 	     // One page more and the measurement is another.

@@ -44,14 +44,15 @@ struct KeyRule {
 	KeyName name;
 	uint64_t attribute; /* needed, or 0 */
 	bool svn_bound;
+	bool configsvn_bound;
 };
 
 constexpr KeyRule key_rules[] = {
-	{KeyName::EinitToken, attribute::einit_token_key, true},
-	{KeyName::Provision, attribute::provision_key, true},
-	{KeyName::ProvisionSeal, attribute::provision_key, true},
-	{KeyName::Report, 0, false},
-	{KeyName::Seal, 0, true},
+	{KeyName::EinitToken, attribute::einit_token_key, true, false},
+	{KeyName::Provision, attribute::provision_key, true, false},
+	{KeyName::ProvisionSeal, attribute::provision_key, true, false},
+	{KeyName::Report, 0, false, false},
+	{KeyName::Seal, 0, true, true},
 };
 
 std::optional<Code> judge_request(const Keys &keys, const Enclave &enclave, const KeyRequest &request)
@@ -65,7 +66,9 @@ std::optional<Code> judge_request(const Keys &keys, const Enclave &enclave, cons
 			return {};
 		if (keys.beyond(request.cpusvn))
 			return Code::InvalidCpuSvn;
-		if (request.isvsvn > enclave.secs.isvsvn || request.configsvn > enclave.secs.configsvn)
+		if (request.isvsvn > enclave.secs.isvsvn)
+			return Code::InvalidIsvSvn;
+		if (rule.configsvn_bound && request.configsvn > enclave.secs.configsvn)
 			return Code::InvalidIsvSvn;
 		return {};
 	}

@@ -124,13 +124,13 @@ Key128 Keys::requested_key(const KeyRequest &request, const Enclave &enclave) co
 	}
 
 	/* INIT and DEBUG can't be masked out: a debug enclave gets keys of its own. */
-	const Attributes mask = {
+	const Attributes included = {
 		request.attributemask.flags | attribute::init | attribute::debug,
 		request.attributemask.xfrm,
 	};
 	d.name = name;
 	d.isvsvn = request.isvsvn;
-	d.attributes = secs.attributes & mask;
+	d.attributes = secs.attributes & included;
 	d.miscselect = secs.miscselect & request.miscmask;
 	copy<16>(d.cpusvn, request.cpusvn);
 
@@ -143,13 +143,14 @@ Key128 Keys::requested_key(const KeyRequest &request, const Enclave &enclave) co
 	if (name != KeyName::Provision)
 		copy<16>(d.fuses, fuses_);
 
-	/* Masks and policy are bound only into keys that have a policy. */
-	const bool sealing = name == KeyName::Seal || name == KeyName::ProvisionSeal;
-	if (sealing) {
-		d.policy = policy;
-		d.attributemask = mask;
+	/* The masks are bound as they were asked for, whatever they select, but into the key of launch tokens. */
+	if (name != KeyName::EinitToken) {
+		d.attributemask = request.attributemask;
 		d.miscmask = ~request.miscmask;
 	}
+	const bool sealing = name == KeyName::Seal || name == KeyName::ProvisionSeal;
+	if (sealing)
+		d.policy = policy;
 
 	if (name == KeyName::Seal && (policy & key_policy::mrenclave))
 		copy<32>(d.mrenclave, secs.mrenclave);

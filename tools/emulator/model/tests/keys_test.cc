@@ -345,13 +345,66 @@ TEST(Egetkey, SecurityVersions)
 		std::memset(k.b.data() + keyreq::CPUSVN, 0xff, 16);
 		EXPECT_ANSWER(f.in.getkey(k, key), code(INVALID_CPUSVN)) << name;
 	}
-	Keys f({.spec = {.attributes = kAll, .configsvn = 4}});
-	Key key{};
-	KeyRequest k = request(KEY_SEAL);
-	k.set<u16>(keyreq::CONFIGSVN, 4);
-	EXPECT_ANSWER(f.in.getkey(k, key), done());
-	k.set<u16>(keyreq::CONFIGSVN, 5);
-	EXPECT_ANSWER(f.in.getkey(k, key), code(INVALID_ISVSVN));
+	// CONFIGSVN is tested for SEAL alone.
+	for (const KeyName name : {KEY_EINITTOKEN, KEY_PROVISION, KEY_PROVISION_SEAL, KEY_REPORT, KEY_SEAL}) {
+		Keys f({.spec = {.attributes = kAll, .configsvn = 4}});
+		Key key{};
+		KeyRequest k = request(name);
+		k.set<u16>(keyreq::CONFIGSVN, 4);
+		EXPECT_ANSWER(f.in.getkey(k, key), done()) << name;
+		k.set<u16>(keyreq::CONFIGSVN, 5);
+		EXPECT_ANSWER(f.in.getkey(k, key), name == KEY_SEAL ? code(INVALID_ISVSVN) : done()) << name;
+	}
+}
+
+// Of masks what was asked for is in the key, whatever they select: who unseals has to ask as whoever sealed.
+TEST(Egetkey, MasksAreBoundAsRequested)
+{
+	const std::map<KeyName, bool> keys = {
+		{KEY_EINITTOKEN, false}, {KEY_PROVISION, true}, {KEY_PROVISION_SEAL, true}, {KEY_REPORT, false}, {KEY_SEAL, true},
+	};
+	for (const auto &[name, bound] : keys) {
+		Keys f;
+		KeyRequest base = request(name);
+		base.set<u64>(keyreq::ATTRMASK, 0).set<u64>(keyreq::ATTRMASK + 8, 0).set<u32>(keyreq::MISCMASK, 0);
+		const Key none = f.get(base);
+		KeyRequest k = base;
+		k.set<u64>(keyreq::ATTRMASK, A_INIT | A_DEBUG);
+		EXPECT_EQ(f.get(k) != none, bound) << name << ": what is in anyway";
+		k = base;
+		k.set(keyreq::ATTRMASK, u64{1} << 40);
+		EXPECT_EQ(f.get(k) != none, bound) << name << ": an attribute that no enclave has";
+		k = base;
+		k.set(keyreq::ATTRMASK + 8, u64{1} << 50);
+		EXPECT_EQ(f.get(k) != none, bound) << name << ": a component that no enclave has";
+		k = base;
+		k.set<u32>(keyreq::MISCMASK, 0x80000000);
+		EXPECT_EQ(f.get(k) != none, bound) << name << ": MISCMASK";
+	}
+}
+
+TEST(Egetkey, ProvisioningKeys)
+{
+	for (const KeyName name : {KEY_PROVISION, KEY_PROVISION_SEAL}) {
+		Keys f;
+		const bool seal = name == KEY_PROVISION_SEAL;
+		const Key key = f.get(request(name));
+		KeyRequest k = request(name);
+		k.set<u8>(keyreq::KEYID, 1);
+		EXPECT_EQ(f.get(k), key) << name << " has no wear-out";
+		for (u16 policy = 1; policy < 64; policy <<= 1)
+			EXPECT_EQ(f.get(request(name, policy)) != key, seal) << name << " policy " << policy;
+		Identity other;
+		other.signer = Signer::Two;
+		EXPECT_NE(key_of(other, request(name)), key) << name << " is the signer's";
+		other = {};
+		other.content = 2;
+		EXPECT_EQ(key_of(other, request(name, POL_MRENCLAVE)), f.get(request(name, POL_MRENCLAVE)))
+			<< name << " is not the enclave's";
+		k = request(name, POL_CONFIGID);
+		k.set<u16>(keyreq::CONFIGSVN, 1);
+		EXPECT_EQ(f.get(k) != f.get(request(name, POL_CONFIGID)), seal) << name << " CONFIGSVN";
+	}
 }
 
 TEST(Egetkey, FailureWritesNothing)
