@@ -239,6 +239,8 @@ const Row eresume[] = {
 	{"19 XSTATE_BV beyond XFRM", GP, ROW(in_xsave(r, 512, 1ULL << 2))},
 	{"19 XSTATE_BV bit 62", GP, ROW(in_xsave(r, 512, 1ULL << 62))},
 	{"19 XCOMP_BV not 0 in standard format", GP, ROW(in_xsave(r, 520, 1))},
+	{"19 XCOMP_BV of a compacted image", GP, ROW(in_xsave(r, 520, 1ULL << 63 | 3))},
+	{"19 XCOMP_BV of an empty compacted image", GP, ROW(in_xsave(r, 520, 1ULL << 63))},
 	{"19 XSAVE header byte 16", GP, ROW(in_xsave(r, 528, 1))},
 	{"19 MXCSR bit 16", GP, ROW(in_xsave(r, 24, 1 << 16))},
 	{"20 nothing", OK, ROW(), "TCS ---", ROW(resumed(r))},

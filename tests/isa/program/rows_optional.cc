@@ -60,6 +60,13 @@ void told(Rig &r, u64 status, u64 flags)
 	r.check(info.flags == flags, "FLAGS are " + std::to_string(info.flags));
 }
 
+void context(Rig &r)
+{
+	RdInfo info;
+	std::memcpy(&info, r.s.rdinfo, sizeof(info));
+	r.check(info.context == r.k.phys(r.e.secs()), "ENCLAVECONTEXT is not the physical address of the SECS");
+}
+
 // clang-format off
 const Row erdinfo[] = {
 	{"RBX at half of 32", GP, ROW(r.rbx += 16)},
@@ -67,9 +74,9 @@ const Row erdinfo[] = {
 	{"RCX not EPC", I(26), ROW(r.rcx = r.ordinary())},
 	{"conflict", E(7), ROW(r.inject(SGX2_DEV_INJ_GP))},
 	{"page is free", I(6), ROW(r.on(r.page()))},
-	{"REG", OK, ROW(), "REG rw-", ROW(told(r, 0, PT_REG | R | W))},
+	{"REG", OK, ROW(), "REG rw-", ROW(told(r, 0, PT_REG | R | W); context(r))},
 	{"PENDING", OK, ROW(r.on(r.e.aug(FREE))), nullptr, ROW(told(r, 0, PT_REG | R | W | PENDING))},
-	{"SECS with children", OK, ROW(r.on(r.e.secs())), nullptr, ROW(told(r, 1, PT_SECS))},
+	{"SECS with children", OK, ROW(r.on(r.e.secs())), nullptr, ROW(told(r, 1, PT_SECS); context(r))},
 };
 // clang-format on
 

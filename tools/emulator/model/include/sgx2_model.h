@@ -121,7 +121,7 @@ struct sgx2_host_ops {
 	void (*xsave)(void *ctx, uint8_t *area, uint64_t xfrm);
 	/* As XRSTOR64 of the area under mask xfrm (XCR0 is xfrm already, as far as
 	 * the checks go); false where XRSTOR would raise #GP, with nothing loaded.
-	 * Both formats must be accepted if CPUID offers XSAVEC. dry: only check. */
+	 * The model passes no compacted area. dry: only check. */
 	bool (*xrstor)(void *ctx, const uint8_t *area, uint64_t xfrm, bool dry);
 	/* Components in xfrm to their AEX values: INIT, FCW=fcw, FSW=fsw, MXCSR=mxcsr. */
 	void (*xinit)(void *ctx, uint64_t xfrm, uint16_t fcw, uint16_t fsw, uint32_t mxcsr);

@@ -75,6 +75,12 @@ namespace segment {
 constexpr uint32_t type_accessed_rw = 3u << 8, expand_down = 1u << 10, code = 1u << 11, user_type = 1u << 12, dpl3 = 3u << 13,
 		   present = 1u << 15, big = 1u << 22, granular = 1u << 23;
 
+/* A null selector leaves a segment that is not. */
+constexpr bool usable(const sgx2_segment &s)
+{
+	return s.attr & present;
+}
+
 constexpr bool expands_down(const sgx2_segment &s)
 {
 	return (s.attr & (user_type | code | expand_down)) == (user_type | expand_down);

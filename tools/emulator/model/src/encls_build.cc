@@ -200,7 +200,7 @@ Outcome ecreate(Exec &x)
 	std::memset(enclave.secs.mrenclave, 0, sizeof(enclave.secs.mrenclave));
 	std::memset(enclave.secs.mrsigner, 0, sizeof(enclave.secs.mrsigner));
 	enclave.hidden.eid = x.m.new_eid();
-	enclave.hidden.context = rcx;
+	enclave.hidden.context = page.physical;
 	enclave.hidden.measurement.ecreate(enclave.secs.ssa_frame_pages, enclave.secs.size);
 	page.page->become_secs(enclave);
 	std::memset(page.data, 0, page_size);

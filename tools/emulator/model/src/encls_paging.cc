@@ -32,15 +32,17 @@ void save_secs(const Enclave &enclave, PageBytes image)
 	std::memcpy(image.data(), &i, sizeof(i));
 }
 
-/* Nobody was inside when it left, so its epochs may begin afresh. */
-void restore_secs(Enclave &enclave, ConstPageBytes image)
+/* Nobody was inside when it left, so its epochs may begin afresh. It may have come to another page. */
+void restore_secs(const Epc &page, ConstPageBytes image)
 {
+	Enclave &enclave = *page.record;
 	SecsImage i;
 
 	std::memcpy(&i, image.data(), sizeof(i));
 	enclave = Enclave{};
 	enclave.secs = i.core;
 	enclave.hidden = i.hidden;
+	enclave.hidden.context = page.physical;
 }
 
 uint64_t load_slot(const Epc &slot)
@@ -169,7 +171,7 @@ Outcome load(Exec &x, LoadVariant variant)
 		p.pr = secinfo.flags & secinfo_flag::pr;
 		p.blocked = variant.block;
 	} else if (secinfo.is(PageType::Secs)) {
-		restore_secs(*page.record, plain);
+		restore_secs(page, plain);
 		page.page->become_secs(*page.record);
 		plain.fill(0); /* the record has it all */
 	} else {

@@ -40,23 +40,28 @@ bool target_valid(const Exec &x, uint64_t at)
 	return x.in.mode64 ? x.canonical(at) : at <= x.in.cs.limit;
 }
 
-/* Flat segments, as 32-bit enclaves need them. */
+/* Flat segments, as 32-bit enclaves need them. A null selector in ES or SS is none of the enclave's business. */
 bool segments_acceptable(const sgx2_regs &r)
 {
 	if (r.mode64)
 		return true;
-	if (!(r.ds.attr & segment::present) || segment::expands_down(r.ds))
+	if (!segment::usable(r.ds) || segment::expands_down(r.ds) || r.cs.base != 0 || r.ds.base != 0)
 		return false;
-	return r.cs.base == 0 && r.ds.base == 0 && r.es.base == 0 && r.ss.base == 0 && (r.ss.attr & segment::big);
+	if (segment::usable(r.es) && r.es.base != 0)
+		return false;
+	return !segment::usable(r.ss) || (r.ss.base == 0 && (r.ss.attr & segment::big));
 }
 
+/* In 32-bit code FS and GS have to be parts of DS. Around the end of the addresses goes only what is a part of all of them. */
 bool bases_valid(const Exec &x, const Thread &t, const Bases &b)
 {
 	if (x.in.mode64)
 		return x.canonical(b.fs) && x.canonical(b.gs);
 
 	const auto within_ds = [&x](uint64_t base, uint32_t limit) {
-		return (base & low32) + limit <= x.in.ds.limit;
+		const uint64_t end = (base & low32) + limit;
+
+		return end > low32 ? x.in.ds.limit == low32 : end <= x.in.ds.limit;
 	};
 	return within_ds(b.fs, t.tcs.fslimit) && within_ds(b.gs, t.tcs.gslimit);
 }
@@ -248,7 +253,8 @@ Outcome eresume(Exec &x)
 	if ((t.tcs.flags & tcs_flag::aex_notify) && (g.aexnotify & 1))
 		return enter_at_oentry(x, t);
 
-	const Bases bases = {g.fsbase, g.gsbase};
+	/* Only 64-bit code can move them inside. */
+	const Bases bases = x.in.mode64 ? Bases{g.fsbase, g.gsbase} : tcs_bases(t);
 	if (!target_valid(x, g.rip) || !bases_valid(x, t, bases))
 		return gp_fault();
 	if (t.tcs.state != tcs_inactive)

@@ -26,7 +26,7 @@ namespace sgx2 {
 /* What the architecture keeps in the SECS beside the defined part. */
 struct SecsHidden {
 	uint64_t eid;
-	uint64_t context; /* ENCLAVECONTEXT: where ECREATE put the SECS */
+	uint64_t context; /* ENCLAVECONTEXT: physical address of the SECS */
 	uint8_t isvfamilyid[16];
 	uint8_t isvextprodid[16];
 	Measurement measurement;

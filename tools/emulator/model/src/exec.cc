@@ -36,7 +36,7 @@ bool Exec::segment_allows(uint64_t at, size_t len) const
 		return true;
 
 	const uint64_t offset = (at - in.ds.base) & low32;
-	return (in.ds.attr & segment::present) && offset + len - 1 <= in.ds.limit;
+	return segment::usable(in.ds) && offset + len - 1 <= in.ds.limit;
 }
 
 Fault Exec::denied(uint64_t at, sgx2_access access) const

@@ -34,6 +34,8 @@ public:
 	}
 	/* Paging alone: may a byte, hence all of an aligned operand, be accessed? */
 	MaybeFault translate(uint64_t at, sgx2_access access, uint64_t &physical) const;
+	/* In 32-bit code: does the access pass DS? */
+	bool segment_allows(uint64_t at, size_t len) const;
 	/* Would write() work? */
 	MaybeFault probe_write(uint64_t at) const;
 
@@ -65,9 +67,6 @@ public:
 	uint32_t effects = 0;
 
 private:
-	/* In 32-bit code: does the access pass DS? */
-	bool segment_allows(uint64_t at, size_t len) const;
-
 	const bool user_;
 };
 

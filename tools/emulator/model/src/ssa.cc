@@ -34,15 +34,11 @@ void for_each_part(const Frame &frame, Part part)
 	}
 }
 
-/* What XRSTOR demands of a header, whatever the processor can save. */
+/* What XRSTOR demands of the header of a standard area, which is all that an SSA frame may hold. */
 bool header_acceptable(const XsaveHeader &header, uint64_t xfrm)
 {
-	constexpr uint64_t compacted = uint64_t{1} << 63;
 	constexpr size_t standard_zero = 8; /* bytes 8-23 with XCOMP_BV */
 
-	if (header.xcomp_bv & compacted)
-		return ((header.xcomp_bv & ~compacted) & ~xfrm) == 0 && (header.xstate_bv & ~header.xcomp_bv) == 0 &&
-		       all_zero(header.rsvd);
 	return header.xcomp_bv == 0 && (header.xstate_bv & ~xfrm) == 0 && all_zero(std::span(header.rsvd).first<standard_zero>());
 }
 
@@ -59,7 +55,13 @@ MaybeFault map_frame(const Exec &x, const Enclave &enclave, const Tcs &tcs, uint
 		if (auto f = map_page(x, enclave, start + done, frame.span[done / page_size]))
 			return f;
 	}
-	return map_page(x, enclave, start + frame_bytes - page_size, frame.last);
+	const uint64_t last = start + frame_bytes - page_size;
+	if (auto f = map_page(x, enclave, last, frame.last))
+		return f;
+	/* Paging was asked of the page's first byte. */
+	if (!x.segment_allows(last + gprsgx_offset, sizeof(Gprsgx)))
+		return gp_fault();
+	return {};
 }
 
 Gprsgx load_gprsgx(const Frame &frame)

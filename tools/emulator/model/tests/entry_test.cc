@@ -469,10 +469,11 @@ TEST(Eexit, EpcIsNotTouched)
 }
 
 struct Small : Enter {
-	explicit Small(u64 beyond = 0)
+	explicit Small(u64 beyond = 0, const TcsSpec &tcs = {})
 	{
 		s.attributes = A_DEBUG;
 		s.base = 0x40000000;
+		t = tcs;
 		t.ossa += beyond;
 		build();
 		c.regs.mode64 = false;
@@ -530,6 +531,103 @@ TEST(Entry32, SegmentsMustBeFlat)
 	Small g;
 	g.c.regs.ds.attr = 0xcff700; // expand-down
 	EXPECT_ANSWER(g.call(), gp());
+	Small h;
+	h.c.regs.ds.attr = 0xcf7300; // not present, as a null selector leaves it
+	EXPECT_ANSWER(h.call(), gp());
+}
+
+// A null selector leaves ES or SS unusable, and what is left of the descriptor does not count.
+TEST(Entry32, UnusableSegmentsAreNotTested)
+{
+	for (auto seg : {&sgx2_regs::es, &sgx2_regs::ss}) {
+		Small f;
+		f.c.regs.*seg = {0x1000, 0, 0, 0};
+		ASSERT_ANSWER(f.call(), done());
+		f.c.aex_exception(DE);
+		EXPECT_ANSWER(f.e->resume(1), done());
+	}
+}
+
+// A segment that wraps around is a part of a DS of 4 GiB: Intel's signing tool writes limits of FFFFFFFFH.
+TEST(Entry32, SegmentsMayWrapInAFlatDs)
+{
+	for (auto limit : {&TcsSpec::fslimit, &TcsSpec::gslimit}) {
+		TcsSpec t;
+		t.*limit = ~u32{0};
+		for (const u32 ds : {~u32{0}, ~u32{0} - 1, u32{0x7fffffff}}) {
+			Small f(0, t);
+			f.c.regs.ds.limit = ds;
+			EXPECT_ANSWER(f.call(), ds == ~u32{0} ? done() : gp()) << std::hex << ds;
+		}
+		Small f(0, t);
+		ASSERT_ANSWER(f.call(), done());
+		f.c.aex_exception(DE);
+		f.c.regs.ds.limit--;
+		EXPECT_ANSWER(f.e->resume(1), gp()) << "nor may it at ERESUME";
+		f.c.regs.ds.limit++;
+		EXPECT_ANSWER(f.e->resume(1), done());
+	}
+}
+
+// One that does not wrap ends at or before the limit of DS.
+TEST(Entry32, SegmentsEndWithinDs)
+{
+	for (auto limit : {&TcsSpec::fslimit, &TcsSpec::gslimit}) {
+		for (const u32 beyond : {0U, 1U}) {
+			TcsSpec t{.ofsbase = 0x5000, .ogsbase = 0x5000, .fslimit = 0xffffff, .gslimit = 0xffffff};
+			t.*limit += beyond * 0x1000;
+			Small f(0, t);
+			f.c.regs.ds.limit = static_cast<u32>(f.s.base) + 0x5000 + 0xffffff;
+			EXPECT_ANSWER(f.call(), beyond ? gp() : done()) << beyond;
+		}
+	}
+}
+
+// Bases come from the TCS there, whatever the frame says.
+TEST(Entry32, ResumeTakesBasesFromTcs)
+{
+	Small f;
+	ASSERT_ANSWER(f.call(), done());
+	f.c.aex_exception(DE);
+	f.e->poke<u64>(f.e->gpr(0) + gpr::FSBASE, f.e->lin(0x9000));
+	f.e->poke<u64>(f.e->gpr(0) + gpr::GSBASE, kNonCanonical);
+	const Result r = f.e->resume(1);
+	ASSERT_ANSWER(r, done());
+	EXPECT_EQ(static_cast<u32>(r.after.fs.base), f.e->lin(f.t.ofsbase));
+	EXPECT_EQ(static_cast<u32>(r.after.gs.base), f.e->lin(f.t.ogsbase));
+	EXPECT_EQ(r.after.fs.limit, f.t.fslimit);
+}
+
+// The end of a frame's general registers has to be within DS, for EENTER, ERESUME and EDECCSSA.
+TEST(Entry32, FramesEndWithinDs)
+{
+	// Behind FS and GS, so that these pass.
+	const TcsSpec t{.ossa = 0x20000, .nssa = 2, .fslimit = 0xfff, .gslimit = 0xfff};
+	Enter f;
+	f.s.attributes = A_DEBUG;
+	f.s.base = 0x40000000;
+	f.t = t;
+	f.init = false;
+	f.build();
+	for (u64 i = 0; i < 2; i++)
+		f.e->add(0x20000 + i * kPage, REG | R | W, Page{}, false);
+	f.e->init();
+	f.c.regs.mode64 = false;
+	f.c.regs.cs = {0, 0x7fffffff, 0xcffb00, 0x23};
+	const u32 first = static_cast<u32>(f.e->lin(0x20000)) + 0xfff;
+	f.c.regs.ds = {0, first - 1, 0xcff300, 0x2b};
+	EXPECT_ANSWER(f.call(), gp());
+	f.c.regs.ds.limit = first;
+	ASSERT_ANSWER(f.call(), done());
+	f.c.aex_exception(DE);
+	f.c.regs.ds.limit = first - 1;
+	EXPECT_ANSWER(f.e->resume(1), gp());
+	f.c.regs.ds.limit = ~u32{0};
+	ASSERT_ANSWER(f.call(), done());
+	f.c.regs.ds.limit = first - 1;
+	EXPECT_ANSWER(f.c.enclu(EDECCSSA), gp());
+	f.c.regs.ds.limit = first;
+	EXPECT_ANSWER(f.c.enclu(EDECCSSA), done());
 }
 
 } // namespace

@@ -483,6 +483,38 @@ TEST(Erdinfo, TellsWhatTheEpcmSays)
 	EXPECT_EQ(f.buf.get<u64>(24), 0U);
 }
 
+// ENCLAVECONTEXT is where the SECS is now, by its physical address, for the SECS and for all of its pages.
+TEST(Erdinfo, EnclavecontextFollowsTheSecs)
+{
+	Rdinfo f;
+	const auto context = [&](u64 page) {
+		f.rcx = page;
+		EXPECT_ANSWER(f.call(), done());
+		return f.buf.get<u64>(16);
+	};
+	Pager pager(f.m);
+	Evicted child = evicted_buffers(f.m), secs = evicted_buffers(f.m);
+	Enclave e(f.m, {.base = 0x720000000000});
+	e.create();
+	e.add(0, REG | R, Page{}, false);
+	EXPECT_EQ(context(e.secs), f.m.epc_physical(e.secs));
+	EXPECT_EQ(context(e.epc(0)), f.m.epc_physical(e.secs));
+	EXPECT_EQ(context(f.e->epc(at::Data)), f.m.epc_physical(f.e->secs)) << "another enclave's";
+	EXPECT_EQ(context(pager.va), 0U);
+
+	e.block(0);
+	ASSERT_ANSWER(pager.evict(e.epc(0), child, pager.slot(0)), done());
+	ASSERT_ANSWER(pager.evict(e.secs, secs, pager.slot(1)), done());
+	const u64 elsewhere = f.m.epc();
+	ASSERT_NE(f.m.epc_physical(elsewhere), f.m.epc_physical(e.secs));
+	ASSERT_ANSWER(pager.load(ELDU, elsewhere, secs, 0, 0), done());
+	ASSERT_ANSWER(pager.load(ELDU, e.epc(0), child, e.lin(0), elsewhere), done());
+	EXPECT_EQ(context(elsewhere), f.m.epc_physical(elsewhere));
+	EXPECT_EQ(context(e.epc(0)), f.m.epc_physical(elsewhere));
+	for (const u64 page : {e.epc(0), elsewhere})
+		EXPECT_ANSWER(f.c.encls(EREMOVE, 0, page), done());
+}
+
 TEST(Etrackc, ChecksInOrder)
 {
 	walk<Leaf>(leaf(ETRACKC), {

@@ -280,8 +280,7 @@ bool Cpu::xrstor(void *ctx, const u8 *area, u64 xfrm, bool dry)
 	u32 mxcsr;
 	std::memcpy(&mxcsr, area + 24, 4);
 	// The header is the model's business, and here nobody makes up for what it misses.
-	const bool compacted = (area[527] & 0x80) != 0;
-	const bool good = !c->xrstor_refuses && mxcsr <= 0xffff && (!compacted || c->xrstor_compacted);
+	const bool good = !c->xrstor_refuses && mxcsr <= 0xffff;
 	if (dry)
 		c->xrstor_dry++;
 	else if (good && c->watch)

@@ -170,7 +170,7 @@ public:
 	std::vector<Xinit> xinits;
 	std::vector<std::vector<u8>> xrstors;
 	unsigned xrstor_dry = 0;
-	bool xrstor_refuses = false, xrstor_compacted = false;
+	bool xrstor_refuses = false;
 	// The nth read or write of ordinary memory from now on faults, as if the page tables had just changed; 0: none.
 	unsigned failing_read = 0, failing_write = 0;
 	std::vector<Written> epc_written;
