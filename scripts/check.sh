@@ -31,7 +31,7 @@ refuse      | the machine: what SGX excludes                       | -          
 terminal    | make machine: a shell on a terminal                  | -                                   | step_terminal
 modules     | guest modules: checkpatch --strict, sparse, W=1      | tests/isa/module                    | step_modules
 isa-lab     | each leaf with right and wrong operands, lab kernel  | tests/isa/run                       | step_isa lab
-isa-stock   | the same on the stock kernel, optional leaves too    | tests/isa/run                       | step_isa stock --cpu ,+sgx-encls-c,+sgx-eupdatesvn
+isa-stock   | on the stock kernel, optional leaves, a strict TCS   | tests/isa/run                       | step_isa stock --cpu ,+sgx-encls-c,+sgx-eupdatesvn --qemu-arg=-global --qemu-arg=sgx-epc.strict-tcs=on -- --strict-tcs
 qmp         | counters, EPCM, injection, loss of EPC over QMP      | tests/machine/qmp-check.py          | step_qmp
 driver      | sgx2.ko, W=1: 6.1 with and without cleanup.h, 6.12, the newest | driver/main.c                       | step_driver
 gates       | checkpatch --strict, sparse, kernel-doc on it        | driver/main.c                       | step_gates

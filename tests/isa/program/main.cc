@@ -17,6 +17,8 @@
 
 namespace isa {
 
+bool strict_tcs;
+
 namespace {
 
 constexpr unsigned row_seconds = 60;
@@ -161,9 +163,10 @@ int run(const std::vector<Choice> &chosen, const std::string &module)
 
 void usage()
 {
-	std::printf("usage: isa [--module FILE] [--filter TEXT] [--list]\n"
+	std::printf("usage: isa [--module FILE] [--filter TEXT] [--strict-tcs] [--list]\n"
 		    "  --module FILE  sgx2_isa.ko (beside this program)\n"
 		    "  --filter TEXT  only rows whose line contains TEXT\n"
+		    "  --strict-tcs   the machine has sgx-epc.strict-tcs=on\n"
 		    "  --list         print the table and execute nothing\n");
 }
 
@@ -182,6 +185,7 @@ int main(int argc, char **argv)
 	static const option options[] = {
 		{"module", required_argument, nullptr, 'm'},
 		{"filter", required_argument, nullptr, 'f'},
+		{"strict-tcs", no_argument, nullptr, 's'},
 		{"list", no_argument, nullptr, 'l'},
 		{"help", no_argument, nullptr, 'h'},
 		{nullptr, 0, nullptr, 0},
@@ -195,6 +199,9 @@ int main(int argc, char **argv)
 			break;
 		case 'f':
 			filter = optarg;
+			break;
+		case 's':
+			strict_tcs = true;
 			break;
 		case 'l':
 			list = true;

@@ -56,6 +56,16 @@ void to_tcs(Rig &r, u64 at, u64 value)
 	about(r, DATA, PT_TCS | MODIFIED);
 }
 
+// What the page is that EAUG gave, on its way to TCS, tracked. Whether it passes is said one way and the other.
+void zeroes_to_tcs(Rig &r, bool strict)
+{
+	if (r.monitor && strict != strict_tcs)
+		throw Skip{strict ? "the machine takes it" : "the machine refuses it"};
+	r.e.retype(DATA, PT_TCS);
+	r.e.track();
+	about(r, DATA, PT_TCS | MODIFIED);
+}
+
 void foreign(Rig &r, u64 offset)
 {
 	r.other.ready();
@@ -129,6 +139,7 @@ const Row eaccept[] = {
 	{"14 TCS with DBGOPTIN", GP, ROW(to_tcs(r, offsetof(Tcs, flags), TCS_DBGOPTIN))},
 	{"14 TCS with CSSA 2 of 2", GP, ROW(to_tcs(r, offsetof(Tcs, cssa), 2ULL << 32 | 2))},
 	{"14 TCS with NSSA 0", GP, ROW(to_tcs(r, offsetof(Tcs, cssa), 0))},
+	{"14 TCS of zeroes, on a machine that is strict", GP, ROW(zeroes_to_tcs(r, true))},
 	{"14 TCS with AEP", GP, ROW(to_tcs(r, offsetof(Tcs, aep), 0x1000))},
 	{"14 TCS with STATE", GP, ROW(to_tcs(r, offsetof(Tcs, state), 1))},
 	{"15 PENDING", OK, ROW(), "REG rw-", ROW(r.check(r.e.peek(FREE) == 0, "contents not 0"))},
@@ -142,6 +153,9 @@ const Row eaccept[] = {
 	{"15 TCS, tracked, and it can be entered", OK, ROW(to_tcs(r, 128, 0)), "TCS ---",
 	 ROW(Frame f; const Exit x = r.e.enter(inside_state, f, DATA);
 	     r.check(x.where == Exit::returned && f.r9 == r.e.at(DATA), "EENTER did not work"))},
+	{"15 TCS of zeroes, and it cannot be entered", OK, ROW(zeroes_to_tcs(r, false)), "TCS ---",
+	 ROW(Frame f; const Exit x = r.e.enter(inside_state, f, DATA);
+	     r.check(x.where == Exit::at_enclu && x.vector == VEC_GP, "EENTER: vector " + std::to_string(x.vector)))},
 	{"15 last page of ELRANGE", OK,
 	 ROW(const u64 last = r.e.size - page_size; r.e.aug(last); about(r, last, PT_REG | R | W | PENDING)), "REG rw-"},
 	{"15 page tables show it read-only", OK, ROW(read_only(r, FREE)), "REG rw-"},

@@ -27,7 +27,7 @@
 extern "C" {
 #endif
 
-#define SGX2_MODEL_ABI 1
+#define SGX2_MODEL_ABI 2
 #define SGX2_PAGE 4096u
 #define SGX2_MAX_SECTIONS 8
 
@@ -143,6 +143,8 @@ struct sgx2_config {
 	struct { uint32_t offset, size; } xcomp[64]; /* CPUID.0DH.i:EBX, EAX, i >= 2 */
 	uint8_t linear_bits;		/* 48 or 57 */
 	uint64_t seed;			/* of keys, versions and injected conflicts */
+	/* EACCEPT refuses a TCS that is all zeroes, as the SDM prints it. */
+	bool strict_tcs;
 };
 
 /* ------------------------------------------------------------ the machine */

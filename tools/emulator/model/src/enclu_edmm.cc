@@ -50,15 +50,21 @@ bool matches(const Page &p, const Secinfo &s, uint64_t linear)
 	       p.modified == static_cast<bool>(s.flags & secinfo_flag::modified);
 }
 
-/* A regular page that has become a TCS must be one that EADD could have made. */
-bool fresh_tcs(const Enclave &enclave, const Epc &page)
+/*
+ * A regular page that has become a TCS must be one that EADD could have made. The SDM
+ * demands a frame to enter with, too; of a page of zeroes enclaves expect that it
+ * passes. Nobody can enter by it either way.
+ */
+bool fresh_tcs(const Machine &m, const Enclave &enclave, const Epc &page)
 {
 	constexpr uint32_t page_granular = 0xfff;
 	const Tcs tcs = load_tcs(page);
 
 	if (!all_zero({page.data + sizeof(Tcs), page_size - sizeof(Tcs)}))
 		return false;
-	if ((tcs.flags & tcs_flag::dbgoptin) || tcs.cssa >= tcs.nssa || tcs.aep != 0 || tcs.state != tcs_inactive)
+	if ((tcs.flags & tcs_flag::dbgoptin) || tcs.aep != 0 || tcs.state != tcs_inactive)
+		return false;
+	if (tcs.cssa >= tcs.nssa && (m.config.strict_tcs || !all_zero({page.data, sizeof(Tcs)})))
 		return false;
 	return enclave.has(attribute::mode64) || (tcs.fslimit & tcs.gslimit & page_granular) == page_granular;
 }
@@ -98,7 +104,7 @@ Outcome eaccept(Exec &x)
 		return Outcome::error(Code::PageAttributesMismatch);
 	if (!p.tracked())
 		return Outcome::error(Code::NotTracked);
-	if (p.type == PageType::Tcs && !fresh_tcs(*p.enclave, page))
+	if (p.type == PageType::Tcs && !fresh_tcs(x.m, *p.enclave, page))
 		return gp_fault();
 	p.settle();
 	return Outcome::success();

@@ -307,6 +307,42 @@ TEST(Eaccept, Tcs)
 	}
 }
 
+// A page of zeroes has CSSA at NSSA, which the print refuses and Intel's enclave memory manager is said to get accepted.
+TEST(Eaccept, TcsOfZeroes)
+{
+	for (const bool strict : {false, true}) {
+		MachineOptions o;
+		o.config.strict_tcs = strict;
+		Machine m(o);
+		auto e = standard(m);
+		std::memset(e->mem(at::Data2), 0, kPage);
+		EXPECT_ANSWER(e->emodt(at::Data2, PT_TCS), done());
+		EXPECT_ANSWER(e->etrack(), done());
+		ASSERT_ANSWER(e->enter(1), done());
+		EXPECT_ANSWER(e->eaccept(1, at::Data2, TCS | MODIFIED), strict ? gp() : done());
+		EXPECT_EQ(e->entry(at::Data2).modified, strict);
+		ASSERT_ANSWER(e->exit(1), done());
+		if (!strict) {
+			EXPECT_ANSWER(e->enter(1, at::Data2), gp()) << "it has no frame to enter with";
+		}
+	}
+}
+
+// Nothing less than the whole page makes that difference.
+TEST(Eaccept, TcsOfAlmostZeroes)
+{
+	for (const u64 offset : {tcs::OSSA, tcs::OENTRY, tcs::OFSBASE, tcs::FSLIMIT}) {
+		Machine m;
+		auto e = standard(m);
+		std::memset(e->mem(at::Data2), 0, kPage);
+		e->poke<u16>(at::Data2 + offset, 0x1000);
+		EXPECT_ANSWER(e->emodt(at::Data2, PT_TCS), done());
+		EXPECT_ANSWER(e->etrack(), done());
+		ASSERT_ANSWER(e->enter(1), done());
+		EXPECT_ANSWER(e->eaccept(1, at::Data2, TCS | MODIFIED), gp()) << offset;
+	}
+}
+
 TEST(Eaccept, TcsLimitsIn32Bit)
 {
 	for (const u32 limit : {0xfffU, 0xffeU}) {

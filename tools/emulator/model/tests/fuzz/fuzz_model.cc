@@ -65,6 +65,8 @@ sgx2_config config_of(u8 choice)
 		c.linear_bits = 57;
 	if (choice & 64)
 		c.sgx1 = (choice & 128) == 0;
+	else
+		c.strict_tcs = choice & 128;
 	return c;
 }
 

@@ -434,7 +434,8 @@ Answer Oracle::eaccept(std::size_t cpu, u64 secinfo, u64 flags, u64 linear)
 		std::memcpy(image.b.data(), m_.epc_host(kernel(static_cast<std::size_t>(n))), kPage);
 		Tcs tcs{image.get<u32>(tcs::CSSA), image.get<u32>(tcs::NSSA), image.get<u64>(tcs::OSSA), false};
 		const bool zero = std::all_of(image.b.begin() + tcs::RSVD, image.b.end(), [](u8 b) { return b == 0; });
-		if (!zero || (image.get<u64>(tcs::FLAGS) & 1) || tcs.cssa >= tcs.nssa || image.get<u64>(tcs::AEP) ||
+		const bool blank = !m_.config().strict_tcs && image.b == sgx::Page{}.b;
+		if (!zero || (image.get<u64>(tcs::FLAGS) & 1) || (tcs.cssa >= tcs.nssa && !blank) || image.get<u64>(tcs::AEP) ||
 		    image.get<u64>(tcs::STATE))
 			return gp();
 		g.tcs = tcs;

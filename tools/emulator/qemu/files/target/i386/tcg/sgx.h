@@ -31,7 +31,7 @@ struct sgx2_machine;
  * ones, drops writes), or NULL with @errp set.
  */
 MemoryRegion *sgx_add_section(Object *owner, hwaddr base, MemoryRegion *ram,
-                              uint64_t seed, Error **errp);
+                              uint64_t seed, bool strict_tcs, Error **errp);
 
 /* Behind the last section: reset, and refusal of migration. */
 bool sgx_machine_complete(Error **errp);

@@ -79,7 +79,7 @@ static const MemoryRegionOps sgx_abort_ops = {
 };
 
 MemoryRegion *sgx_add_section(Object *owner, hwaddr base, MemoryRegion *ram,
-                              uint64_t seed, Error **errp)
+                              uint64_t seed, bool strict_tcs, Error **errp)
 {
     g_autofree char *name = NULL;
     uint64_t size = memory_region_size(ram);
@@ -94,6 +94,7 @@ MemoryRegion *sgx_add_section(Object *owner, hwaddr base, MemoryRegion *ram,
         sgx.config = (struct sgx2_config) {
             .abi = SGX2_MODEL_ABI,
             .seed = seed,
+            .strict_tcs = strict_tcs,
         };
         sgx.model = sgx2_machine_create(&sgx.config);
         if (!sgx.model) {
@@ -296,6 +297,7 @@ static struct sgx2_config sgx_config(CPUX86State *env)
         .linear_bits =
             env->features[FEAT_7_0_ECX] & CPUID_7_0_ECX_LA57 ? 57 : 48,
         .seed = sgx.config.seed,
+        .strict_tcs = sgx.config.strict_tcs,
     };
 
     for (int i = 2; i < XSAVE_STATE_AREA_COUNT; i++) {
