@@ -61,6 +61,28 @@ def lose(q):
     wait_for('an enclave after the loss', lambda: leaf(q, 'EENTER'))
 
 
+def faults(q, name):
+    return sum(n['count'] for n in q.call('x-sgx2-query-counters')['leaves'] if n.get('name') == name and n['result'] == 33)
+
+
+def one_leaf(q):
+    """A rate of one leaf's own: it faults, and those beside it do not."""
+    refused = q.call('x-sgx2-inject', leaves=[{'name': 'ENOSUCH', 'rate': 1}])
+    if 'no leaf function is named' not in refused:
+        sys.exit(f'a leaf that there is not was not refused: {refused}')
+    q.call('stop')
+    q.call('x-sgx2-inject', seed=1, leaves=[{'name': 'EENTER', 'rate': 1000000}])
+    q.call('x-sgx2-clear-counters')
+    q.call('cont')
+    wait_for('EENTER that faults', lambda: faults(q, 'EENTER'))
+    if leaf(q, 'EENTER'):
+        sys.exit('EENTER went in that was to fault each time')
+    for name in ('ECREATE', 'EADD', 'EINIT'):
+        wait_for(name + ' that succeeds all the same', lambda: leaf(q, name))
+    q.call('x-sgx2-inject')
+    wait_for('EENTER that works again', lambda: leaf(q, 'EENTER'))
+
+
 def main():
     q = Qmp(sys.argv[1])
     for name in ('ECREATE', 'EADD', 'EINIT', 'EENTER', 'EAUG', 'EACCEPT', 'EWB', 'ELDU'):
@@ -80,6 +102,7 @@ def main():
     q.call('x-sgx2-inject', seed=1, einit=1000000)
     wait_for('an injected EINIT', lambda: q.call('x-sgx2-query-counters')['injected'])
     q.call('x-sgx2-inject', seed=1, einit=0)
+    one_leaf(q)
     q.call('x-sgx2-clear-counters')
     wait_for('counters that begin anew', lambda: q.call('x-sgx2-query-counters')['injected'] == 0)
     lose(q)

@@ -183,12 +183,9 @@ std::string beside_this_program(const char *name)
 int main(int argc, char **argv)
 {
 	static const option options[] = {
-		{"module", required_argument, nullptr, 'm'},
-		{"filter", required_argument, nullptr, 'f'},
-		{"strict-tcs", no_argument, nullptr, 's'},
-		{"list", no_argument, nullptr, 'l'},
-		{"help", no_argument, nullptr, 'h'},
-		{nullptr, 0, nullptr, 0},
+		{"module", required_argument, nullptr, 'm'}, {"filter", required_argument, nullptr, 'f'},
+		{"strict-tcs", no_argument, nullptr, 's'},   {"list", no_argument, nullptr, 'l'},
+		{"help", no_argument, nullptr, 'h'},	     {nullptr, 0, nullptr, 0},
 	};
 	std::string module = beside_this_program("sgx2_isa.ko"), filter;
 	bool list = false;

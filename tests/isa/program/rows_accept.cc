@@ -12,7 +12,7 @@ using namespace expect;
 using enum At;
 
 /*
- * No row injects a conflict here: the EENTER that leads to the leaf would meet it first.
+ * Conflicts are injected into the leaf alone: the EENTER that leads to it would meet them first.
  *
  * SECINFO lies in the page PARAM. These are ways to spoil that page, the same for the three leaves.
  */
@@ -114,6 +114,7 @@ const Row eaccept[] = {
 	{"9 SECS", PF(rcx), ROW(r.e.show(FREE, r.e.secs()))},
 	{"9 VA", PF(rcx), ROW(r.e.show(FREE, r.va()))},
 	{"9 another enclave's", PF(rcx), ROW(foreign(r, FREE))},
+	{"10 conflict", GP, ROW(r.inject(SGX2_DEV_INJ_ENCLU(EACCEPT)))},
 	{"12 page at an address that is not its own", E(19),
 	 ROW(r.e.show(FREE + page_size, r.e.page(FREE)); r.rcx = r.e.at(FREE + page_size))},
 	{"12 R differs", E(19), ROW(say(r, PT_REG | W | PENDING))},
@@ -200,6 +201,7 @@ const Row emodpe[] = {
 	{"7 TCS", PF(rcx), ROW(r.rcx = r.e.at(TCS_B))},
 	{"7 SECS", PF(rcx), ROW(r.e.show(DATA, r.e.secs()))},
 	{"7 another enclave's", PF(rcx), ROW(r.other.ready(); r.e.show(DATA, r.other.page(DATA)))},
+	{"8 conflict", GP, ROW(r.inject(SGX2_DEV_INJ_ENCLU(EMODPE)))},
 	{"9 page at an address that is not its own", PF(rcx), ROW(r.e.show(DATA, r.e.page(SSA_B)))},
 	{"10 W for a page without R", GP, ROW(restricted(r, DATA, 0); say(r, PT_REG | W))},
 	{"11 r to rw", OK, ROW(), "REG rw-"},
@@ -264,6 +266,7 @@ const Row eacceptcopy[] = {
 	{"8 destination BLOCKED", E(19), ROW(r.e.block(FREE))},
 	{"8 destination MODIFIED", E(19), ROW(r.e.retype(DATA, PT_TRIM); r.rcx = r.e.at(DATA))},
 	{"8 destination is another enclave's", E(19), ROW(foreign(r, FREE))},
+	{"9 conflict", GP, ROW(r.inject(SGX2_DEV_INJ_ENCLU(EACCEPTCOPY)))},
 	{"10 destination at an address that is not its own", E(19),
 	 ROW(r.e.show(FREE + page_size, r.e.page(FREE)); r.rcx = r.e.at(FREE + page_size))},
 	{"11 rx", OK, ROW(), "REG r-x", ROW(copied(r))},

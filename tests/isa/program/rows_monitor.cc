@@ -80,6 +80,20 @@ void lost(Rig &r)
 		"EENTER: vector " + std::to_string(x.vector));
 }
 
+// EADD works and EEXTEND does not, as long as it is so; of ENCLU the leaf of that number is another.
+void one_leaf(Rig &r)
+{
+	r.e.create();
+	r.inject(SGX2_DEV_INJ_ENCLS(EEXTEND));
+	r.e.add(FREE, PT_REG | R);
+	for (unsigned i = 0; i < 3; i++) {
+		const Got got = r.k.encls(EEXTEND, r.e.secs_linear(), r.e.linear(FREE));
+		r.check(got.vector == VEC_GP, "EEXTEND: " + got.text());
+	}
+	r.monitor->calm();
+	must("EEXTEND", r.k.encls(EEXTEND, r.e.secs_linear(), r.e.linear(FREE)));
+}
+
 // Every page, whoever left it.
 void empty(Rig &r)
 {
@@ -93,6 +107,7 @@ const Row rows[] = {
 	{"counters agree with what was executed", OK, ROW(needs_monitor(r); counts(r))},
 	{"entries stand in the order of physical pages", OK, ROW(needs_monitor(r); physical(r))},
 	{"entries tell owner and address", OK, ROW(needs_monitor(r); owners(r))},
+	{"conflicts of one leaf alone", OK, ROW(needs_monitor(r); one_leaf(r))},
 	{"the EPC is lost: nothing is valid, leaves and entry say so", OK, ROW(needs_monitor(r); lost(r))},
 	{"the EPC works again after that", OK, ROW(r.e.ready(); fault_inside(r))},
 	{"in the end no entry of the EPCM is valid", OK, ROW(needs_monitor(r); empty(r))},

@@ -37,6 +37,10 @@
 #define SGX2_DEV_INJ_GP		0x00a0
 #define SGX2_DEV_INJ_EINIT	0x00a8
 #define SGX2_DEV_INJ_ENTROPY	0x00b0
+/* Of one leaf: its own rate, if not 0, in place of SGX2_DEV_INJ_GP. */
+#define SGX2_DEV_INJ_LEAVES	32
+#define SGX2_DEV_INJ_ENCLS(leaf)	(0x0100 + (leaf) * 8)
+#define SGX2_DEV_INJ_ENCLU(leaf)	(0x0200 + (leaf) * 8)
 
 /*
  * Counter window, valid after SGX2_DEV_CMD_SNAPSHOT: struct sgx2_counters of

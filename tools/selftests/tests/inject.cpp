@@ -279,6 +279,121 @@ TEST_F(Inject, EveryLeafFaults)
 	EXPECT_EQ(Remains::now().lost.value_or(0), 0U);
 }
 
+/// An enclave that is being built by hand, with pages that are measured.
+class InjectBuild : public ByHand {
+protected:
+	InjectBuild() : machine(isa::Monitor::find()) {}
+	void SetUp() override
+	{
+		ONLY_SGX2();
+		if (!machine)
+			GTEST_SKIP() << "no machine that could be told to disturb";
+		ByHand::SetUp();
+		create();
+		signer.create(1, size);
+	}
+	Progress add(u64 offset, u64 length, bool measured = true)
+	{
+		pages.offset = offset;
+		pages.length = length;
+		pages.flags = measured ? SGX_PAGE_MEASURE : 0;
+		pages.count = ~0UL;
+		const Errno error = device.add_pages(pages);
+		return {error, pages.count, 0};
+	}
+	/// What the signer has seen of a page: it is there, measured, once.
+	void sees(u64 offset, bool measured = true)
+	{
+		signer.add(offset, REG | RW);
+		if (measured)
+			signer.extend_page(offset, static_cast<const u8 *>(source.data()));
+	}
+	Errno init()
+	{
+		Sigstruct s = sigstruct_for(secs, signer.digest());
+		sign(s);
+		return device.init(s);
+	}
+	long there() const { return fdinfo(device, "sgx2-pages"); }
+	/// With the file closed.
+	void nothing_is_left()
+	{
+		EXPECT_EQ(device.close(), 0);
+		const Remains remains = Remains::settled();
+		EXPECT_TRUE(remains.none()) << remains.text();
+	}
+
+	std::unique_ptr<isa::Monitor> machine;
+	Measurement signer;
+};
+
+// EEXTEND fails lastingly behind an EADD that works. The page goes again, but the measurement has it: EINIT refuses what was signed.
+TEST_F(InjectBuild, EextendThatStaysBusy)
+{
+	EXPECT_EQ(add(0, 2 * page), (Progress{0, 2 * page, 0}));
+	const long before = there();
+	{
+		const Injected busy(*machine, {SGX2_DEV_INJ_ENCLS(isa::EEXTEND)}, always);
+		EXPECT_EQ(add(2 * page, 2 * page), (Progress{EIO, 0, 0}));
+		EXPECT_EQ(there(), before);
+		EXPECT_EQ(add(2 * page, page), (Progress{EIO, 0, 0})) << "the same again";
+		EXPECT_EQ(there(), before);
+		EXPECT_EQ(add(8 * page, page, false), (Progress{0, page, 0})) << "EADD works";
+	}
+	EXPECT_EQ(add(2 * page, 2 * page), (Progress{0, 2 * page, 0})) << "they were not there";
+	EXPECT_EQ(add(3 * page, page), (Progress{EBUSY, 0, 0})) << "and now they are";
+	EXPECT_EQ(there(), before + 3);
+	for (const u64 offset : {0UL, page})
+		sees(offset);
+	sees(8 * page, false);
+	for (const u64 offset : {2 * page, 3 * page})
+		sees(offset);
+	EXPECT_EQ(init(), EPERM);
+	nothing_is_left();
+}
+
+// The same without a failure, by which the one above is told from a signature that is wrong anyway.
+TEST_F(InjectBuild, EextendThatIsBusyForAWhile)
+{
+	{
+		const Injected busy(*machine, {SGX2_DEV_INJ_ENCLS(isa::EEXTEND)}, half);
+		EXPECT_EQ(add(0, 4 * page), (Progress{0, 4 * page, 0}));
+	}
+	EXPECT_EQ(add(8 * page, page, false), (Progress{0, page, 0}));
+	for (u64 offset = 0; offset < 4 * page; offset += page)
+		sees(offset);
+	sees(8 * page, false);
+	EXPECT_EQ(init(), 0);
+	nothing_is_left();
+}
+
+// The call stops at the page of which a block stays busy. What it counts is there, and no more.
+TEST_F(InjectBuild, EextendBusyInTheMiddle)
+{
+	unsigned stops = 0;
+	{
+		const Injected busy(*machine, {SGX2_DEV_INJ_ENCLS(isa::EEXTEND)}, mostly);
+		for (u64 from = 0; from < size && !HasFailure() && stops < 1000;) {
+			const u64 length = std::min<u64>(4 * page, size - from);
+			const long before = there();
+			const Progress p = add(from, length);
+			const bool all = p.count == length;
+			EXPECT_EQ(p, all ? (Progress{0, length, 0}) : (Progress{EIO, p.count, 0}));
+			EXPECT_EQ(there() - before, static_cast<long>(p.count / page));
+			stops += !all;
+			from += p.count;
+		}
+	}
+	EXPECT_GT(stops, 0U);
+	EXPECT_LT(stops, 1000U);
+	for (u64 offset = 0; offset < size; offset += page) {
+		EXPECT_EQ(add(offset, page), (Progress{EBUSY, 0, 0})) << offset;
+		sees(offset);
+	}
+	EXPECT_EQ(init(), EPERM);
+	nothing_is_left();
+}
+
 // A page ahead of need that cannot be added is left to a fault of its own, and what was taken for those after it is free again.
 TEST_F(Inject, PagesAheadOfNeedFault)
 {

@@ -30,6 +30,7 @@ extern "C" {
 #define SGX2_MODEL_ABI 2
 #define SGX2_PAGE 4096u
 #define SGX2_MAX_SECTIONS 8
+#define SGX2_LEAVES 32		/* leaf numbers that there may be, 00H-1FH */
 
 typedef struct sgx2_machine sgx2_machine;
 typedef struct sgx2_cpu sgx2_cpu;
@@ -258,10 +259,11 @@ struct sgx2_injection {
 	uint32_t gp_conflict;		/* #GP where the ISA answers a conflict so (isa.md 12) */
 	uint32_t einit_event;		/* EINIT returns 128 */
 	uint32_t entropy;		/* EUPDATESVN returns 29 */
+	/* Of one leaf, by its number: its own rate, if not 0, in place of gp_conflict. */
+	uint32_t encls[SGX2_LEAVES], enclu[SGX2_LEAVES];
 };
 void sgx2_machine_inject(sgx2_machine *m, const struct sgx2_injection *inj);
 
-#define SGX2_LEAVES 32		/* leaf numbers counted, 00H-1FH */
 #define SGX2_RESULTS 34		/* results 0..31 as they are, 32: other codes, 33: faulted */
 
 struct sgx2_counters {

@@ -184,7 +184,7 @@ Outcome ecreate(Exec &x)
 		return *f;
 	if (!secinfo.reserved_clear(secinfo_flag::state) || !secinfo.is(PageType::Secs))
 		return gp_fault();
-	if (x.m.inject.gp_conflict())
+	if (x.conflict())
 		return gp_fault();
 	if (page.page->valid)
 		return x.denied(rcx);
@@ -238,7 +238,7 @@ Outcome eadd(Exec &x)
 	if (!secinfo.reserved_clear(secinfo_flag::state) || (!is_tcs && !secinfo.is(PageType::Reg)))
 		return gp_fault();
 	/* The one draw stands for the page, the SECS and its measurement. */
-	if (x.m.inject.gp_conflict())
+	if (x.conflict())
 		return gp_fault();
 	if (page.page->valid)
 		return x.denied(rcx);
@@ -289,7 +289,7 @@ Outcome eextend(Exec &x)
 		return gp_fault();
 	if (auto f = x.epc(rcx, SGX2_READ, page))
 		return *f;
-	if (x.m.inject.gp_conflict())
+	if (x.conflict())
 		return gp_fault();
 	if (!page.page->is_valid(PageType::Reg) && !page.page->is_valid(PageType::Tcs))
 		return x.denied(rcx);
@@ -328,7 +328,7 @@ Outcome einit(Exec &x)
 		return Outcome::error(Code::UnmaskedEvent);
 	if (!sigstruct_signature_valid(sig))
 		return Outcome::error(Code::InvalidSignature);
-	if (x.m.inject.gp_conflict())
+	if (x.conflict())
 		return gp_fault();
 	if (auto f = x.secs(page, rcx))
 		return *f;
@@ -388,7 +388,7 @@ Outcome eremove(Exec &x)
 	{
 		const PageLock guard(x.cpu, page);
 
-		if (x.m.inject.gp_conflict())
+		if (x.conflict())
 			return gp_fault();
 		if (!page.page->is_valid(PageType::Secs))
 			return remove(page);

@@ -21,7 +21,7 @@ MaybeFault debug_operand(const Exec &x, sgx2_access access, Epc &page)
 		return gp_fault();
 	if (auto f = x.epc(rcx, access, page))
 		return f;
-	if (x.m.inject.gp_conflict())
+	if (x.conflict())
 		return gp_fault();
 	if (!page.page->valid)
 		return x.denied(rcx);
@@ -40,7 +40,7 @@ std::optional<Outcome> describe(Exec &x, const Epc &page, RdInfo &info)
 	constexpr uint64_t blocked = uint64_t{1} << 63;
 	const PageLock guard(x.cpu, page);
 
-	if (x.m.inject.gp_conflict())
+	if (x.conflict())
 		return Outcome::error(Code::PageConflict);
 
 	const Page &p = *page.page;

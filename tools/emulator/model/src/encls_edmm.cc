@@ -49,7 +49,7 @@ Outcome eaug(Exec &x)
 		return *f;
 
 	const PageLock guard(x.cpu, page);
-	if (x.m.inject.gp_conflict())
+	if (x.conflict())
 		return gp_fault();
 	if (page.page->valid)
 		return x.denied(rcx);
@@ -86,7 +86,7 @@ Outcome emodpr(Exec &x)
 		return gp_fault();
 
 	const PageLock guard(x.cpu, page);
-	if (x.m.inject.gp_conflict())
+	if (x.conflict())
 		return gp_fault();
 
 	Page &p = *page.page;

@@ -123,7 +123,7 @@ Outcome load(Exec &x, LoadVariant variant)
 	const uint64_t secs = x.linear(info.secs);
 	if (!aligned(x.linear(info.secinfo), sizeof(Pcmd)) || !aligned(x.linear(info.srcpge), page_size))
 		return gp_fault();
-	if (x.m.inject.gp_conflict()) {
+	if (x.conflict()) {
 		if (variant.conflict)
 			return Outcome::error(Code::PageConflict);
 		return gp_fault();
@@ -193,7 +193,7 @@ Outcome epa(Exec &x)
 		return gp_fault();
 	if (auto f = x.page_operand(page))
 		return *f;
-	if (x.m.inject.gp_conflict())
+	if (x.conflict())
 		return gp_fault();
 	if (page.page->valid)
 		return x.denied(rcx);
@@ -238,7 +238,7 @@ Outcome etrack(Exec &x)
 		return *f;
 
 	const Lock guard(x.m.lock);
-	if (x.m.inject.gp_conflict())
+	if (x.conflict())
 		return gp_fault();
 	if (auto f = x.secs(page, rcx))
 		return *f;
@@ -253,7 +253,7 @@ Outcome etrackc(Exec &x)
 
 	if (auto f = x.page_operand(page))
 		return *f;
-	if (x.m.inject.gp_conflict())
+	if (x.conflict())
 		return Outcome::error(Code::PageConflict);
 	if (!page.page->valid)
 		return Outcome::error(Code::PageInvalid);
@@ -287,7 +287,7 @@ Outcome ewb(Exec &x)
 	const uint64_t srcpge = x.linear(info.srcpge);
 	if (!aligned(pcmd_at, sizeof(Pcmd)) || !aligned(srcpge, page_size))
 		return gp_fault();
-	if (x.m.inject.gp_conflict())
+	if (x.conflict())
 		return gp_fault();
 
 	Page &p = *page.page;

@@ -98,7 +98,7 @@ Outcome eaccept(Exec &x)
 	Page &p = *page.page;
 	if (!p.owned_by(x.cpu.stay.eid) || p.blocked)
 		return x.denied(rcx, SGX2_READ);
-	if (x.m.inject.gp_conflict())
+	if (x.conflict())
 		return gp_fault();
 	if (!matches(p, secinfo, rcx))
 		return Outcome::error(Code::PageAttributesMismatch);
@@ -143,7 +143,7 @@ Outcome eacceptcopy(Exec &x)
 	Page &p = *to.page;
 	if (!p.owned_by(x.cpu.stay.eid) || p.type != PageType::Reg || p.blocked || !p.pending || p.modified)
 		return Outcome::error(Code::PageAttributesMismatch);
-	if (x.m.inject.gp_conflict())
+	if (x.conflict())
 		return gp_fault();
 	if (p.rights != augmented || p.linear != rcx)
 		return Outcome::error(Code::PageAttributesMismatch);
@@ -180,7 +180,7 @@ Outcome emodpe(Exec &x)
 	Page &p = *page.page;
 	if (!p.usable(x.cpu.stay.eid, p.linear, PageType::Reg))
 		return x.denied(rcx, SGX2_READ);
-	if (x.m.inject.gp_conflict())
+	if (x.conflict())
 		return gp_fault();
 	if (p.linear != rcx)
 		return x.denied(rcx, SGX2_READ);

@@ -99,7 +99,7 @@ MaybeFault find_thread(const Exec &x, Thread &t)
 		return f;
 	if (!x.canonical(x.number(SGX2_RCX)))
 		return gp_fault();
-	if (x.m.inject.gp_conflict())
+	if (x.conflict())
 		return gp_fault();
 
 	const Page &p = *t.page.page;

@@ -54,6 +54,9 @@ public:
 	/* Is there a valid SECS? */
 	MaybeFault secs(const Epc &page, uint64_t at) const;
 
+	/* Does this leaf, at the first place that its listing tests for one, meet a conflict that was injected? */
+	bool conflict() const { return m.inject.conflict(user_, static_cast<uint32_t>(in.gpr[SGX2_RAX])); }
+
 	/* A register as a number: 32-bit code has only the lower half. */
 	uint64_t number(sgx2_gpr r) const { return in.mode64 ? in.gpr[r] : static_cast<uint32_t>(in.gpr[r]); }
 	uint64_t rbx() const { return linear(in.gpr[SGX2_RBX]); }

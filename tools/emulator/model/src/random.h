@@ -42,7 +42,13 @@ public:
 	bool eblock_conflict() { return hit(rates_.eblock_conflict); }
 	bool emodpr_conflict() { return hit(rates_.emodpr_conflict); }
 	bool emodt_conflict() { return hit(rates_.emodt_conflict); }
-	bool gp_conflict() { return hit(rates_.gp_conflict); }
+	/* Of that leaf of ENCLU (@user) or ENCLS. */
+	bool conflict(bool user, uint32_t leaf)
+	{
+		const uint32_t own = (user ? rates_.enclu : rates_.encls)[leaf % SGX2_LEAVES];
+
+		return hit(own != 0 ? own : rates_.gp_conflict);
+	}
 	bool einit_event() { return hit(rates_.einit_event); }
 	bool entropy() { return hit(rates_.entropy); }
 

@@ -129,6 +129,77 @@ TEST(Inject, GeneralProtectionWhereTheIsaSaysSo)
 	EXPECT_ANSWER(f.e->resume(1), done()) << "the TCS is free as before";
 }
 
+// A leaf's own rate holds for it alone, and stands in place of the rate for all.
+TEST(Inject, OneLeaf)
+{
+	Inject f;
+	Enclave early(f.m, {.base = 0x710000000000});
+	early.create();
+	const auto rates = [&](u32 all, std::initializer_list<std::pair<u32, u32>> encls,
+			       std::initializer_list<std::pair<u32, u32>> enclu) {
+		f.inj = {};
+		f.inj.gp_conflict = all;
+		for (const auto &[leaf, rate] : encls)
+			f.inj.encls[leaf] = rate;
+		for (const auto &[leaf, rate] : enclu)
+			f.inj.enclu[leaf] = rate;
+		sgx2_machine_inject(f.m.get(), &f.inj);
+	};
+
+	rates(0, {{EEXTEND, kAlways}}, {});
+	early.add(0, REG | R, Page{}, false);
+	EXPECT_ANSWER(f.c.encls(EEXTEND, early.secs, early.epc(0)), gp());
+	EXPECT_ANSWER(f.c.encls(EEXTEND, early.secs, early.epc(0) + 256), gp());
+	EXPECT_EQ(f.m.counters().injected, 2U);
+	ASSERT_ANSWER(f.e->enter(1), done());
+	ASSERT_ANSWER(f.e->exit(1), done());
+
+	// Numbers of ENCLS and of ENCLU are apart: EADD is 1, EEXTEND 6, EMODPE 6.
+	rates(0, {}, {{EMODPE, kAlways}});
+	EXPECT_ANSWER(f.c.encls(EEXTEND, early.secs, early.epc(0)), done());
+	ASSERT_ANSWER(f.e->enter(1), done());
+	EXPECT_ANSWER(f.e->emodpe(1, at::Data, REG | R), gp());
+	ASSERT_ANSWER(f.e->exit(1), done());
+
+	// EENTER alone, and all but one.
+	rates(0, {}, {{EENTER, kAlways}});
+	EXPECT_ANSWER(f.e->enter(1), gp());
+	rates(kAlways, {{EEXTEND, kAlways}}, {});
+	EXPECT_ANSWER(f.c.encls(EEXTEND, early.secs, early.epc(0)), gp());
+	EXPECT_ANSWER(f.e->enter(1), gp());
+
+	// Where a conflict has a code, a leaf's rate brings that.
+	rates(0, {{ERDINFO, kAlways}, {ELDUC, kAlways}}, {});
+	EXPECT_ANSWER(f.c.encls(ERDINFO, f.buf.linear, f.e->epc(at::Code)), code(EPC_PAGE_CONFLICT));
+	EXPECT_ANSWER(f.c.encls(ETRACKC, 0, f.e->epc(at::Code)), done());
+
+	f.clear();
+	EXPECT_ANSWER(f.c.encls(EEXTEND, early.secs, early.epc(0)), done());
+	EXPECT_ANSWER(f.e->enter(1), done());
+}
+
+TEST(Inject, RateOfOneLeafIsDrawn)
+{
+	Inject f;
+	f.c.compare_memory = false;
+	const auto hits = [&f](u32 own, u32 all) {
+		unsigned n = 0;
+		f.inj = {};
+		f.inj.seed = 5;
+		f.inj.gp_conflict = all;
+		f.inj.encls[EMODPR] = own;
+		sgx2_machine_inject(f.m.get(), &f.inj);
+		for (unsigned i = 0; i < 1000; i++)
+			n += f.e->emodpr(at::Data, R | W).outcome == SGX2_FAULT;
+		return n;
+	};
+	const unsigned some = hits(300000, 0);
+	EXPECT_GT(some, 220U);
+	EXPECT_LT(some, 380U);
+	EXPECT_EQ(hits(300000, kAlways), some) << "its own, not the other";
+	EXPECT_EQ(hits(0, kAlways), 1000U);
+}
+
 TEST(Inject, GeneralProtectionInside)
 {
 	Inject f;

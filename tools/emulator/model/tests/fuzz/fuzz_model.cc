@@ -584,7 +584,12 @@ void Session::step()
 		static constexpr u32 sgx2_injection::*fields[] = {
 			&sgx2_injection::eblock_conflict, &sgx2_injection::emodpr_conflict, &sgx2_injection::emodt_conflict,
 			&sgx2_injection::gp_conflict,	  &sgx2_injection::einit_event,	    &sgx2_injection::entropy};
-		inj.*fields[in_.byte() % std::size(fields)] = std::array<u32, 4>{0, 100000, 500000, 1000000}[in_.byte() & 3];
+		const u8 choice = in_.byte();
+		const u32 rate = std::array<u32, 4>{0, 100000, 500000, 1000000}[in_.byte() & 3];
+		if (choice & 128)
+			(choice & 64 ? inj.enclu : inj.encls)[choice % SGX2_LEAVES] = rate;
+		else
+			inj.*fields[choice % std::size(fields)] = rate;
 		inj.seed = in_.byte();
 		sgx2_machine_inject(m_.get(), &inj);
 		break;

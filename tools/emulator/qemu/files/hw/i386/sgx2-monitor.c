@@ -25,12 +25,15 @@ QEMU_BUILD_BUG_ON(offsetof(struct sgx2_counters, injected) !=
 QEMU_BUILD_BUG_ON(SGX2_DEV_COUNTERS + sizeof(struct sgx2_counters) >
                   SGX2_DEV_BAR_SIZE);
 
+QEMU_BUILD_BUG_ON(SGX2_DEV_INJ_LEAVES != SGX2_LEAVES);
+
 struct Sgx2Monitor {
     PCIDevice parent_obj;
 
     MemoryRegion bar;
     uint64_t entry;
     uint64_t inject[(SGX2_DEV_INJ_ENTROPY - SGX2_DEV_INJ_SEED) / 8 + 1];
+    uint64_t encls[SGX2_DEV_INJ_LEAVES], enclu[SGX2_DEV_INJ_LEAVES];
     struct sgx2_counters counters;
 };
 
@@ -56,8 +59,28 @@ static uint64_t sgx2_monitor_entry(Sgx2Monitor *s, hwaddr reg)
     }
 }
 
+/* The rate that a register holds; NULL if it is of another kind. */
+static uint64_t *sgx2_monitor_rate(Sgx2Monitor *s, hwaddr reg)
+{
+    switch (reg) {
+    case SGX2_DEV_INJ_SEED ... SGX2_DEV_INJ_ENTROPY:
+        return &s->inject[(reg - SGX2_DEV_INJ_SEED) / 8];
+    case SGX2_DEV_INJ_ENCLS(0) ... SGX2_DEV_INJ_ENCLS(SGX2_LEAVES - 1):
+        return &s->encls[(reg - SGX2_DEV_INJ_ENCLS(0)) / 8];
+    case SGX2_DEV_INJ_ENCLU(0) ... SGX2_DEV_INJ_ENCLU(SGX2_LEAVES - 1):
+        return &s->enclu[(reg - SGX2_DEV_INJ_ENCLU(0)) / 8];
+    default:
+        return NULL;
+    }
+}
+
 static uint64_t sgx2_monitor_get(Sgx2Monitor *s, hwaddr reg)
 {
+    uint64_t *rate = sgx2_monitor_rate(s, reg);
+
+    if (rate) {
+        return *rate;
+    }
     switch (reg) {
     case SGX2_DEV_MAGIC:
         return SGX2_DEV_MAGIC_VALUE;
@@ -69,8 +92,6 @@ static uint64_t sgx2_monitor_get(Sgx2Monitor *s, hwaddr reg)
         return s->entry;
     case SGX2_DEV_ENTRY_PHYS ... SGX2_DEV_ENTRY_FLAGS:
         return sgx2_monitor_entry(s, reg);
-    case SGX2_DEV_INJ_SEED ... SGX2_DEV_INJ_ENTROPY:
-        return s->inject[(reg - SGX2_DEV_INJ_SEED) / 8];
     case SGX2_DEV_COUNTERS ... SGX2_DEV_BAR_SIZE - 1:
         if (reg - SGX2_DEV_COUNTERS < sizeof(s->counters)) {
             return ((uint64_t *)&s->counters)[(reg - SGX2_DEV_COUNTERS) / 8];
@@ -93,6 +114,10 @@ static void sgx2_monitor_inject(Sgx2Monitor *s)
         .entropy = s->inject[6],
     };
 
+    for (int leaf = 0; leaf < SGX2_LEAVES; leaf++) {
+        inj.encls[leaf] = s->encls[leaf];
+        inj.enclu[leaf] = s->enclu[leaf];
+    }
     sgx2_machine_inject(sgx_machine(), &inj);
 }
 
@@ -137,10 +162,11 @@ static void sgx2_monitor_write(void *opaque, hwaddr addr, uint64_t val,
     case SGX2_DEV_ENTRY_INDEX:
         target = &s->entry;
         break;
-    case SGX2_DEV_INJ_SEED ... SGX2_DEV_INJ_ENTROPY:
-        target = &s->inject[(reg - SGX2_DEV_INJ_SEED) / 8];
-        break;
     default:
+        target = sgx2_monitor_rate(s, reg);
+        break;
+    }
+    if (!target) {
         return;
     }
     *target = size == 8 ? val : deposit64(*target, (addr & 4) * 8, 32, val);
@@ -160,6 +186,8 @@ static void sgx2_monitor_reset(DeviceState *dev)
 
     s->entry = 0;
     memset(s->inject, 0, sizeof(s->inject));
+    memset(s->encls, 0, sizeof(s->encls));
+    memset(s->enclu, 0, sizeof(s->enclu));
     memset(&s->counters, 0, sizeof(s->counters));
     sgx2_monitor_inject(s);
 }

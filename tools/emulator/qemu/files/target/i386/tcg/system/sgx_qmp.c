@@ -132,13 +132,38 @@ Sgx2EpcmSummary *qmp_x_sgx2_epcm_valid(Error **errp)
     return out;
 }
 
+/* Rates of single leaves, by their names, of which no two are the same. */
+static bool sgx_leaf_rates(struct sgx2_injection *inj,
+                           const Sgx2LeafRateList *leaves, Error **errp)
+{
+    for (; leaves; leaves = leaves->next) {
+        const Sgx2LeafRate *l = leaves->value;
+        uint32_t *rate = NULL;
+
+        for (int leaf = 0; leaf < SGX2_LEAVES && !rate; leaf++) {
+            if (!g_strcmp0(l->name, sgx2_encls_name(leaf))) {
+                rate = &inj->encls[leaf];
+            } else if (!g_strcmp0(l->name, sgx2_enclu_name(leaf))) {
+                rate = &inj->enclu[leaf];
+            }
+        }
+        if (!rate) {
+            error_setg(errp, "no leaf function is named '%s'", l->name);
+            return false;
+        }
+        *rate = l->rate;
+    }
+    return true;
+}
+
 void qmp_x_sgx2_inject(bool has_seed, uint64_t seed,
                        bool has_eblock, uint32_t eblock,
                        bool has_emodpr, uint32_t emodpr,
                        bool has_emodt, uint32_t emodt,
                        bool has_gp, uint32_t gp,
                        bool has_einit, uint32_t einit,
-                       bool has_entropy, uint32_t entropy, Error **errp)
+                       bool has_entropy, uint32_t entropy,
+                       bool has_leaves, Sgx2LeafRateList *leaves, Error **errp)
 {
     sgx2_machine *m = sgx_machine_or_error(errp);
     struct sgx2_injection inj = {
@@ -151,7 +176,7 @@ void qmp_x_sgx2_inject(bool has_seed, uint64_t seed,
         .entropy = entropy,
     };
 
-    if (m) {
+    if (m && sgx_leaf_rates(&inj, leaves, errp)) {
         sgx2_machine_inject(m, &inj);
     }
 }
