@@ -119,7 +119,7 @@ std::vector<Group> all_groups()
 	std::vector<Group> all;
 	for (const auto groups : {prologue_groups(), build_groups(), einit_groups(), page_groups(), paging_groups(),
 				  sgx2_groups(), entry_groups(), exit_groups(), accept_groups(), key_groups(), access_groups(),
-				  instruction_groups(), tracking_groups(), optional_groups(), monitor_groups()})
+				  revoked_groups(), instruction_groups(), tracking_groups(), optional_groups(), monitor_groups()})
 		all.insert(all.end(), groups.begin(), groups.end());
 	return all;
 }

@@ -18,6 +18,7 @@ std::span<const Group> exit_groups();
 std::span<const Group> accept_groups();
 std::span<const Group> key_groups();
 std::span<const Group> access_groups();
+std::span<const Group> revoked_groups();
 std::span<const Group> instruction_groups();
 std::span<const Group> tracking_groups();
 std::span<const Group> optional_groups();
