@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Deterministic chance: conflicts that one lock would never let arise.
+ * Deterministic chance: conflicts, which never arise otherwise, since leaves wait for each other.
  */
 #ifndef SGX2_RANDOM_H
 #define SGX2_RANDOM_H

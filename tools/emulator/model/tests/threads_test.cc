@@ -293,4 +293,123 @@ TEST(Threads, BriefLeavesOnTheSamePages)
 	EXPECT_EQ(sgx2_epcm_valid(m.get()), 0U);
 }
 
+// Both halves of EDMM at once, on a few pages: threads inside accept, extend, copy and look pages up while the system changes them
+// under their hands, rates of conflicts change, and somebody reads what can be read.
+TEST(Threads, BothHalvesOnTheSamePages)
+{
+	constexpr unsigned kInside = 3, kHeld = 4, kRepeats = 1200;
+	Machine m(MachineOptions{.epc_pages = 96, .ram_pages = 60});
+	for (unsigned i = 0; i <= kInside; i++)
+		m.cpu(i).watch = false;
+	const std::unique_ptr<Enclave> e = standard(m, {}, false);
+	for (unsigned i = 0; i < kInside; i++) {
+		const u64 off = Shared::tcs(i);
+		e->add_tcs(off, {.ossa = off + kPage, .nssa = 2});
+		for (u64 k = 1; k < 4; k++)
+			e->add(off + k * kPage, REG | R | W, Page{}, false);
+	}
+	e->init();
+	for (u64 i = 0; i < kHeld; i++)
+		e->aug(kHeap + i * kPage);
+	const Buffer info = m.ram();
+	std::atomic<unsigned> running{kInside};
+	std::atomic<u64> accepted{0}, changed{0};
+	std::vector<std::thread> all;
+	for (unsigned id = 0; id < kInside; id++)
+		all.emplace_back([&, id] {
+			Cpu &c = m.cpu(1 + id);
+			std::mt19937 rng(id);
+			const u64 tcs = e->lin(Shared::tcs(id)), own = Shared::tcs(id) + 3 * kPage;
+			// However the host has its turns: until each half has come to something.
+			for (unsigned round = 0; round < kRepeats || accepted == 0 || changed == 0; round++) {
+				ASSERT_ANSWER(c.enclu(EENTER, tcs, 0x402000), done());
+				for (unsigned k = 0; k < 4; k++) {
+					const u64 off = kHeap + rng() % kHeld * kPage, page = e->lin(off);
+					const u64 flags[] = {REG | R | W | PENDING, REG | R | PR, REG | PR, TRIM | MODIFIED};
+					u32 rights = 0;
+					sgx2_fault fault{};
+					switch (rng() % 4) {
+					case 0:
+						e->poke<u64>(own, X);
+						c.enclu(EMODPE, e->lin(own), page);
+						break;
+					case 1:
+						e->poke<u64>(own, REG | R | X);
+						c.enclu(EACCEPTCOPY, e->lin(own), page, e->lin(own));
+						break;
+					case 2:
+						sgx2_tlb_check(c.get(), page, m.epc_physical(e->epc(off)), SGX2_READ, true,
+							       &rights, &fault);
+						break;
+					default:
+						e->poke<u64>(own, flags[rng() % std::size(flags)]);
+						const Result r = c.enclu(EACCEPT, e->lin(own), page);
+						accepted += r.outcome == SGX2_DONE && r.rax() == 0;
+					}
+				}
+				if (round % 3 == 0) {
+					c.aex_interrupt();
+					ASSERT_ANSWER(c.enclu(ERESUME, tcs, 0x402000), done());
+				}
+				ASSERT_ANSWER(c.enclu(EEXIT, 0x403000), done());
+			}
+			running--;
+		});
+	all.emplace_back([&] {
+		std::mt19937 rng(7);
+		while (running) {
+			const u64 off = kHeap + rng() % kHeld * kPage;
+			switch (rng() % 6) {
+			case 0:
+			case 1:
+				changed += e->emodpr(off, rng() % 2 ? R : 0).rax() == 0;
+				break;
+			case 2:
+				changed += e->emodt(off, PT_TRIM).rax() == 0;
+				break;
+			case 3:
+				e->etrack();
+				break;
+			case 4:
+				// Once the trim is accepted it goes, and there is room for the next.
+				if (e->entry(off).type == PT_TRIM && e->eremove(off).rax() == 0) {
+					info.set(pageinfo::LINADDR, e->lin(off));
+					info.set(pageinfo::SECS, e->secs);
+					m.cpu(0).encls(EAUG, info.linear, e->epc(off));
+				}
+				break;
+			default:
+				e->edbgrd(off);
+			}
+			std::this_thread::yield();
+		}
+	});
+	all.emplace_back([&] {
+		sgx2_injection inj{};
+		while (running) {
+			inj.encls[EMODPR] = inj.encls[EMODPR] ? 0 : 300000;
+			inj.enclu[EACCEPT] = inj.encls[EMODPR] / 3;
+			sgx2_machine_inject(m.get(), &inj);
+			sgx2_epcm_entry entry;
+			for (u64 i = 0; sgx2_epcm_get(m.get(), i, &entry); i++)
+				ASSERT_LE(entry.type, PT_TRIM);
+			ASSERT_GE(m.counters().encls[EADD][0], 1U);
+			ASSERT_LE(sgx2_epcm_valid(m.get()), 96U);
+			std::this_thread::yield();
+		}
+	});
+	for (auto &t : all)
+		t.join();
+	EXPECT_GT(accepted, 0U);
+	EXPECT_GT(changed, 0U);
+	EXPECT_EQ(broken_invariants(m), "");
+	const sgx2_injection none{};
+	sgx2_machine_inject(m.get(), &none);
+	for (u64 i = 0; i < kHeld; i++)
+		if (!m.entry(e->epc(kHeap + i * kPage)).valid)
+			e->pages.erase(kHeap + i * kPage);
+	e->destroy();
+	EXPECT_EQ(sgx2_epcm_valid(m.get()), 0U);
+}
+
 } // namespace
