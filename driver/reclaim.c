@@ -174,13 +174,14 @@ static unsigned long sgx2_reclaim_secs(void)
 
 unsigned long sgx2_reclaim(unsigned int want)
 {
-	unsigned long done = sgx2_reclaim_secs(), seen = 0, visited = 0, length;
+	unsigned long done = sgx2_reclaim_secs(), seen = 0, visited = 0, length, round;
 	struct sgx2_chunk *chunk;
 
 	while (done < want && !signal_pending(current) && !freezing(current)) {
 		chunk = sgx2_lru_take(&length);
-		if (!length || seen >= SGX2_ROUNDS * length)
+		if (!length)
 			break;
+		round = min(seen++ / length, SGX2_ROUNDS - 1UL);
 		if (chunk) {
 			/*
 			 * No less than a few pages: to zap, track and write some together costs
@@ -188,12 +189,12 @@ unsigned long sgx2_reclaim(unsigned int want)
 			 */
 			done += sgx2_reclaim_chunk(chunk, clamp_t(unsigned int, want - done, 16,
 								  SGX2_BATCH),
-						   seen / length);
+						   round);
 			sgx2_enclave_put(chunk->enclave);
 			visited++;
 		}
-		/* All of the enclaves are to be left alone for a while. */
-		if (++seen == length && !visited)
+		/* The last round is over, or all of the enclaves are to be left alone for now. */
+		if (seen >= SGX2_ROUNDS * length || (seen >= length && !visited))
 			break;
 		cond_resched();
 	}

@@ -563,6 +563,21 @@ static void va_refused_test(struct kunit *test)
 	stop(test, &f);
 }
 
+/* A call that goes through all rounds and evicts nothing keeps no reference to an enclave. */
+static void fruitless_test(struct kunit *test)
+{
+	struct fixture f;
+
+	start(test, &f);
+	KUNIT_ASSERT_EQ(test, grow(&f, 0, 100), 0);
+	inject(SGX2_LEAF_EPA, SGX2_ENCLS_FAULT | X86_TRAP_PF);
+	processor.inject_times = 1000;
+	KUNIT_EXPECT_EQ(test, sgx2_reclaim(1), 0);
+	processor.inject_times = 0;
+	KUNIT_EXPECT_EQ(test, kref_read(&f.enclave->ref), 1);
+	stop(test, &f);
+}
+
 #ifdef CONFIG_FAULT_INJECTION
 /* The n-th allocation from now on fails; and whether it did. */
 static void arm(unsigned int n)
@@ -751,6 +766,7 @@ static struct kunit_case cases[] = { KUNIT_CASE(random_test),
 				     KUNIT_CASE(page_refused_test),
 				     KUNIT_CASE(secs_refused_test),
 				     KUNIT_CASE(va_refused_test),
+				     KUNIT_CASE(fruitless_test),
 				     KUNIT_CASE(evict_memory_test),
 				     KUNIT_CASE(secs_memory_test),
 				     KUNIT_CASE(va_memory_test),
