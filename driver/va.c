@@ -81,24 +81,31 @@ static struct sgx2_va_pool *sgx2_va_pool_of(struct sgx2_va_user *user)
 	return READ_ONCE(user->shared) < SGX2_VA_SHARED ? &sgx2_va_shared : &user->own;
 }
 
+/* Takes a free slot of a page that has one; returns its number. */
+static u32 sgx2_va_page_take(struct sgx2_va_user *user, struct sgx2_va_page *page)
+{
+	unsigned int bit = find_first_zero_bit(page->slots, SGX2_VA_SLOTS);
+
+	lockdep_assert_held(&sgx2_va_lock);
+	__set_bit(bit, page->slots);
+	page->used++;
+	if (++page->taken == SGX2_VA_SLOTS)
+		list_del_init(&page->free);
+	if (page->pool == &sgx2_va_shared)
+		user->shared++;
+	return page->number * SGX2_VA_SLOTS + bit;
+}
+
 /* Takes a free slot of the pool; false if there is none. */
 static bool sgx2_va_take(struct sgx2_va_user *user, struct sgx2_va_pool *pool, u32 *slot)
 {
 	struct sgx2_va_page *page;
-	unsigned int bit;
 
 	guard(spinlock)(&sgx2_va_lock);
 	page = list_first_entry_or_null(&pool->free, struct sgx2_va_page, free);
 	if (!page)
 		return false;
-	bit = find_first_zero_bit(page->slots, SGX2_VA_SLOTS);
-	__set_bit(bit, page->slots);
-	page->used++;
-	if (++page->taken == SGX2_VA_SLOTS)
-		list_del_init(&page->free);
-	if (pool == &sgx2_va_shared)
-		user->shared++;
-	*slot = page->number * SGX2_VA_SLOTS + bit;
+	*slot = sgx2_va_page_take(user, page);
 	return true;
 }
 
@@ -128,7 +135,11 @@ static int sgx2_va_page_make(struct sgx2_va_page *page)
 	return 0;
 }
 
-static int sgx2_va_pool_grow(struct sgx2_va_pool *pool)
+/*
+ * Adds a page to the pool and takes its first slot. A page that is added without one could stay
+ * unused, and no slot that is given back would ever free it.
+ */
+static int sgx2_va_pool_grow(struct sgx2_va_user *user, struct sgx2_va_pool *pool, u32 *slot)
 {
 	struct sgx2_va_page *page;
 	int ret;
@@ -150,21 +161,15 @@ static int sgx2_va_pool_grow(struct sgx2_va_pool *pool)
 	guard(spinlock)(&sgx2_va_lock);
 	list_add(&page->free, &pool->free);
 	list_add(&page->node, &pool->pages);
+	*slot = sgx2_va_page_take(user, page);
 	return 0;
 }
 
 int sgx2_va_slot_get(struct sgx2_va_user *user, u32 *slot)
 {
 	struct sgx2_va_pool *pool = sgx2_va_pool_of(user);
-	int ret;
 
-	/* Another task may take the slots of the page that was just made, so look again. */
-	while (!sgx2_va_take(user, pool, slot)) {
-		ret = sgx2_va_pool_grow(pool);
-		if (ret)
-			return ret;
-	}
-	return 0;
+	return sgx2_va_take(user, pool, slot) ? 0 : sgx2_va_pool_grow(user, pool, slot);
 }
 
 /* Takes a page without used slots out of its pool; returns whether it has to be freed. */
