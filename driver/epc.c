@@ -41,7 +41,7 @@
  * Pages that ksgx2d tries to have free, at least and once it has begun; and those kept for eviction
  * itself.
  */
-#define SGX2_LOW_MAX 32UL
+#define SGX2_LOW_MAX 24UL
 #define SGX2_RESERVE_MAX 16UL
 #define SGX2_RESERVE_MIN 2UL
 

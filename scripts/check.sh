@@ -555,14 +555,10 @@ step_epc_end() {
 	selftests 'EndOfTheEpc.*:Sparse.*' --driver sgx2 --smp 2 --epc $room --mem 2G --timeout 900
 }
 
-# The rows of a neighbour that fills its memory at once are for the full check, which they do not pass: 506 pages are written out there, and
-# the in-tree driver writes 451.
 step_hotset() {
-	if [ -n "${SGX2_FULL:-}" ]; then
-		"$SGX2_TOP/scripts/hotset" --rounds 410
-	else
-		"$SGX2_TOP/scripts/hotset" --rounds 10 --rows '1/8 in 40 ms,1/3 in 58 ms,1/8 in 11 ms,half idle,three quarters idle'
-	fi
+	local rounds=10
+	[ -z "${SGX2_FULL:-}" ] || rounds=410
+	"$SGX2_TOP/scripts/hotset" --rounds $rounds
 }
 
 # A millisecond is a million instructions here. 2^20 pages want 4 GiB of EPC, and as much memory of the host.
