@@ -118,8 +118,13 @@ private:
 	const std::string root = "/tmp/cgroup", group = root + "/sgx2";
 };
 
+/// A base before the fixture, whose enclave is charged to the cgroup that this process is in when the enclave is created.
+struct WithSwap {
+	std::unique_ptr<SwapSpace> swap = SwapSpace::possible() ? std::make_unique<SwapSpace>() : nullptr;
+};
+
 /// All pages of an enclave are in its backing file, and that is swapped out. One in sixteen waits to be removed.
-class Swap : public Dynamic {
+class Swap : protected WithSwap, public Dynamic {
 protected:
 	/// So many pages share one of the file.
 	static constexpr u64 share = 32;
@@ -127,10 +132,9 @@ protected:
 	void SetUp() override
 	{
 		ONLY_SGX2();
-		if (!SwapSpace::possible())
+		if (!swap)
 			GTEST_SKIP() << "this kernel has no swap, or no disk of memory (CONFIG_SWAP, CONFIG_BLK_DEV_RAM)";
 		Dynamic::SetUp();
-		swap = std::make_unique<SwapSpace>();
 		grow(length, PROT_READ | PROT_WRITE);
 		Request fill = request(Op::fill, at, length);
 		fill.value = 3;
@@ -178,7 +182,6 @@ protected:
 	}
 
 	FailNth nth;
-	std::unique_ptr<SwapSpace> swap;
 };
 
 TEST_F(Swap, OutAndIn)
