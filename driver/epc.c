@@ -13,6 +13,7 @@
 #undef pr_fmt
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/bitops.h>
 #include <linux/freezer.h>
 #include <linux/io.h>
 #include <linux/kthread.h>
@@ -64,12 +65,19 @@
  * struct sgx2_section - one contiguous piece of EPC
  */
 struct sgx2_section {
-	/** @lock: for @next and @head, a leaf. */
+	/** @lock: for @next, @head, @poison and @poisoned, a leaf. */
 	spinlock_t lock;
 	/** @head: first free page. */
 	u32 head;
 	/** @next: for each free page the next one; what SGX2_NEXT_* say for others. */
 	u32 *next;
+	/**
+	 * @poison: a bit for each page, set if memory of the page is damaged. Written under @lock,
+	 * and never cleared.
+	 */
+	unsigned long *poison;
+	/** @poisoned: whether a bit of @poison is set; written under @lock. */
+	bool poisoned;
 	/** @pages: how many there are; constant. */
 	u32 pages;
 	/** @node: of NUMA; constant. */
@@ -105,22 +113,73 @@ void sgx2_epc_counts(struct sgx2_epc_counts *counts)
 	counts->lost = atomic_long_read(&sgx2_lost);
 }
 
-/* Takes as many as are on the section's list, @count at most. */
-static unsigned int sgx2_section_take(struct sgx2_section *section, sgx2_epc_t *page,
-				      unsigned int count)
+static bool sgx2_section_poisoned(struct sgx2_section *section, u32 number)
 {
-	u32 name = (section - sgx2_sections) << SGX2_EPC_BITS;
+	return unlikely(READ_ONCE(section->poisoned)) && test_bit(number, section->poison);
+}
+
+bool sgx2_epc_poisoned(sgx2_epc_t page)
+{
+	return sgx2_section_poisoned(sgx2_epc_section(page), page & SGX2_EPC_MASK);
+}
+
+/* Mark one page; return whether the page was not marked before. */
+static bool sgx2_page_poison(struct sgx2_section *section, u32 number)
+{
+	guard(spinlock)(&section->lock);
+	WRITE_ONCE(section->poisoned, true);
+	return !test_and_set_bit(number, section->poison);
+}
+
+/* Mark the pages of one section that have a page frame from @first to @last. */
+static unsigned long sgx2_section_poison(struct sgx2_section *section, u64 first, u64 last)
+{
+	u64 base = sgx2_epc_first_pfn[section - sgx2_sections], pfn;
+	unsigned long marked = 0;
+
+	last = min(last, base + section->pages - 1);
+	for (pfn = max(first, base); pfn <= last; pfn++) {
+		marked += sgx2_page_poison(section, pfn - base);
+		cond_resched();
+	}
+	return marked;
+}
+
+unsigned long sgx2_epc_poison(u64 first, u64 last)
+{
+	unsigned long marked = 0;
 	unsigned int i;
 
+	for (i = 0; i < sgx2_section_count; i++)
+		marked += sgx2_section_poison(&sgx2_sections[i], first >> PAGE_SHIFT,
+					      last >> PAGE_SHIFT);
+	return marked;
+}
+
+/*
+ * Take at most @count pages off the section's list. Poisoned ones are lost from then on, and are
+ * counted in @lost; return the number of the others, which go to @page.
+ */
+static unsigned int sgx2_section_take(struct sgx2_section *section, sgx2_epc_t *page,
+				      unsigned int count, unsigned int *lost)
+{
+	u32 name = (section - sgx2_sections) << SGX2_EPC_BITS;
+	unsigned int taken = 0;
+
 	guard(spinlock)(&section->lock);
-	for (i = 0; i < count && section->head != SGX2_NEXT_END; i++) {
+	for (; count && section->head != SGX2_NEXT_END; count--) {
 		u32 number = section->head;
 
 		section->head = section->next[number];
+		if (sgx2_section_poisoned(section, number)) {
+			WRITE_ONCE(section->next[number], SGX2_NEXT_LOST);
+			++*lost;
+			continue;
+		}
 		section->next[number] = SGX2_NEXT_USED;
-		page[i] = name | number;
+		page[taken++] = name | number;
 	}
-	return i;
+	return taken;
 }
 
 /*
@@ -144,23 +203,40 @@ static unsigned int sgx2_epc_claim(unsigned int count, enum sgx2_epc_class class
 	return count;
 }
 
-unsigned int sgx2_epc_alloc(sgx2_epc_t *page, unsigned int count, enum sgx2_epc_class class)
+/*
+ * Take @count pages that were claimed off the lists. Poisoned ones are lost, and are counted in
+ * @lost; return the number of the others.
+ */
+static unsigned int sgx2_epc_take(sgx2_epc_t *page, unsigned int count, unsigned int *lost)
 {
 	const u8 *order = sgx2_order[numa_node_id()];
 	unsigned int pass, i, done = 0;
 
-	count = sgx2_epc_claim(count, class);
 	/*
 	 * What was claimed is on the lists, but maybe on one that we had been at when it came
 	 * there, while somebody else took from the one that we go to: then we go round again.
 	 */
-	for (pass = 0; done < count && pass < SGX2_PASSES; pass++) {
-		for (i = 0; i < sgx2_section_count && done < count; i++)
+	for (pass = 0; done + *lost < count && pass < SGX2_PASSES; pass++) {
+		for (i = 0; i < sgx2_section_count && done + *lost < count; i++)
 			done += sgx2_section_take(&sgx2_sections[order[i]], page + done,
-						  count - done);
+						  count - done - *lost, lost);
 	}
-	if (WARN_ON_ONCE(done < count))
-		atomic_long_add(count - done, &sgx2_free);
+	if (WARN_ON_ONCE(done + *lost < count))
+		atomic_long_add(count - done - *lost, &sgx2_free);
+	return done;
+}
+
+unsigned int sgx2_epc_alloc(sgx2_epc_t *page, unsigned int count, enum sgx2_epc_class class)
+{
+	unsigned int lost, done = 0;
+
+	/* Pages that turned out to be poisoned are replaced, as far as there are others. */
+	do {
+		lost = 0;
+		done += sgx2_epc_take(page + done, sgx2_epc_claim(count - done, class), &lost);
+		if (unlikely(lost))
+			atomic_long_add(lost, &sgx2_lost);
+	} while (unlikely(lost));
 	return done;
 }
 
@@ -343,8 +419,12 @@ static u32 sgx2_sanitize_pass(struct sgx2_section *section)
 	sgx2_epc_t page;
 
 	for (number = 0; number < section->pages && !kthread_should_stop(); number++) {
-		/* Nobody but us touches a page that has never been free. */
-		if (READ_ONCE(section->next[number]) != SGX2_NEXT_LOST)
+		/*
+		 * Nobody but us touches a page that has never been free. A poisoned one stays lost,
+		 * also if it was clean and has been found on the list meanwhile.
+		 */
+		if (READ_ONCE(section->next[number]) != SGX2_NEXT_LOST ||
+		    sgx2_section_poisoned(section, number))
 			continue;
 		page = name | number;
 		if (sgx2_retry(sgx2_eremove(sgx2_epc_address(page))))
@@ -410,6 +490,14 @@ static int sgx2_epc_thread(void *unused)
 	return 0;
 }
 
+static void sgx2_section_exit(unsigned int i)
+{
+	if (sgx2_epc_mapped[i])
+		memunmap(sgx2_epc_mapped[i]);
+	vfree(sgx2_sections[i].poison);
+	vfree(sgx2_sections[i].next);
+}
+
 static int sgx2_section_init(unsigned int i)
 {
 	struct sgx2_section *section = &sgx2_sections[i];
@@ -423,16 +511,16 @@ static int sgx2_section_init(unsigned int i)
 	sgx2_epc_first_pfn[i] = base >> PAGE_SHIFT;
 	section->head = SGX2_NEXT_END;
 	spin_lock_init(&section->lock);
+	section->poisoned = false;
 	section->next = vmalloc_node(section->pages * sizeof(u32), section->node);
-	if (!section->next)
-		return -ENOMEM;
-	for (number = 0; number < section->pages; number++)
-		section->next[number] = SGX2_NEXT_LOST;
+	section->poison = vzalloc_node(BITS_TO_LONGS(section->pages) * sizeof(long), section->node);
 	sgx2_epc_mapped[i] = memremap(base, (u64)section->pages << PAGE_SHIFT, MEMREMAP_WB);
-	if (!sgx2_epc_mapped[i]) {
-		vfree(section->next);
+	if (!section->next || !section->poison || !sgx2_epc_mapped[i]) {
+		sgx2_section_exit(i);
 		return -ENOMEM;
 	}
+	for (number = 0; number < section->pages; number++)
+		section->next[number] = SGX2_NEXT_LOST;
 	pr_info("%u pages of EPC at %#llx, on node %d\n", section->pages, base, section->node);
 	atomic_long_add(section->pages, &sgx2_lost);
 	sgx2_total += section->pages;
@@ -460,11 +548,8 @@ static void sgx2_order_node(int node)
 
 static void sgx2_sections_exit(void)
 {
-	while (sgx2_section_count) {
-		sgx2_section_count--;
-		memunmap(sgx2_epc_mapped[sgx2_section_count]);
-		vfree(sgx2_sections[sgx2_section_count].next);
-	}
+	while (sgx2_section_count)
+		sgx2_section_exit(--sgx2_section_count);
 	kfree(sgx2_order);
 }
 

@@ -33,7 +33,7 @@ void sgx2_epc_exit(void);
  * @class: who asks
  *
  * From the node of this CPU while it has some, else from the nearest. Wakes the kernel thread when
- * few are left.
+ * few are left. A poisoned page is not taken: it is lost when it is found on a list here.
  *
  * Context: any that may take a spinlock; never sleeps.
  * Return: how many were taken, 0 to @count.
@@ -96,6 +96,22 @@ void sgx2_epc_remove(sgx2_epc_t page);
  * @count: how many
  */
 void sgx2_epc_remove_all(const sgx2_epc_t *page, unsigned int count);
+
+/**
+ * sgx2_epc_poison() - mark the pages of an address range that has lost its contents
+ * @first: physical address of the first byte
+ * @last: of the last byte
+ *
+ * Nothing else happens to a page at once. sgx2_epc_alloc() drops it when it would be taken the next
+ * time, and it counts as lost from then on. A page in use is freed before that.
+ *
+ * Context: process context; takes the locks of sections.
+ * Return: the number of pages that were not marked before; 0 outside of the EPC.
+ */
+unsigned long sgx2_epc_poison(u64 first, u64 last);
+
+/* Return whether the page is marked, at the cost of one branch while no page of its section is. */
+bool sgx2_epc_poisoned(sgx2_epc_t page);
 
 /* How many of them callers have on their stack. */
 #define SGX2_EPC_BATCH 32U

@@ -12,6 +12,7 @@
 #include "hw.h"
 #include "main.h"
 #include "node.h"
+#include "poison.h"
 #include "policy.h"
 
 static ssize_t epc_total_bytes_show(struct device *dev, struct device_attribute *attr, char *buf)
@@ -78,6 +79,7 @@ static int __init sgx2_init(void)
 	ret = sgx2_epc_init();
 	if (ret)
 		return ret;
+	sgx2_poison_init();
 	ret = misc_register(&sgx2_provision);
 	if (ret)
 		goto err_epc;
@@ -91,6 +93,7 @@ static int __init sgx2_init(void)
 err_provision:
 	misc_deregister(&sgx2_provision);
 err_epc:
+	sgx2_poison_exit();
 	sgx2_epc_exit();
 	return ret;
 }
@@ -100,6 +103,7 @@ static void __exit sgx2_exit(void)
 	sgx2_node_exit();
 	misc_deregister(&sgx2_device);
 	misc_deregister(&sgx2_provision);
+	sgx2_poison_exit();
 	sgx2_epc_exit();
 }
 

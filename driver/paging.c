@@ -151,6 +151,9 @@ static void sgx2_batch_fill(struct sgx2_batch *batch, struct sgx2_chunk *chunk,
 			break;
 		if (WARN_ON_ONCE(chunk->page[index].state != SGX2_RESIDENT))
 			continue;
+		/* EWB would read it, and the kernel survives no machine check there. */
+		if (sgx2_epc_poisoned(chunk->page[index].where))
+			continue;
 		if (sgx2_backing_make(enclave, chunk, index, &victim->backing)) {
 			*refused = true;
 			break;

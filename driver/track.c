@@ -173,6 +173,9 @@ bool sgx2_secs_evict(struct sgx2_enclave *enclave)
 		return false;
 	if (sgx2_enclave_is(enclave, SGX2_DEAD))
 		return sgx2_secs_drop(enclave);
+	/* As in sgx2_batch_fill(): EWB would read it. */
+	if (sgx2_epc_poisoned(enclave->secs))
+		return false;
 	/* The place in the file first: see sgx2_batch_fill(). */
 	if (sgx2_backing_make(enclave, NULL, 0, &backing))
 		return false;

@@ -94,6 +94,12 @@ static inline void release_fault_lock(struct vm_fault *vmf)
 #define mk_vma_flags(flag)	(flag)
 #endif
 
+/* 6.12 has a name for the valid bits of a reported address; Debian's 6.1 has none. */
+#include <asm/mce.h>
+#ifndef MCI_ADDR_PHYSADDR
+#define MCI_ADDR_PHYSADDR	GENMASK_ULL(boot_cpu_data.x86_phys_bits - 1, 0)
+#endif
+
 /* 6.16 renamed the accessors of MSRs. */
 #include <asm/msr.h>
 #ifndef rdmsrq_safe

@@ -322,6 +322,46 @@ static void secs_test(struct kunit *test)
 	stop(test, &f);
 }
 
+static void poison(sgx2_epc_t epc)
+{
+	u64 address = (u64)sgx2_epc_pfn(epc) * PAGE_SIZE;
+
+	sgx2_epc_poison(address, address);
+}
+
+/* EWB would read a poisoned page, so it stays with its enclave, as a SECS does. */
+static void poison_test(struct kunit *test)
+{
+	struct sgx2_chunk *chunk;
+	struct fixture f;
+	unsigned int i;
+
+	start(test, &f);
+	for (i = 0; i < 10; i++)
+		KUNIT_ASSERT_EQ(test, grow(&f, i, 100 + i), 0);
+	chunk = sgx2_chunk_find(f.enclave, BASE / PAGE_SIZE);
+	mutex_lock(&chunk->lock);
+	poison(chunk->page[3].where);
+	KUNIT_EXPECT_EQ(test, evict(chunk, 10), 9);
+	KUNIT_EXPECT_EQ(test, chunk->page[3].state, SGX2_RESIDENT);
+	KUNIT_EXPECT_EQ(test, evict(chunk, 1), 0);
+	mutex_unlock(&chunk->lock);
+	KUNIT_EXPECT_EQ(test, sgx2_reclaim(1), 0);
+	for (i = 0; i < 10; i++)
+		KUNIT_EXPECT_EQ(test, check(test, &f, i), 0);
+	stop(test, &f);
+
+	start(test, &f);
+	poison(f.enclave->secs);
+	KUNIT_ASSERT_EQ(test, grow(&f, 5, 55), 0);
+	KUNIT_EXPECT_EQ(test, sgx2_reclaim(2), 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&f.enclave->pins), 0);
+	KUNIT_EXPECT_FALSE(test, sgx2_secs_evict(f.enclave));
+	KUNIT_EXPECT_NE(test, f.enclave->secs, SGX2_EPC_NONE);
+	KUNIT_EXPECT_EQ(test, check(test, &f, 5), 0);
+	stop(test, &f);
+}
+
 static void reset_counts(struct fixture *f)
 {
 	atomic64_set(&f->enclave->count[SGX2_COUNT_ROUNDS], 0);
@@ -759,6 +799,7 @@ static struct kunit_case cases[] = { KUNIT_CASE(random_test),
 				     KUNIT_CASE(va_test),
 				     KUNIT_CASE(va_shared_test),
 				     KUNIT_CASE(secs_test),
+				     KUNIT_CASE(poison_test),
 				     KUNIT_CASE(track_test),
 				     KUNIT_CASE(batch_test),
 				     KUNIT_CASE(credit_test),

@@ -229,6 +229,9 @@ def build_initramfs(opt, kernel, token, path):
         for name, data in kernel.modules.closure(['virtio_pci', 'virtio_console']):
             fs.file(f'lib/modules/{name}.ko', data)
             modules.append(f'/lib/modules/{name}.ko')
+        # Init does not load this one: a test that makes up machine checks does.
+        if 'mce_inject' in kernel.modules.paths:
+            fs.file('lib/modules/mce_inject.ko', dict(kernel.modules.closure(['mce_inject']))['mce_inject'])
     drivers = []
     if opt.driver == 'sgx2':
         ko = opt.ko or script('build-driver', opt.kernel)
