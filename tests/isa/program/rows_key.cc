@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Rows on EREPORT and EGETKEY; the steps in front are the order in which isa.md 7 and 18 give them.
+// Rows on EREPORT and EGETKEY; the steps in front are the order in which isa.md 7 gives them.
 
 #include <cstring>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Rows on leaves that few processors enumerate: ETRACKC, ERDINFO, ELDBC, ELDUC and EUPDATESVN (isa.md 6 and 18).
+// Rows on leaves that few processors enumerate: ETRACKC, ERDINFO, ELDBC, ELDUC and EUPDATESVN (isa.md 6).
 
 #include <cstring>
 
