@@ -14,6 +14,7 @@
 #include "node.h"
 #include "poison.h"
 #include "policy.h"
+#include "version.h"
 
 static ssize_t epc_total_bytes_show(struct device *dev, struct device_attribute *attr, char *buf)
 {

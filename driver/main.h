@@ -5,8 +5,6 @@
 
 #include <linux/fs.h>
 
-#define SGX2_VERSION "0.1"
-
 /* By it PROVISION knows /dev/sgx_provision. */
 extern const struct file_operations sgx2_provision_fops;
 
