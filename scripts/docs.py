@@ -82,6 +82,10 @@ def main():
         for row in rows_without_test(text):
             print(f'{name}: no test is named for "{row}"')
             bad += 1
+    version = re.search(r'#define SGX2_VERSION "(.*)"', read(os.path.join(TOP, 'driver/version.h'))).group(1)
+    if re.search(r'^## (\S+)', read(os.path.join(TOP, 'CHANGELOG.md')), re.M).group(1) != version:
+        print(f'CHANGELOG.md: its first version is not {version}, that of driver/version.h')
+        bad += 1
     print(f'{seen} excerpts, {len(known)} tests, {bad} wrong')
     return bad != 0
 
