@@ -18,7 +18,7 @@ LATENCIES = os.path.join(FOLDER, 'latencies.json')
 def parse(argv):
     p = argparse.ArgumentParser(prog='scripts/bench', description=__doc__, allow_abbrev=False)
     p.add_argument('--short', action='store_true', help='few sizes, about a minute; the document stays as it is')
-    p.add_argument('--twice', action='store_true', help='run twice, and fail unless all counts are the same')
+    p.add_argument('--twice', action='store_true', help='run twice, and fail unless all counts are equal')
     p.add_argument('--from', dest='sources', metavar='FILE', nargs='+', help='no guest: take what these files have, as --save wrote them')
     p.add_argument('--save', metavar='FILE', help='keep what was measured in this file')
     p.add_argument('--latencies', metavar='FILE', default=LATENCIES,
@@ -44,7 +44,7 @@ def measure(opt):
             print(line)
         if different:
             sys.exit(f'scripts/bench: {len(different)} counts differ between two runs')
-        print('two runs, and all counts are the same')
+        print('two runs, and all counts are equal')
     return data
 
 

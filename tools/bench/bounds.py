@@ -18,6 +18,12 @@ class Check:
     def holds(self):
         return self.value >= self.limit if self.at_least else self.value <= self.limit
 
+    def spare(self):
+        """The part of the limit that is to spare; of a limit of 0, all."""
+        if not self.limit:
+            return 1.0 if self.holds else 0.0
+        return (self.value / self.limit if self.at_least else self.limit / self.value if self.value else 2.0) - 1
+
     def __str__(self):
         return f'{"ok  " if self.holds else "FAIL"} {self.text}: {self.value:.4g}, {"at least" if self.at_least else "at most"} {self.limit:g}'
 
@@ -44,9 +50,9 @@ def tracking(checks, p):
     # The range of the benchmark begins at a chunk's start.
     checks.most(f'{where(p)}: ETRACK', p.own.get('ETRACK', 0), 3 * chunks(p.pages))
     if p.inside:
-        checks.most(f'{where(p)}: rounds of interrupts', p.own.get('rounds', 0), chunks(p.pages) + 1)
+        checks.most(f'{where(p)}: IPI broadcasts', p.own.get('rounds', 0), chunks(p.pages) + 1)
     else:
-        checks.most(f'{where(p)}: rounds of interrupts', p.own.get('rounds', 0), 0)
+        checks.most(f'{where(p)}: IPI broadcasts', p.own.get('rounds', 0), 0)
 
 
 def change(table, checks):
@@ -99,7 +105,7 @@ def straight(table, checks):
 
 def nowhere_behind(table, checks):
     for p in table.counted():
-        # What the enclave does by itself is the same on both, but for a turn more or less of who spins beside it.
+        # What the enclave does by itself is equal on both, but for an iteration more or less of the thread that spins.
         itself = p.base().startswith('accept-') or p.base() == 'extend'
         checks.least(f'{where(p)}: {BEHIND}', p.ratio(), 0.97 if itself else 1)
 
@@ -119,7 +125,7 @@ def scaling(table, checks):
         checks.least(f'{work}, two threads on ranges of their own: throughput, one thread = 1', own, 1.5)
         # A tenth is what the clock of a shared host is worth. On mainline augment is growth by faults, and not the same work.
         if work != 'augment':
-            checks.least(f'{work}, the same: against that of mainline', own / mainline, 0.9)
+            checks.least(f'{work}, two threads: throughput against that of mainline', own / mainline, 0.9)
 
 
 def check(table):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 DRIVERS = ('intree', 'sgx2')
-# ERDINFO tells the state of a page without a fault. The Ice Lake servers on record do not have it; the machine has it on request.
+# ERDINFO returns the state of a page without a fault. The Ice Lake servers on record do not have it; the machine has it on request.
 RDINFO = ('--cpu', ',+sgx-encls-c')
 
 

@@ -5,7 +5,7 @@
 TITLES = {
     'build': 'build: CREATE, ADD_PAGES',
     'build-measured': 'build, each page measured',
-    'first-touch': 'first touch of added pages',
+    'first-touch': 'first access to added pages',
     'teardown-built': 'close() after it was built',
     'grow-up': 'grow, EACCEPT first, ascending',
     'grow-down': 'grow, EACCEPT first, descending',
