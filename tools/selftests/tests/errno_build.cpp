@@ -113,7 +113,7 @@ TEST_F(Errnos, AddRange)
 	pages.offset = 4 * page;
 	std::memcpy(memory.data(), &pages, sizeof(pages));
 	ASSERT_EQ(protect(memory.address(), page, PROT_READ), 0);
-	// errno: ADD_PAGES EFAULT answer
+	// errno: ADD_PAGES EFAULT result
 	EXPECT_EQ(device.call(SGX_IOC_ENCLAVE_ADD_PAGES, memory.address()), EFAULT);
 	EXPECT_EQ(add(), EBUSY);
 	EXPECT_EQ(pages.count, 0U);

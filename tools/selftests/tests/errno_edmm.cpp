@@ -286,13 +286,13 @@ TEST_F(ErrnosEdmm, AnswerOfMainlinesCalls)
 		EXPECT_EQ(protect(memory.address(), page, PROT_READ), 0);
 		return enclave.device().call(number, memory.address());
 	};
-	// errno: RESTRICT EFAULT answer
+	// errno: RESTRICT EFAULT result
 	EXPECT_EQ(call(SGX_IOC_ENCLAVE_RESTRICT_PERMISSIONS, sgx_enclave_restrict_permissions{offset, page, R, 0, 0}), EFAULT);
 	EXPECT_TRUE(whole(accept(page, REG | R | PR)));
-	// errno: MODIFY EFAULT answer
+	// errno: MODIFY EFAULT result
 	EXPECT_EQ(call(SGX_IOC_ENCLAVE_MODIFY_TYPES, sgx_enclave_modify_types{offset, page, type_trim, 0, 0}), EFAULT);
 	EXPECT_TRUE(whole(accept(page, TRIM | MODIFIED)));
-	// errno: REMOVE EFAULT answer
+	// errno: REMOVE EFAULT result
 	EXPECT_EQ(call(SGX_IOC_ENCLAVE_REMOVE_PAGES, sgx_enclave_remove_pages{offset, page, 0}), EFAULT);
 	EXPECT_TRUE(whole(accept(page, REG | RW | PENDING))) << "it has gone, and comes again";
 }
@@ -345,7 +345,7 @@ TEST_F(ErrnosEdmm, Form)
 	const Device &d = enclave.device();
 	// errno: NEW EINVAL size
 	// errno: NEW E2BIG tail
-	// errno: NEW EFAULT answer
+	// errno: NEW EFAULT result
 	sizes(d, ioc_query, Query{sizeof(Query), 0, 0, 0, 0, 0, 0, 0});
 	sizes(d, ioc_configure, Configure{sizeof(Configure), 0, 0, 0, 0, 0});
 	sizes(d, ioc_reset, Reset{sizeof(Reset), 0, offset, page, 0, 0});
