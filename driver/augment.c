@@ -1,29 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Pages that an enclave gets while it runs: EAUG on a touch, and ahead of it.
+ * Pages that are added after EINIT: EAUG at an access, and ahead of it.
  *
- * A page that EAUG adds is PENDING: nothing but EACCEPT and EACCEPTCOPY can use it, so one that was
- * added for nothing harms nobody. On suspicion pages are added only inside the VMA that is touched,
- * since a runtime may rely on a fault elsewhere, and only while EPC is plenty.
+ * A page that EAUG adds is PENDING: only EACCEPT and EACCEPTCOPY can use it, so a page that is
+ * added needlessly does no harm to the enclave. Pages are added speculatively only inside the VMA
+ * that is accessed, since a runtime may rely on a fault elsewhere, and only while EPC pages are
+ * plenty.
  */
 #include <linux/fadvise.h>
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
-#include <linux/uaccess.h>
 #include <linux/sgx2.h>
-#include "around.h"
 #include "augment.h"
-#include "build.h"
-#include "configure.h"
+#include "call.h"
+#include "chunk.h"
 #include "enclave.h"
 #include "encls.h"
+#include "fault_around.h"
 #include "hw.h"
-#include "ioctl.h"
-#include "mapping.h"
-#include "paging.h"
 #include "policy.h"
+#include "pte.h"
+#include "reclaim.h"
+#include "secs.h"
 #include "trace.h"
-#include "track.h"
 
 bool sgx2_augment_wanted(struct sgx2_enclave *enclave, unsigned long pgoff)
 {
@@ -31,44 +30,44 @@ bool sgx2_augment_wanted(struct sgx2_enclave *enclave, unsigned long pgoff)
 		return false;
 	if (READ_ONCE(enclave->augment) == SGX_AUGMENT_NEVER)
 		return false;
-	/* Unsigned: what lies below the base is far above the size. */
+	/* The difference wraps to a large value below ELRANGE. */
 	return (pgoff << PAGE_SHIFT) - enclave->base < enclave->size;
 }
 
 /**
- * struct sgx2_supply - pages of the EPC that were taken ahead of need
+ * struct sgx2_epc_cache - EPC pages that were allocated ahead of need
  *
- * Threads that grow ranges of their own meet where the free pages are, so who wants many comes
- * there once for several. On the stack of one task.
+ * A task that needs many EPC pages allocates several at once, so that tasks contend less for the
+ * lists of free pages. On the stack of one task.
  */
-struct sgx2_supply {
-	/** @page: their names. */
-	sgx2_epc_t page[SGX2_EPC_BATCH];
-	/** @count: how many are left. */
+struct sgx2_epc_cache {
+	/** @page: the EPC pages. */
+	sgx2_epc_t page[SGX2_EPC_BATCH_PAGES];
+	/** @count: number of EPC pages in @page. */
 	unsigned int count;
 };
 
-/* A page for one who is about to ask for @want of them; false if there is none for his class. */
-static bool sgx2_supply_take(struct sgx2_supply *supply, sgx2_epc_t *epc, unsigned int want,
-			     enum sgx2_epc_class class)
+/* Takes one of the @want pages that the caller needs; returns false if none is free for @class. */
+static bool sgx2_epc_cache_take(struct sgx2_epc_cache *cache, sgx2_epc_t *epc, unsigned int want,
+				enum sgx2_epc_class class)
 {
-	if (!supply->count)
-		supply->count = sgx2_epc_alloc(supply->page, min(want, SGX2_EPC_BATCH), class);
-	if (!supply->count)
+	if (!cache->count)
+		cache->count = sgx2_epc_alloc(cache->page, min(want, SGX2_EPC_BATCH_PAGES), class);
+	if (!cache->count)
 		return false;
-	*epc = supply->page[--supply->count];
+	*epc = cache->page[--cache->count];
 	return true;
 }
 
-static void sgx2_supply_return(struct sgx2_supply *supply)
+static void sgx2_epc_cache_return(struct sgx2_epc_cache *cache)
 {
-	sgx2_epc_free_all(supply->page, supply->count);
-	supply->count = 0;
+	sgx2_epc_free_all(cache->page, cache->count);
+	cache->count = 0;
 }
 
-/* With the SECS pinned; the first of @want pages that are to come. */
+/* Adds the first of @want pages. The SECS is pinned. */
 static int sgx2_augment_page(struct sgx2_chunk *chunk, unsigned int index,
-			     struct sgx2_supply *supply, unsigned int want,
+			     struct sgx2_epc_cache *cache, unsigned int want,
 			     enum sgx2_epc_class class) __must_hold(&chunk->lock)
 {
 	struct sgx2_enclave *enclave = chunk->enclave;
@@ -79,51 +78,38 @@ static int sgx2_augment_page(struct sgx2_chunk *chunk, unsigned int index,
 	sgx2_epc_t epc;
 	int ret;
 
-	if (!sgx2_supply_take(supply, &epc, want, class))
+	if (!sgx2_epc_cache_take(cache, &epc, want, class))
 		return -EAGAIN;
 	ret = sgx2_retry(sgx2_eaug(&info, sgx2_epc_address(epc)));
 	if (ret) {
 		trace_sgx2_encls(enclave, SGX2_LEAF_EAUG, info.addr, ret);
 		sgx2_epc_free(epc);
-		/* Our page is not valid and our SECS is, so #PF means that it is not any more. */
+		/* The EPC page is not valid, so #PF means that the SECS is not valid either. */
 		if (sgx2_encls_vector(ret) == X86_TRAP_PF)
-			sgx2_enclave_lost(enclave);
+			sgx2_enclave_mark_dead(enclave);
 		return -EIO;
 	}
-	sgx2_chunk_add(chunk, index, epc, SGX_PAGE_TYPE_REG, sgx2_policy_dynamic(enclave),
-		       SGX2_PAGE_DYNAMIC);
+	sgx2_chunk_add_page(chunk, index, epc, SGX_PAGE_TYPE_REG, sgx2_policy_dynamic_prot(enclave),
+			    SGX2_PAGE_DYNAMIC);
 	return 0;
 }
 
-static int sgx2_touched_pte(pte_t *pte, unsigned long address, void *data)
-{
-	*(bool *)data = pte_young(*pte);
-	return 0;
-}
-
-/* Whether the far end of the last window was touched, which a program that walks has done. */
-static bool sgx2_around_used(struct sgx2_chunk *chunk, struct vm_area_struct *vma, bool up)
+/* Returns whether the far page of the last window was accessed, as a walk does. */
+static bool sgx2_fault_around_used(struct sgx2_chunk *chunk, struct vm_area_struct *vma, bool up)
 	__must_hold(&chunk->lock)
 {
-	unsigned int index = sgx2_around_far(&chunk->around, up);
-	unsigned long address = sgx2_chunk_address(chunk, index);
-	bool touched = false;
+	unsigned int index = sgx2_fault_around_far(&chunk->fault_around, up);
 
-	if (index == SGX2_AROUND_NONE)
-		return false;
-	/* Of the page tables only those of this VMA are sure to stay. */
-	if (address < vma->vm_start || address >= vma->vm_end)
-		return false;
-	apply_to_page_range(vma->vm_mm, address, PAGE_SIZE, sgx2_touched_pte, &touched);
-	return touched;
+	return index != SGX2_FAULT_AROUND_NONE &&
+	       sgx2_pte_young(vma, sgx2_chunk_address(chunk, index));
 }
 
 /*
- * Pages in a row from @index on that are absent and in the VMA, @count at most, upwards or
- * downwards.
+ * Counts adjacent pages, from @index upwards or downwards, that are absent, in the VMA and in
+ * ELRANGE; at most @count.
  */
-static unsigned int sgx2_around_fit(struct sgx2_chunk *chunk, struct vm_area_struct *vma,
-				    unsigned int index, unsigned int count, bool up)
+static unsigned int sgx2_fault_around_fit(struct sgx2_chunk *chunk, struct vm_area_struct *vma,
+					  unsigned int index, unsigned int count, bool up)
 	__must_hold(&chunk->lock)
 {
 	unsigned long address;
@@ -131,7 +117,7 @@ static unsigned int sgx2_around_fit(struct sgx2_chunk *chunk, struct vm_area_str
 
 	for (i = 1; i < count; i++) {
 		at = up ? index + i : index - i;
-		/* Below 0 is far above as well. */
+		/* An index below 0 wraps to a large value. */
 		if (at >= SGX2_CHUNK_PAGES || chunk->page[at].state != SGX2_ABSENT)
 			break;
 		address = sgx2_chunk_address(chunk, at);
@@ -146,177 +132,179 @@ int sgx2_augment_fault(struct sgx2_chunk *chunk, struct vm_fault *vmf)
 {
 	unsigned int limit = READ_ONCE(chunk->enclave->fault_around);
 	unsigned int index = vmf->pgoff % SGX2_CHUNK_PAGES, count, done;
-	bool up = !sgx2_around_down(&chunk->around, index);
-	struct sgx2_supply supply;
+	bool up = !sgx2_fault_around_down(&chunk->fault_around, index);
+	struct sgx2_epc_cache cache;
 	unsigned long far;
 	int ret;
 
 	lockdep_assert_held(&chunk->lock);
-	supply.count = 0;
-	count = sgx2_around_size(&chunk->around, index, sgx2_around_used(chunk, vmf->vma, up),
-				 limit);
-	count = sgx2_around_fit(chunk, vmf->vma, index, count, up);
+	cache.count = 0;
+	count = sgx2_fault_around_size(&chunk->fault_around, index,
+				       sgx2_fault_around_used(chunk, vmf->vma, up), limit);
+	count = sgx2_fault_around_fit(chunk, vmf->vma, index, count, up);
 	ret = sgx2_secs_pin(chunk->enclave);
 	if (ret)
 		return ret;
-	ret = sgx2_augment_page(chunk, index, &supply, 1, SGX2_EPC_ORDINARY);
+	ret = sgx2_augment_page(chunk, index, &cache, 1, SGX2_EPC_ORDINARY);
 	for (done = 1; !ret && done < count; done++) {
-		if (sgx2_augment_page(chunk, up ? index + done : index - done, &supply,
-				      count - done, SGX2_EPC_SPARE))
+		if (sgx2_augment_page(chunk, up ? index + done : index - done, &cache, count - done,
+				      SGX2_EPC_SPARE))
 			break;
 	}
-	sgx2_supply_return(&supply);
+	sgx2_epc_cache_return(&cache);
 	sgx2_secs_unpin(chunk->enclave);
 	if (ret)
 		return ret;
-	chunk->around.first = up ? index : index - (done - 1);
-	chunk->around.count = done;
+	chunk->fault_around.first = up ? index : index - (done - 1);
+	chunk->fault_around.count = done;
 	if (done == 1)
 		return 0;
-	/* The next fault wants to know of the far end, and of no other, whether it was touched. */
-	far = sgx2_chunk_address(chunk, up ? index + done - 1 : chunk->around.first);
-	return sgx2_map_present(chunk, vmf->vma, chunk->around.first, done, far);
+	/* The next fault reads the Accessed bit of the far page, and of no other page. */
+	far = sgx2_chunk_address(chunk, up ? index + done - 1 : chunk->fault_around.first);
+	return sgx2_pte_install(chunk, vmf->vma, chunk->fault_around.first, done, far);
 }
 
 /**
- * struct sgx2_growth - a range that is augmented, and how far it has come
+ * struct sgx2_augment_range - a range to which pages are added, and the progress
  *
  * Belongs to the task that makes the call.
  */
-struct sgx2_growth {
-	/** @enclave: whose. */
+struct sgx2_augment_range {
+	/** @enclave: the enclave. */
 	struct sgx2_enclave *enclave;
-	/** @next: page number of the first that is not done. */
+	/** @next: page number of the first page that is not done. */
 	unsigned long next;
-	/** @end: page number after the last. */
+	/** @end: page number after the last page. */
 	unsigned long end;
-	/** @existing: pages that were there before. */
+	/** @existing: number of pages that existed before. */
 	unsigned long existing;
-	/** @class: SGX2_EPC_SPARE for a hint. */
+	/** @class: SGX2_EPC_SPARE if the pages are added speculatively. */
 	enum sgx2_epc_class class;
 };
 
-/* From growth->next on to the end of the chunk or the range, @most pages. */
-static int sgx2_growth_chunk(struct sgx2_growth *growth, struct sgx2_chunk *chunk,
-			     unsigned int most) __must_hold(&chunk->lock)
+/* Adds up to @most pages, from range->next to the end of the chunk or of the range. */
+static int sgx2_augment_range_chunk(struct sgx2_augment_range *range, struct sgx2_chunk *chunk,
+				    unsigned int most) __must_hold(&chunk->lock)
 {
-	unsigned int first = growth->next % SGX2_CHUNK_PAGES, index;
-	unsigned long left = min_t(unsigned long, growth->end - growth->next, most);
+	unsigned int first = range->next % SGX2_CHUNK_PAGES, index;
+	unsigned long left = min_t(unsigned long, range->end - range->next, most);
 	unsigned int last = min_t(unsigned long, SGX2_CHUNK_PAGES, first + left);
-	struct sgx2_supply supply;
+	struct sgx2_epc_cache cache;
 	int ret;
 
-	supply.count = 0;
-	ret = sgx2_secs_pin(growth->enclave);
+	cache.count = 0;
+	ret = sgx2_secs_pin(range->enclave);
 	if (ret)
 		return ret;
 	for (index = first; index < last; index++) {
 		ret = fatal_signal_pending(current) ? -EINTR : 0;
 		if (!ret && chunk->page[index].state != SGX2_ABSENT)
-			growth->existing++;
+			range->existing++;
 		else if (!ret)
-			ret = sgx2_augment_page(chunk, index, &supply, last - index, growth->class);
+			ret = sgx2_augment_page(chunk, index, &cache, last - index, range->class);
 		if (ret)
 			break;
 		cond_resched();
 	}
-	sgx2_supply_return(&supply);
-	sgx2_secs_unpin(growth->enclave);
-	growth->next += index - first;
+	sgx2_epc_cache_return(&cache);
+	sgx2_secs_unpin(range->enclave);
+	range->next += index - first;
 	if (index > first)
-		sgx2_map_chunk(chunk, first, index);
+		sgx2_pte_install_all(chunk, first, index);
 	return ret;
 }
 
 /*
- * The first page of a chunk that is made for it, and no more, so that others can make theirs; or
- * none, if the chunk is there by now.
+ * Creates a chunk and adds its first page only, so that other tasks can create chunks. Does nothing
+ * if another task has created the chunk.
  */
-static int sgx2_growth_first(struct sgx2_growth *growth)
+static int sgx2_augment_range_first(struct sgx2_augment_range *range)
 {
-	struct sgx2_enclave *enclave = growth->enclave;
+	struct sgx2_enclave *enclave = range->enclave;
 	struct sgx2_chunk *chunk;
 	int ret;
 
-	if (mutex_lock_killable(&enclave->making))
+	if (mutex_lock_killable(&enclave->chunk_create_lock))
 		return -EINTR;
 	ret = 0;
-	if (sgx2_chunk_find(enclave, growth->next))
+	if (sgx2_chunk_find(enclave, range->next))
 		goto out;
-	chunk = sgx2_chunk_make(enclave, growth->next);
+	chunk = sgx2_chunk_create(enclave, range->next);
 	ret = PTR_ERR_OR_ZERO(chunk);
 	if (ret)
 		goto out;
 	mutex_lock(&chunk->lock);
-	ret = sgx2_growth_chunk(growth, chunk, 1);
+	ret = sgx2_augment_range_chunk(range, chunk, 1);
 	mutex_unlock(&chunk->lock);
-	sgx2_chunk_settle(chunk);
+	sgx2_chunk_create_done(chunk);
 out:
-	mutex_unlock(&enclave->making);
+	mutex_unlock(&enclave->chunk_create_lock);
 	return ret;
 }
 
-/* Under mmap_lock, for the PTEs; it is not held while an EPC page is waited for. */
-static int sgx2_growth_step(struct sgx2_growth *growth)
+/* Adds pages of one chunk under mmap_lock, which protects the VMAs that get PTEs. */
+static int sgx2_augment_range_step(struct sgx2_augment_range *range)
 {
-	struct sgx2_chunk *chunk = sgx2_chunk_find(growth->enclave, growth->next);
+	struct sgx2_chunk *chunk = sgx2_chunk_find(range->enclave, range->next);
 	struct mm_struct *mm = current->mm;
 	int ret;
 
 	if (mmap_read_lock_killable(mm))
 		return -EINTR;
-	ret = chunk ? mutex_lock_killable(&chunk->lock) : sgx2_growth_first(growth);
+	ret = chunk ? mutex_lock_killable(&chunk->lock) : sgx2_augment_range_first(range);
 	if (chunk && !ret) {
-		ret = sgx2_growth_chunk(growth, chunk, SGX2_CHUNK_PAGES);
+		ret = sgx2_augment_range_chunk(range, chunk, SGX2_CHUNK_PAGES);
 		mutex_unlock(&chunk->lock);
 	}
 	mmap_read_unlock(mm);
 	return ret;
 }
 
-static int sgx2_growth_run(struct sgx2_growth *growth)
+/* Waits for a free EPC page, unless the pages are added speculatively. */
+static int sgx2_augment_range_room(const struct sgx2_augment_range *range)
+{
+	if (range->class == SGX2_EPC_SPARE)
+		return -EAGAIN;
+	return sgx2_reclaim_wait(SGX2_CHUNK_PAGES, true);
+}
+
+static int sgx2_augment_range_run(struct sgx2_augment_range *range)
 {
 	int ret = 0;
 
-	while (growth->next < growth->end && !ret) {
-		ret = sgx2_growth_step(growth);
-		if (ret == -EAGAIN && growth->class == SGX2_EPC_ORDINARY)
-			ret = sgx2_epc_wait(SGX2_CHUNK_PAGES, true);
+	while (range->next < range->end && !ret) {
+		ret = sgx2_with_room(sgx2_augment_range_step(range),
+				     sgx2_augment_range_room(range));
 		cond_resched();
 	}
 	return ret;
 }
 
-long sgx2_augment(struct sgx2_enclave *enclave, void __user *arg)
+int sgx2_ioc_augment_pages(struct sgx2_call *call)
 {
-	struct sgx2_growth growth = { .enclave = enclave, .class = SGX2_EPC_ORDINARY };
-	struct sgx_enclave_augment_pages param;
+	struct sgx2_enclave *enclave = call->enclave;
+	struct sgx2_augment_range range = { .enclave = enclave, .class = SGX2_EPC_ORDINARY };
+	struct sgx_enclave_augment_pages *param = call->param;
 	unsigned long start;
 	int ret;
 
-	if (!sgx2_hw.sgx2)
-		return -ENODEV;
-	if (!sgx2_enclave_is(enclave, SGX2_INITIALIZED))
+	if (!sgx2_enclave_range_valid(enclave, param->offset, param->length))
 		return -EINVAL;
-	ret = sgx2_copy_in(&param, sizeof(param), arg);
-	if (ret)
-		return ret;
-	if (!sgx2_range_valid(enclave, param.offset, param.length))
+	if (param->flags || param->count || param->existing)
 		return -EINVAL;
-	if (param.flags || param.count || param.existing)
-		return -EINVAL;
-	start = (enclave->base + param.offset) >> PAGE_SHIFT;
-	growth.next = start;
-	growth.end = start + (param.length >> PAGE_SHIFT);
-	ret = sgx2_growth_run(&growth);
-	param.count = (growth.next - start) << PAGE_SHIFT;
-	param.existing = growth.existing << PAGE_SHIFT;
-	ret = sgx2_call_result(ret, param.count);
-	return sgx2_copy_out(arg, &param, sizeof(param)) ? -EFAULT : ret;
+	start = (enclave->base + param->offset) >> PAGE_SHIFT;
+	range.next = start;
+	range.end = start + (param->length >> PAGE_SHIFT);
+	ret = sgx2_augment_range_run(&range);
+	param->count = (range.next - start) << PAGE_SHIFT;
+	param->existing = range.existing << PAGE_SHIFT;
+	call->copy_back = true;
+	return sgx2_ioc_result(ret, param->count);
 }
 
 /*
- * The part of [start, end) that lies in the first VMA of the enclave there; false if there is none.
+ * Shrinks [start, end) to the part in the first VMA of the enclave there; returns false if there is
+ * no such VMA.
  */
 static bool sgx2_fadvise_part(struct sgx2_enclave *enclave, unsigned long *start,
 			      unsigned long *end)
@@ -329,7 +317,7 @@ static bool sgx2_fadvise_part(struct sgx2_enclave *enclave, unsigned long *start
 		return false;
 	for (vma = find_vma(mm, *start); vma && vma->vm_start < *end;
 	     vma = find_vma(mm, vma->vm_end)) {
-		if (vma->vm_ops != &sgx2_vm_ops || vma->vm_private_data != enclave)
+		if (!sgx2_vma_is(vma, enclave))
 			continue;
 		*start = max(*start, vma->vm_start);
 		*end = min(*end, vma->vm_end);
@@ -342,18 +330,17 @@ static bool sgx2_fadvise_part(struct sgx2_enclave *enclave, unsigned long *start
 
 int sgx2_fadvise(struct file *file, loff_t offset, loff_t length, int advice)
 {
-	struct sgx2_growth growth = { .enclave = file->private_data, .class = SGX2_EPC_SPARE };
-	struct sgx2_enclave *enclave = growth.enclave;
+	struct sgx2_augment_range range = { .enclave = file->private_data,
+					    .class = SGX2_EPC_SPARE };
+	struct sgx2_enclave *enclave = range.enclave;
 	unsigned long start, end, limit;
 
 	if (offset < 0 || length < 0)
 		return -EINVAL;
-	/* Other advice has nothing to say here; and advice is not refused for that. */
 	if (advice != POSIX_FADV_WILLNEED ||
 	    !sgx2_augment_wanted(enclave, enclave->base >> PAGE_SHIFT))
 		return 0;
 	limit = enclave->base + enclave->size;
-	/* A length of 0 means up to the end, as does one that runs over it. */
 	if (!length || (unsigned long)offset + length > limit)
 		length = max_t(loff_t, limit - offset, 0);
 	start = max_t(unsigned long, offset, enclave->base);
@@ -361,10 +348,10 @@ int sgx2_fadvise(struct file *file, loff_t offset, loff_t length, int advice)
 		end = limit;
 		if (!sgx2_fadvise_part(enclave, &start, &end))
 			break;
-		growth.next = start >> PAGE_SHIFT;
-		growth.end = PAGE_ALIGN(end) >> PAGE_SHIFT;
-		/* What cannot be had now is had by the fault, with its errors. */
-		if (sgx2_growth_run(&growth))
+		range.next = start >> PAGE_SHIFT;
+		range.end = PAGE_ALIGN(end) >> PAGE_SHIFT;
+		/* A later access reports the error, if it persists. */
+		if (sgx2_augment_range_run(&range))
 			break;
 	}
 	return 0;

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The file to which the pages of an enclave are evicted: a shmem file, so that it can be swapped
- * and is charged.
+ * The backing file: where the evicted pages of an enclave are kept, and how they get there. It is a
+ * shmem file, so its pages can be swapped out and are charged to a memory cgroup.
  *
- * Each chunk has 528 pages in it: 512 of ciphertext, then 16 with 32 PCMDs each. After the last
- * chunk come two for the SECS. A chunk's part is touched only under the chunk's mutex, the SECS's
- * only under the track mutex, which is why a page of PCMDs cannot be truncated by one while another
- * writes into it.
+ * Each chunk has 528 pages in the file: 512 of ciphertext, then 16 of 32 PCMDs each. Two pages for
+ * the SECS follow the last chunk. The pages of a chunk are accessed only under the mutex of the
+ * chunk, and those of the SECS only under the track mutex. Therefore no task truncates a page of
+ * PCMDs while another one writes to it.
  */
+#include <linux/highmem.h>
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
@@ -15,11 +16,13 @@
 #include <linux/sched/mm.h>
 #include <linux/shmem_fs.h>
 #include "backing.h"
-#include "enclave.h"
+#include "enclave_types.h"
 #include "encls.h"
 
-#define SGX2_PCMDS (PAGE_SIZE / sizeof(struct sgx_pcmd))
-#define SGX2_STRIDE (SGX2_CHUNK_PAGES + SGX2_CHUNK_PAGES / SGX2_PCMDS)
+/* PCMDs in a page, and pages of the file for a chunk and for the SECS. */
+#define SGX2_PAGE_PCMDS (PAGE_SIZE / sizeof(struct sgx_pcmd))
+#define SGX2_CHUNK_STRIDE (SGX2_CHUNK_PAGES + SGX2_CHUNK_PAGES / SGX2_PAGE_PCMDS)
+#define SGX2_SECS_STRIDE 2
 
 static unsigned long sgx2_backing_chunks(unsigned long base, unsigned long size)
 {
@@ -30,20 +33,21 @@ static unsigned long sgx2_backing_chunks(unsigned long base, unsigned long size)
 
 struct file *sgx2_backing_file(unsigned long base, unsigned long size)
 {
-	loff_t pages = sgx2_backing_chunks(base, size) * SGX2_STRIDE + 2;
+	loff_t pages = sgx2_backing_chunks(base, size) * SGX2_CHUNK_STRIDE + SGX2_SECS_STRIDE;
 
 	return shmem_file_setup("sgx2", pages << PAGE_SHIFT, mk_vma_flags(VMA_NORESERVE_BIT));
 }
 
-/* Page of the file at which a chunk's part begins; that of the SECS for NULL. */
+/* Returns the first page in the file of a chunk, or of the SECS if @chunk is NULL. */
 static pgoff_t sgx2_backing_start(struct sgx2_enclave *enclave, struct sgx2_chunk *chunk)
 {
 	if (!chunk)
-		return sgx2_backing_chunks(enclave->base, enclave->size) * SGX2_STRIDE;
-	return (chunk->number - (enclave->base >> (PAGE_SHIFT + SGX2_CHUNK_ORDER))) * SGX2_STRIDE;
+		return sgx2_backing_chunks(enclave->base, enclave->size) * SGX2_CHUNK_STRIDE;
+	return (chunk->number - (enclave->base >> (PAGE_SHIFT + SGX2_CHUNK_ORDER))) *
+	       SGX2_CHUNK_STRIDE;
 }
 
-/* Sets how much the task has charged beyond memory.high of any cgroup, and returns what it was. */
+/* Exchanges the number of pages that the task has charged beyond memory.high of any cgroup. */
 static unsigned int sgx2_backing_excess(unsigned int pages)
 {
 #ifdef CONFIG_MEMCG
@@ -54,16 +58,17 @@ static unsigned int sgx2_backing_excess(unsigned int pages)
 #endif
 }
 
-/* Returns whether the task that runs belongs to the cgroup that pays for the enclave. */
+/* Returns whether the current task belongs to the memory cgroup of the enclave's owner. */
 static bool sgx2_backing_own(const struct sgx2_enclave *enclave)
 {
 	return !enclave->memcg || (current->mm && mm_match_cgroup(current->mm, enclave->memcg));
 }
 
 /*
- * Gets, or makes, a page of the file at the expense of the enclave's owner. A charge that makes the
- * excess of the task large puts it to sleep for a while, chunk mutex and all, so the excess starts
- * from 0. A task of the owner's cgroup is left with it, and pays when it returns to user space.
+ * Gets or makes a page of the file, charged to the enclave's owner. The kernel puts a task to sleep
+ * inside of the charge if its excess over memory.high is large, and the task would sleep with the
+ * mutex of a chunk. So the excess starts from 0 here. A task of the owner's cgroup keeps the excess
+ * and sleeps when it returns to user space.
  */
 static struct page *sgx2_backing_page(struct sgx2_enclave *enclave, pgoff_t index, gfp_t more)
 {
@@ -92,7 +97,7 @@ static int sgx2_backing_pages(struct sgx2_enclave *enclave, struct sgx2_chunk *c
 			      unsigned int index, struct sgx2_backing *backing, gfp_t more)
 {
 	pgoff_t start = sgx2_backing_start(enclave, chunk);
-	pgoff_t pcmd = chunk ? SGX2_CHUNK_PAGES + index / SGX2_PCMDS : 1;
+	pgoff_t pcmd = chunk ? SGX2_CHUNK_PAGES + index / SGX2_PAGE_PCMDS : 1;
 	struct page *page;
 
 	page = sgx2_backing_page(enclave, start + index, more);
@@ -105,7 +110,7 @@ static int sgx2_backing_pages(struct sgx2_enclave *enclave, struct sgx2_chunk *c
 		return PTR_ERR(page);
 	}
 	backing->pcmd = page;
-	backing->offset = index % SGX2_PCMDS * sizeof(struct sgx_pcmd);
+	backing->offset = index % SGX2_PAGE_PCMDS * sizeof(struct sgx_pcmd);
 	return 0;
 }
 
@@ -122,7 +127,7 @@ int sgx2_backing_make(struct sgx2_enclave *enclave, struct sgx2_chunk *chunk, un
 	int ret;
 
 	ret = sgx2_backing_pages(enclave, chunk, index, backing, more);
-	/* The ciphertext's page may be there without the page of its PCMD. */
+	/* The page of ciphertext may have been made, and the page of PCMDs not. */
 	if (ret)
 		sgx2_backing_truncate(enclave, sgx2_backing_start(enclave, chunk) + index);
 	return ret;
@@ -137,10 +142,7 @@ void sgx2_backing_cancel(struct sgx2_enclave *enclave, struct sgx2_chunk *chunk,
 
 void sgx2_backing_put(struct sgx2_backing *backing, bool dirty)
 {
-	/*
-	 * Before the reference goes: a clean page without one may be dropped, and what EWB wrote
-	 * with it.
-	 */
+	/* Reclaim may drop a clean page, and what EWB wrote, once no reference is left. */
 	if (dirty) {
 		set_page_dirty(backing->data);
 		set_page_dirty(backing->pcmd);
@@ -159,10 +161,45 @@ void sgx2_backing_drop(struct sgx2_enclave *enclave, struct sgx2_chunk *chunk, u
 		sgx2_backing_truncate(enclave, start + 1);
 		return;
 	}
-	first = round_down(index, SGX2_PCMDS);
-	for (i = first; i < first + SGX2_PCMDS; i++) {
+	first = round_down(index, SGX2_PAGE_PCMDS);
+	for (i = first; i < first + SGX2_PAGE_PCMDS; i++) {
 		if (sgx2_chunk_page(chunk, i)->state == SGX2_EVICTED)
 			return;
 	}
-	sgx2_backing_truncate(enclave, start + SGX2_CHUNK_PAGES + index / SGX2_PCMDS);
+	sgx2_backing_truncate(enclave, start + SGX2_CHUNK_PAGES + index / SGX2_PAGE_PCMDS);
+}
+
+int sgx2_backing_ewb(sgx2_epc_t epc, struct sgx2_backing *backing, void *slot)
+{
+	struct sgx_pageinfo info = {};
+	void *data, *pcmd;
+	int ret;
+
+	data = kmap_local_page(backing->data);
+	pcmd = kmap_local_page(backing->pcmd);
+	info.contents = (unsigned long)data;
+	info.metadata = (unsigned long)pcmd + backing->offset;
+	ret = sgx2_retry(sgx2_ewb(&info, sgx2_epc_address(epc), slot));
+	kunmap_local(pcmd);
+	kunmap_local(data);
+	return ret;
+}
+
+int sgx2_backing_eldu(sgx2_epc_t epc, struct sgx2_backing *backing, unsigned long address,
+		      void *secs, void *slot)
+{
+	struct sgx_pageinfo info = {};
+	void *data, *pcmd;
+	int ret;
+
+	data = kmap_local_page(backing->data);
+	pcmd = kmap_local_page(backing->pcmd);
+	info.addr = address;
+	info.contents = (unsigned long)data;
+	info.metadata = (unsigned long)pcmd + backing->offset;
+	info.secs = (unsigned long)secs;
+	ret = sgx2_retry(sgx2_eldu(&info, sgx2_epc_address(epc), slot));
+	kunmap_local(pcmd);
+	kunmap_local(data);
+	return ret;
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The file to which the pages of an enclave are evicted. */
+/* The backing file: where the evicted pages of an enclave are kept, and how they get there. */
 #ifndef SGX2_BACKING_H
 #define SGX2_BACKING_H
 
 #include <linux/types.h>
+#include "epc.h"
 
-struct mem_cgroup;
 struct page;
 struct sgx2_chunk;
 struct sgx2_enclave;
@@ -13,69 +13,123 @@ struct sgx2_enclave;
 /**
  * struct sgx2_backing - the place of one evicted page: its ciphertext and its PCMD
  *
- * Belongs to who got it.
+ * Belongs to the task that got it, which holds a reference to both pages.
  */
 struct sgx2_backing {
-	/** @data: 4096 bytes of ciphertext. */
+	/** @data: page with 4096 bytes of ciphertext. */
 	struct page *data;
-	/** @pcmd: a page of 32 PCMDs. */
+	/** @pcmd: page with 32 PCMDs. */
 	struct page *pcmd;
-	/** @offset: of this page's PCMD, in bytes. */
+	/** @offset: offset of this page's PCMD in @pcmd, in bytes. */
 	unsigned int offset;
 };
 
-/*
- * The file for an ELRANGE; in size the ciphertext and PCMDs of all of it and of the SECS, in memory
- * only what is evicted.
+/**
+ * sgx2_backing_file() - make the backing file for an ELRANGE
+ * @base: first address of ELRANGE
+ * @size: size of ELRANGE in bytes
+ *
+ * The file is as large as the ciphertext and PCMDs of all pages and of the SECS; it uses memory for
+ * evicted pages only.
+ *
+ * Context: process; sleeps.
+ * Return: the file, or an error of shmem.
  */
 struct file *sgx2_backing_file(unsigned long base, unsigned long size);
 
 /**
  * sgx2_backing_get() - find the place of an evicted page
- * @enclave: the page's enclave
- * @chunk: the page's chunk, or NULL for the SECS
- * @index: place of the page in the chunk
- * @backing: is filled in
+ * @enclave: the enclave
+ * @chunk: the chunk of the page, or NULL for the SECS
+ * @index: index of the page in the chunk, 0 for the SECS
+ * @backing: filled in
  *
- * What has to come back from swap is charged to the memory cgroup of the enclave's owner.
+ * Memory for a page that is read from swap is charged to the memory cgroup of the enclave's owner.
  *
- * Context: sleeps; under the chunk's mutex, or the track mutex for the SECS.
- * Return: 0; -ENOMEM; another error of shmem, such as -EIO from a swap device.
+ * Context: process; sleeps. Under sgx2_chunk::lock, or sgx2_enclave::track_lock for the SECS.
+ * Return:
+ * * 0 - @backing is filled in
+ * * -ENOMEM - memory, or the memory cgroup, does not allow it
+ * * another error of shmem, such as -EIO of a swap device
  */
 int sgx2_backing_get(struct sgx2_enclave *enclave, struct sgx2_chunk *chunk, unsigned int index,
 		     struct sgx2_backing *backing);
 
 /**
- * sgx2_backing_make() - make the place of a page that is to be evicted
- * @enclave: the page's enclave
- * @chunk: the page's chunk, or NULL for the SECS
- * @index: place of the page in the chunk
- * @backing: is filled in
+ * sgx2_backing_make() - make the place for a page that is about to be evicted
+ * @enclave: the enclave
+ * @chunk: the chunk of the page, or NULL for the SECS
+ * @index: index of the page in the chunk, 0 for the SECS
+ * @backing: filled in
  *
- * New memory is charged to the memory cgroup of the enclave's owner, whichever task makes room in
- * the EPC. The OOM killer runs in that cgroup only for a task that belongs to it; for any other
- * task, and for ksgx2d, the charge fails instead. The caller is not put to sleep by memory.high.
+ * Memory is charged to the memory cgroup of the enclave's owner, whichever task evicts. The OOM
+ * killer runs in that cgroup only for a task that belongs to it; for another task, and for ksgx2d,
+ * the charge fails instead. memory.high does not put the caller to sleep.
  *
- * Context: sleeps; under the chunk's mutex, or the track mutex for the SECS.
- * Return: 0; -ENOMEM if memory or the cgroup's limit does not allow it; another error of shmem.
+ * Context: process; sleeps. Under sgx2_chunk::lock, or sgx2_enclave::track_lock for the SECS.
+ * Return: as sgx2_backing_get().
  */
 int sgx2_backing_make(struct sgx2_enclave *enclave, struct sgx2_chunk *chunk, unsigned int index,
 		      struct sgx2_backing *backing);
 
-/*
- * Gives back a place that was made for a page which is not evicted after all. The page of PCMDs
- * stays, since other pages of the same batch may use it.
+/**
+ * sgx2_backing_cancel() - give back a place that was made for a page which is not evicted
+ * @enclave: the enclave
+ * @chunk: the chunk of the page, or NULL for the SECS
+ * @index: index of the page in the chunk, 0 for the SECS
+ * @backing: from sgx2_backing_make()
+ *
+ * The page of PCMDs is kept, since other pages of the batch may use it.
+ *
+ * Context: as sgx2_backing_get().
  */
 void sgx2_backing_cancel(struct sgx2_enclave *enclave, struct sgx2_chunk *chunk, unsigned int index,
 			 struct sgx2_backing *backing);
 
-/* @dirty: it was written. */
+/**
+ * sgx2_backing_put() - drop the references to a place
+ * @backing: from sgx2_backing_get() or sgx2_backing_make()
+ * @dirty: EWB has written to it
+ *
+ * Context: any that may put a page.
+ */
 void sgx2_backing_put(struct sgx2_backing *backing, bool dirty);
 
-/*
- * The page is in the EPC again: give its memory back, and that of its PCMDs with the last of the
- * 32.
+/**
+ * sgx2_backing_drop() - free the place of a page that is in the EPC again
+ * @enclave: the enclave
+ * @chunk: the chunk of the page, or NULL for the SECS
+ * @index: index of the page in the chunk, 0 for the SECS
+ *
+ * The page of PCMDs is freed with the last of its 32 pages.
+ *
+ * Context: as sgx2_backing_get().
  */
 void sgx2_backing_drop(struct sgx2_enclave *enclave, struct sgx2_chunk *chunk, unsigned int index);
+
+/**
+ * sgx2_backing_ewb() - write an EPC page to its place
+ * @epc: the EPC page, blocked and tracked, or a SECS without children
+ * @backing: its place
+ * @slot: kernel address of its Version Array slot
+ *
+ * Context: process.
+ * Return: the value of EWB, see encls.h.
+ */
+int sgx2_backing_ewb(sgx2_epc_t epc, struct sgx2_backing *backing, void *slot);
+
+/**
+ * sgx2_backing_eldu() - load a page from its place
+ * @epc: a free EPC page
+ * @backing: the place of the page
+ * @address: linear address of the page, 0 for a SECS
+ * @secs: kernel address of the SECS, NULL for a SECS
+ * @slot: kernel address of its Version Array slot
+ *
+ * Context: process.
+ * Return: the value of ELDU, see encls.h.
+ */
+int sgx2_backing_eldu(sgx2_epc_t epc, struct sgx2_backing *backing, unsigned long address,
+		      void *secs, void *slot);
 
 #endif

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The calls that make an enclave: CREATE, ADD_PAGES, INIT, PROVISION, as mainline answers them.
+ * The calls that build an enclave: CREATE, ADD_PAGES, INIT, PROVISION, with mainline's results.
  *
- * A failed EADD leaves nothing behind. A failed EEXTEND cannot be taken back, since the measurement
- * went on; the page is removed, and EINIT of the enclave will be refused.
+ * A failed EADD changes nothing. A failed EEXTEND cannot be undone, since the measurement has
+ * advanced: the page is removed, and EINIT of the enclave will fail.
  */
 #include <linux/delay.h>
 #include <linux/file.h>
@@ -11,48 +11,48 @@
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
-#include <linux/shmem_fs.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <crypto/sha2.h>
 #include <uapi/asm/sgx.h>
 #include "backing.h"
 #include "build.h"
+#include "call.h"
+#include "chunk.h"
 #include "enclave.h"
 #include "encls.h"
 #include "hw.h"
-#include "ioctl.h"
-#include "main.h"
-#include "paging.h"
 #include "policy.h"
+#include "reclaim.h"
+#include "secs.h"
+#include "svn.h"
 #include "trace.h"
-#include "track.h"
 
-/*
- * EINIT gives way to interrupts (128). Try again at once so often, then sleep, and so often in all:
- * mainline's figures.
- */
-#define SGX2_EINIT_SPINS 20
-#define SGX2_EINIT_SLEEPS 50
-#define SGX2_EINIT_SLEEP_MS 20
+/* Bytes that one EEXTEND measures (SDM Vol. 3D, EEXTEND). */
+#define SGX2_EEXTEND_BYTES 256
+/* SIGSTRUCT.VENDOR of an enclave by Intel; 0 for all others (SDM Vol. 3D, SIGSTRUCT). */
+#define SGX2_VENDOR_INTEL 0x8086
 
-#define SGX2_BLOCK 256
+const struct file_operations sgx2_provision_fops = {
+	.owner = THIS_MODULE,
+};
 
-static int sgx2_build_lock(struct sgx2_enclave *enclave)
-{
-	return mutex_lock_interruptible(&enclave->build) ? -ERESTARTSYS : 0;
-}
-
-/* An EPC page, waited for; -EINTR for a signal. */
+/* Allocates an EPC page; waits for one. Returns -EINTR for a signal. */
 static int sgx2_build_page(sgx2_epc_t *epc)
 {
-	int ret;
+	return sgx2_with_room(sgx2_epc_alloc(epc, 1, SGX2_EPC_ORDINARY) ? 0 : -EAGAIN,
+			      sgx2_reclaim_wait(1, true));
+}
 
-	while (!sgx2_epc_alloc(epc, 1, SGX2_EPC_ORDINARY)) {
-		ret = sgx2_epc_wait(1, true);
-		if (ret)
-			return ret;
-	}
+int sgx2_create_ready(const struct sgx2_enclave *enclave)
+{
+	return sgx2_enclave_is(enclave, SGX2_CREATED) ? -EINVAL : 0;
+}
+
+int sgx2_build_ready(const struct sgx2_enclave *enclave)
+{
+	if (!sgx2_enclave_is(enclave, SGX2_CREATED) || sgx2_enclave_is(enclave, SGX2_INITIALIZED))
+		return -EINVAL;
 	return 0;
 }
 
@@ -67,16 +67,13 @@ static int sgx2_create_secs(struct sgx2_enclave *enclave, struct sgx_secs *secs)
 	sgx2_epc_t epc;
 	int ret;
 
-	/*
-	 * The processor would say so too, but what is computed from the size must not overflow
-	 * before.
-	 */
+	/* ECREATE checks this, too, but the size of the backing file is computed before. */
 	if (!is_power_of_2(secs->size))
 		return -EINVAL;
 	backing = sgx2_backing_file(secs->base, secs->size);
 	if (IS_ERR(backing))
 		return PTR_ERR(backing);
-	ret = sgx2_call_result(sgx2_build_page(&epc), 0);
+	ret = sgx2_ioc_result(sgx2_build_page(&epc), 0);
 	if (ret) {
 		fput(backing);
 		return ret;
@@ -93,9 +90,9 @@ static int sgx2_create_secs(struct sgx2_enclave *enclave, struct sgx_secs *secs)
 	enclave->base = secs->base;
 	enclave->size = secs->size;
 	enclave->attributes = secs->attributes;
-	enclave->frozen = !sgx2_policy_dynamic_code();
+	enclave->no_dynamic_code = !sgx2_policy_dynamic_code();
 	enclave->secs = epc;
-	/* Its own pin until EINIT: the measurement is going on in it. */
+	/* The SECS has a pin of its own until EINIT, since it holds the measurement. */
 	atomic_set(&enclave->pins, 1);
 	if (secs->attributes & SGX_ATTR_DEBUG)
 		sgx2_enclave_set(enclave, SGX2_DEBUG);
@@ -103,52 +100,35 @@ static int sgx2_create_secs(struct sgx2_enclave *enclave, struct sgx_secs *secs)
 	return 0;
 }
 
-/* Counted as one that has pages, until it is freed. */
+/* Counts the enclave as one with EPC pages until it is freed, and creates it. */
 static int sgx2_create_counted(struct sgx2_enclave *enclave, struct sgx_secs *secs)
 {
 	int ret;
 
-	ret = sgx2_call_result(sgx2_hw_use(), 0);
+	ret = sgx2_ioc_result(sgx2_svn_get(), 0);
 	if (ret)
 		return ret;
 	ret = sgx2_create_secs(enclave, secs);
 	if (ret)
-		sgx2_hw_unuse();
+		sgx2_svn_put();
 	return ret;
 }
 
-static long sgx2_create_locked(struct sgx2_enclave *enclave, void __user *arg)
-	__must_hold(&enclave->build)
+int sgx2_ioc_create(struct sgx2_call *call)
 {
-	struct sgx_enclave_create create;
+	const struct sgx_enclave_create *param = call->param;
 	struct sgx_secs *secs;
 	int ret;
 
-	if (sgx2_enclave_is(enclave, SGX2_CREATED))
-		return -EINVAL;
-	if (copy_from_user(&create, arg, sizeof(create)))
-		return -EFAULT;
-	/* kmalloc() aligns a whole page, as the leaf wants it. */
+	/* kmalloc() aligns a page-sized buffer to a page, as ECREATE requires. */
 	secs = kmalloc(PAGE_SIZE, GFP_KERNEL);
 	if (!secs)
 		return -ENOMEM;
-	if (copy_from_user(secs, (void __user *)create.src, PAGE_SIZE))
+	if (copy_from_user(secs, (void __user *)param->src, PAGE_SIZE))
 		ret = -EFAULT;
 	else
-		ret = sgx2_create_counted(enclave, secs);
+		ret = sgx2_create_counted(call->enclave, secs);
 	kfree(secs);
-	return ret;
-}
-
-long sgx2_create(struct sgx2_enclave *enclave, void __user *arg)
-{
-	long ret;
-
-	ret = sgx2_build_lock(enclave);
-	if (ret)
-		return ret;
-	ret = sgx2_create_locked(enclave, arg);
-	mutex_unlock(&enclave->build);
 	return ret;
 }
 
@@ -160,10 +140,7 @@ static bool sgx2_secinfo_valid(const struct sgx_secinfo *secinfo)
 		return false;
 	if (memchr_inv(secinfo->reserved, 0, sizeof(secinfo->reserved)))
 		return false;
-	/*
-	 * The processor would clear permissions of a TCS in silence, and measure what was not asked
-	 * for.
-	 */
+	/* EADD clears the permissions of a TCS, and would measure other ones than requested. */
 	if (type == SGX_SECINFO_TCS)
 		return !(secinfo->flags & SGX_SECINFO_PERMISSION_MASK);
 	if (type != SGX_SECINFO_REG)
@@ -171,7 +148,7 @@ static bool sgx2_secinfo_valid(const struct sgx_secinfo *secinfo)
 	return (secinfo->flags & (SGX_SECINFO_R | SGX_SECINFO_W)) != SGX_SECINFO_W;
 }
 
-/* The source page, pinned; it must lie where the program might execute it. */
+/* Pins a source page, which must lie in a mapping that may become executable. */
 static int sgx2_source_pin(unsigned long src, struct page **page)
 {
 	struct mm_struct *mm = current->mm;
@@ -194,7 +171,7 @@ static int sgx2_measure(struct sgx2_enclave *enclave, sgx2_epc_t epc)
 	unsigned int offset;
 	int ret;
 
-	for (offset = 0; offset < PAGE_SIZE; offset += SGX2_BLOCK) {
+	for (offset = 0; offset < PAGE_SIZE; offset += SGX2_EEXTEND_BYTES) {
 		ret = sgx2_retry(sgx2_eextend(secs, page + offset));
 		if (ret) {
 			trace_sgx2_encls(enclave, SGX2_LEAF_EEXTEND, 0, ret);
@@ -205,18 +182,20 @@ static int sgx2_measure(struct sgx2_enclave *enclave, sgx2_epc_t epc)
 }
 
 /**
- * struct sgx2_add - what is the same for all pages of a call
+ * struct sgx2_add - the parameters that all pages of an ADD_PAGES call share
+ *
+ * Belongs to the task that makes the call.
  */
 struct sgx2_add {
-	/** @enclave: that they are added to. */
+	/** @enclave: the enclave. */
 	struct sgx2_enclave *enclave;
-	/** @secinfo: type and permissions, as the program gave it. */
+	/** @secinfo: type and permissions of the pages. */
 	struct sgx_secinfo secinfo;
-	/** @measure: EEXTEND each. */
+	/** @measure: the pages are measured by EEXTEND. */
 	bool measure;
 };
 
-/* The EPC page is the enclave's afterwards, or free again. */
+/* Adds a page to a chunk. The EPC page belongs to the chunk afterwards, or is free. */
 static int sgx2_add_to(struct sgx2_add *add, struct sgx2_chunk *chunk, unsigned long address,
 		       sgx2_epc_t epc, struct page *source) __must_hold(&chunk->lock)
 {
@@ -225,7 +204,7 @@ static int sgx2_add_to(struct sgx2_add *add, struct sgx2_chunk *chunk, unsigned 
 		.metadata = (unsigned long)&add->secinfo,
 		.secs = (unsigned long)sgx2_secs_address(add->enclave),
 	};
-	u8 type = (add->secinfo.flags & SGX_SECINFO_PAGE_TYPE_MASK) >> 8;
+	u8 type = (add->secinfo.flags & SGX_SECINFO_PAGE_TYPE_MASK) >> SGX2_SECINFO_TYPE_SHIFT;
 	int ret;
 
 	info.contents = (unsigned long)kmap_local_page(source);
@@ -243,12 +222,12 @@ static int sgx2_add_to(struct sgx2_add *add, struct sgx2_chunk *chunk, unsigned 
 			return ret;
 		}
 	}
-	sgx2_chunk_add(chunk, (address >> PAGE_SHIFT) % SGX2_CHUNK_PAGES, epc, type,
-		       sgx2_policy_added(add->secinfo.flags), 0);
+	sgx2_chunk_add_page(chunk, (address >> PAGE_SHIFT) % SGX2_CHUNK_PAGES, epc, type,
+			    sgx2_policy_added_prot(add->secinfo.flags), 0);
 	return 0;
 }
 
-/* The same, to a chunk that is made for it. */
+/* Creates a chunk and adds its first page. The EPC page belongs to the chunk then, or is free. */
 static int sgx2_add_first(struct sgx2_add *add, unsigned long address, sgx2_epc_t epc,
 			  struct page *source)
 {
@@ -256,14 +235,15 @@ static int sgx2_add_first(struct sgx2_add *add, unsigned long address, sgx2_epc_
 	struct sgx2_chunk *chunk;
 	int ret;
 
-	guard(mutex)(&enclave->making);
-	chunk = sgx2_chunk_make(enclave, address >> PAGE_SHIFT);
+	guard(mutex)(&enclave->chunk_create_lock);
+	chunk = sgx2_chunk_create(enclave, address >> PAGE_SHIFT);
 	if (IS_ERR(chunk)) {
 		sgx2_epc_free(epc);
 		return PTR_ERR(chunk);
 	}
-	scoped_guard(mutex, &chunk->lock) ret = sgx2_add_to(add, chunk, address, epc, source);
-	sgx2_chunk_settle(chunk);
+	scoped_guard(mutex, &chunk->lock)
+		ret = sgx2_add_to(add, chunk, address, epc, source);
+	sgx2_chunk_create_done(chunk);
 	return ret;
 }
 
@@ -274,10 +254,7 @@ static int sgx2_add_page(struct sgx2_add *add, unsigned long src, unsigned long 
 	sgx2_epc_t epc;
 	int ret;
 
-	/*
-	 * Before EINIT pages, and chunks, come by this call alone, which is one at a time, so the
-	 * answers stay true.
-	 */
+	/* Before EINIT only this call adds pages and chunks, and it is serialized by build_lock. */
 	if (chunk &&
 	    READ_ONCE(chunk->page[(address >> PAGE_SHIFT) % SGX2_CHUNK_PAGES].state) != SGX2_ABSENT)
 		return -EBUSY;
@@ -300,66 +277,40 @@ static int sgx2_add_page(struct sgx2_add *add, unsigned long src, unsigned long 
 	return ret;
 }
 
-bool sgx2_range_valid(struct sgx2_enclave *enclave, u64 offset, u64 length)
+int sgx2_ioc_add_pages(struct sgx2_call *call)
 {
-	if (!IS_ALIGNED(offset, PAGE_SIZE) || !IS_ALIGNED(length, PAGE_SIZE) || !length)
-		return false;
-	return offset + length >= offset && offset + length - PAGE_SIZE < enclave->size;
-}
-
-static long sgx2_add_locked(struct sgx2_enclave *enclave, void __user *arg)
-	__must_hold(&enclave->build)
-{
-	struct sgx2_add add = { .enclave = enclave };
-	struct sgx_enclave_add_pages param;
+	struct sgx2_enclave *enclave = call->enclave;
+	struct sgx_enclave_add_pages *param = call->param;
+	struct sgx2_add add = { .enclave = enclave, .measure = param->flags & SGX_PAGE_MEASURE };
 	unsigned long done;
 	int ret = 0;
 
-	if (!sgx2_enclave_is(enclave, SGX2_CREATED) || sgx2_enclave_is(enclave, SGX2_INITIALIZED))
+	if (!IS_ALIGNED(param->src, PAGE_SIZE) ||
+	    !sgx2_enclave_range_valid(enclave, param->offset, param->length))
 		return -EINVAL;
-	if (copy_from_user(&param, arg, sizeof(param)))
-		return -EFAULT;
-	if (!IS_ALIGNED(param.src, PAGE_SIZE) ||
-	    !sgx2_range_valid(enclave, param.offset, param.length))
-		return -EINVAL;
-	if (copy_from_user(&add.secinfo, (void __user *)param.secinfo, sizeof(add.secinfo)))
+	if (copy_from_user(&add.secinfo, (void __user *)param->secinfo, sizeof(add.secinfo)))
 		return -EFAULT;
 	if (!sgx2_secinfo_valid(&add.secinfo))
 		return -EINVAL;
-	if (!sgx2_policy_add(enclave, add.secinfo.flags))
+	if (!sgx2_policy_may_add(enclave, add.secinfo.flags))
 		return -EACCES;
-	add.measure = param.flags & SGX_PAGE_MEASURE;
-	for (done = 0; done < param.length; done += PAGE_SIZE) {
+	for (done = 0; done < param->length; done += PAGE_SIZE) {
 		ret = -EINTR;
 		if (signal_pending(current))
 			break;
 		cond_resched();
-		ret = sgx2_add_page(&add, param.src + done, enclave->base + param.offset + done);
+		ret = sgx2_add_page(&add, param->src + done, enclave->base + param->offset + done);
 		if (ret)
 			break;
 	}
-	ret = sgx2_call_result(ret, done);
-	param.count = done;
-	if (copy_to_user(arg, &param, sizeof(param)))
-		return -EFAULT;
-	return ret;
-}
-
-long sgx2_add_pages(struct sgx2_enclave *enclave, void __user *arg)
-{
-	long ret;
-
-	ret = sgx2_build_lock(enclave);
-	if (ret)
-		return ret;
-	ret = sgx2_add_locked(enclave, arg);
-	mutex_unlock(&enclave->build);
-	return ret;
+	param->count = done;
+	call->copy_back = true;
+	return sgx2_ioc_result(ret, done);
 }
 
 /*
- * What SIGSTRUCT insists on must be there. What it leaves open may be missing, so that an enclave
- * signed with a feature that it can do without loads on a processor without it.
+ * Returns whether the CPU has the features that SIGSTRUCT demands by its masks. A feature that the
+ * masks leave open may be missing, so that an enclave that can do without it loads.
  */
 static bool sgx2_sigstruct_possible(const struct sgx_sigstruct *sigstruct)
 {
@@ -371,7 +322,7 @@ static bool sgx2_sigstruct_possible(const struct sgx_sigstruct *sigstruct)
 }
 
 static int sgx2_einit_retry(struct sgx2_enclave *enclave, struct sgx_sigstruct *sigstruct,
-			    void *token) __must_hold(&enclave->build)
+			    void *token) __must_hold(&enclave->build_lock)
 {
 	void *secs = sgx2_secs_address(enclave);
 	unsigned int spins, sleeps;
@@ -381,7 +332,7 @@ static int sgx2_einit_retry(struct sgx2_enclave *enclave, struct sgx_sigstruct *
 	sha256(sigstruct->modulus, sizeof(sigstruct->modulus), (u8 *)signer);
 	for (sleeps = 0; sleeps < SGX2_EINIT_SLEEPS; sleeps++) {
 		for (spins = 0; spins < SGX2_EINIT_SPINS; spins++) {
-			/* #GP: the reclaimer has the SECS for an ETRACK. */
+			/* EINIT faults with #GP while the reclaimer runs ETRACK. */
 			ret = sgx2_retry(sgx2_hw_einit(sigstruct, secs, token, signer));
 			if (ret != SGX2_UNMASKED_EVENT)
 				return ret;
@@ -394,12 +345,11 @@ static int sgx2_einit_retry(struct sgx2_enclave *enclave, struct sgx_sigstruct *
 }
 
 static int sgx2_einit_checked(struct sgx2_enclave *enclave, struct sgx_sigstruct *sigstruct,
-			      void *token) __must_hold(&enclave->build)
+			      void *token) __must_hold(&enclave->build_lock)
 {
 	int ret;
 
-	/* Only these two mean something to the processor: not Intel's, Intel's. */
-	if (sigstruct->header.vendor && sigstruct->header.vendor != 0x8086)
+	if (sigstruct->header.vendor && sigstruct->header.vendor != SGX2_VENDOR_INTEL)
 		return -EINVAL;
 	if (enclave->attributes & ~enclave->allowed)
 		return -EACCES;
@@ -417,65 +367,42 @@ static int sgx2_einit_checked(struct sgx2_enclave *enclave, struct sgx_sigstruct
 	return 0;
 }
 
-static long sgx2_initialize_locked(struct sgx2_enclave *enclave, void __user *arg)
-	__must_hold(&enclave->build)
+int sgx2_ioc_init(struct sgx2_call *call)
 {
+	const struct sgx_enclave_init *param = call->param;
 	struct sgx_sigstruct *sigstruct;
-	struct sgx_enclave_init init;
 	int ret;
 
-	if (!sgx2_enclave_is(enclave, SGX2_CREATED) || sgx2_enclave_is(enclave, SGX2_INITIALIZED))
-		return -EINVAL;
-	if (copy_from_user(&init, arg, sizeof(init)))
-		return -EFAULT;
 	/*
-	 * SIGSTRUCT in the first half of a page and a token of zeros in the second have the
-	 * alignment that EINIT wants.
+	 * EINIT wants SIGSTRUCT aligned to a page and the token to 512 bytes: SIGSTRUCT is put into
+	 * the first half of a page, and the second half is a token of zeros.
 	 */
 	BUILD_BUG_ON(sizeof(*sigstruct) > PAGE_SIZE / 2);
 	sigstruct = kzalloc(PAGE_SIZE, GFP_KERNEL);
 	if (!sigstruct)
 		return -ENOMEM;
-	if (copy_from_user(sigstruct, (void __user *)init.sigstruct, sizeof(*sigstruct)))
+	if (copy_from_user(sigstruct, (void __user *)param->sigstruct, sizeof(*sigstruct)))
 		ret = -EFAULT;
 	else
-		ret = sgx2_einit_checked(enclave, sigstruct, (void *)sigstruct + PAGE_SIZE / 2);
+		ret = sgx2_einit_checked(call->enclave, sigstruct,
+					 (void *)sigstruct + PAGE_SIZE / 2);
 	kfree(sigstruct);
 	return ret;
 }
 
-long sgx2_initialize(struct sgx2_enclave *enclave, void __user *arg)
+int sgx2_ioc_provision(struct sgx2_call *call)
 {
-	long ret;
-
-	ret = sgx2_build_lock(enclave);
-	if (ret)
-		return ret;
-	ret = sgx2_initialize_locked(enclave, arg);
-	mutex_unlock(&enclave->build);
-	return ret;
-}
-
-long sgx2_provision(struct sgx2_enclave *enclave, void __user *arg)
-{
-	struct sgx_enclave_provision param;
-	struct file *file;
+	const struct sgx_enclave_provision *param = call->param;
+	struct file *file = fget(param->fd);
 	bool right;
-	int ret;
 
-	if (copy_from_user(&param, arg, sizeof(param)))
-		return -EFAULT;
-	file = fget(param.fd);
 	if (!file)
 		return -EINVAL;
 	right = file->f_op == &sgx2_provision_fops;
 	fput(file);
 	if (!right)
 		return -EINVAL;
-	ret = sgx2_build_lock(enclave);
-	if (ret)
-		return ret;
-	enclave->allowed |= SGX_ATTR_PROVISIONKEY;
-	mutex_unlock(&enclave->build);
+	lockdep_assert_held(&call->enclave->build_lock);
+	call->enclave->allowed |= SGX_ATTR_PROVISIONKEY;
 	return 0;
 }

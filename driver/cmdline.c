@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the kernel's command line says of the module.
+ * The module's parameters on the kernel command line.
  *
- * Only modprobe hands these words on; insmod does not, nor does a program with finit_module(). So
- * the module reads the line itself. The kernel does not export it, but procfs has it. A mount of
- * our own is asked, for the caller may see another file at /proc/cmdline, or none.
+ * Only modprobe passes them to the module; insmod does not, and a program that calls finit_module()
+ * need not. So the module reads the command line itself. The kernel does not export it, but procfs
+ * has it. A private mount of procfs is read, since the caller may see another file, or none, at
+ * /proc/cmdline.
  */
 #include <linux/err.h>
 #include <linux/file.h>
@@ -16,20 +17,18 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 #include "cmdline.h"
+#include "limits.h"
 
-/* With a bootconfig the line may be longer than COMMAND_LINE_SIZE, by 32 KiB at most. */
-#define SGX2_CMDLINE_MAX 65536UL
-
-/* Compare a name with ours: the kernel takes dashes for underscores. */
+/* Returns whether a name is sgx2.dynamic_code, with dashes or underscores. */
 static bool sgx2_cmdline_ours(const char *name)
 {
-	const char *ours = "sgx2.dynamic_code";
+	const char *wanted = "sgx2.dynamic_code";
 
-	while (*ours && (*name == '-' ? '_' : *name) == *ours) {
+	while (*wanted && (*name == '-' ? '_' : *name) == *wanted) {
 		name++;
-		ours++;
+		wanted++;
 	}
-	return !*ours && !*name;
+	return !*wanted && !*name;
 }
 
 void sgx2_cmdline_parse(char *line, struct sgx2_cmdline *found)
@@ -51,7 +50,7 @@ void sgx2_cmdline_parse(char *line, struct sgx2_cmdline *found)
 	}
 }
 
-/* Read a file of procfs, from its start to its end; the length, or an error. */
+/* Reads a file of procfs; returns its length, or an error. */
 static ssize_t sgx2_cmdline_file(struct vfsmount *proc, char *buffer, size_t size)
 {
 	struct path root = { .mnt = proc, .dentry = proc->mnt_root };
@@ -75,14 +74,14 @@ int sgx2_cmdline_read(struct sgx2_cmdline *found)
 	ssize_t length;
 	char *line;
 
-	/* It is never a module, so there is no reference to give back. */
+	/* procfs is never a module, so no reference to its module has to be dropped. */
 	if (!type)
 		return -ENODEV;
 	proc = kern_mount(type);
 	if (IS_ERR(proc))
 		return PTR_ERR(proc);
-	line = kvzalloc(SGX2_CMDLINE_MAX, GFP_KERNEL);
-	length = line ? sgx2_cmdline_file(proc, line, SGX2_CMDLINE_MAX - 1) : -ENOMEM;
+	line = kvzalloc(SGX2_CMDLINE_BYTES, GFP_KERNEL);
+	length = line ? sgx2_cmdline_file(proc, line, SGX2_CMDLINE_BYTES - 1) : -ENOMEM;
 	if (length >= 0)
 		sgx2_cmdline_parse(line, found);
 	kvfree(line);

@@ -1,40 +1,45 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the kernel's command line says of the module. */
+/* The module's parameters on the kernel command line. */
 #ifndef SGX2_CMDLINE_H
 #define SGX2_CMDLINE_H
 
 #include <linux/types.h>
 
 /**
- * struct sgx2_cmdline - the words sgx2.dynamic_code=VALUE of a command line
+ * struct sgx2_cmdline - the values of sgx2.dynamic_code on a command line
  *
- * Of one task, on its stack.
+ * Belongs to the task that reads the command line.
  */
 struct sgx2_cmdline {
-	/** @allows: there is one that allows code after EINIT. */
+	/** @allows: a parameter allows dynamic code. */
 	bool allows;
-	/** @forbids: there is one that forbids it. */
+	/** @forbids: a parameter forbids dynamic code. */
 	bool forbids;
-	/** @unclear: there is one whose value is neither. */
+	/** @unclear: a parameter has a value that is no boolean. */
 	bool unclear;
 };
 
 /**
- * sgx2_cmdline_parse() - find the words in a text
- * @line: the text, which is changed
- * @found: what is in it
+ * sgx2_cmdline_parse() - find the parameters in a text
+ * @line: the text, which is modified
+ * @found: updated
  *
- * Words are taken apart as the kernel does it, quotes included, and a dash in a name is an
- * underscore. The word "--" ends nothing: behind it a word of ours is meant for us as well.
+ * The text is split as the kernel splits it, quotes included, and a dash in a name equals an
+ * underscore. A parameter after "--" counts as well.
+ *
+ * Context: any.
  */
 void sgx2_cmdline_parse(char *line, struct sgx2_cmdline *found);
 
 /**
- * sgx2_cmdline_read() - find them in the kernel's own command line
- * @found: what is in it
+ * sgx2_cmdline_read() - find the parameters on the kernel command line
+ * @found: updated
  *
  * Context: process; sleeps.
- * Return: 0, or an error if the line cannot be read.
+ * Return:
+ * * 0 - the command line has been read
+ * * -ENODEV - the kernel has no procfs
+ * * -ENOMEM, -E2BIG, or another error of mounting procfs and reading its file
  */
 int sgx2_cmdline_read(struct sgx2_cmdline *found);
 

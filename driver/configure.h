@@ -1,27 +1,41 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* QUERY and CONFIGURE, and the copying of structs that begin with their size. */
+/* QUERY and CONFIGURE: what the driver is, and how it treats an enclave. */
 #ifndef SGX2_CONFIGURE_H
 #define SGX2_CONFIGURE_H
 
-#include <linux/types.h>
-
+struct sgx2_call;
 struct sgx2_enclave;
 
 /**
- * sgx2_copy_in() - the argument of a call of linux/sgx2.h
- * @param: goes there, zero where the program's is shorter
- * @size: what this kernel knows
- * @arg: the program's
+ * sgx2_ioc_query() - carry out SGX_IOC_ENCLAVE_QUERY
+ * @call: the call
  *
- * Return: 0; -EFAULT; -EINVAL if it is shorter than the first version; -E2BIG if it is longer than
- * what we know and the rest is not zero.
+ * Works on a dead enclave, too.
+ *
+ * Context: process.
+ * Return:
+ * * 0 - the argument is filled in
+ * * -EINVAL - a member but the size is not zero
  */
-int sgx2_copy_in(void *param, size_t size, void __user *arg);
+int sgx2_ioc_query(struct sgx2_call *call);
 
-/* As much of it as the program knows goes back; its first member is the size. 0 or -EFAULT. */
-int sgx2_copy_out(void __user *arg, const void *param, size_t size);
+/**
+ * sgx2_configure_ready() - test whether an enclave can be configured
+ * @enclave: the enclave
+ *
+ * Return: 0, or -ENODEV if the CPU has SGX1 only.
+ */
+int sgx2_configure_ready(const struct sgx2_enclave *enclave);
 
-long sgx2_query(struct sgx2_enclave *enclave, void __user *arg);
-long sgx2_configure(struct sgx2_enclave *enclave, void __user *arg);
+/**
+ * sgx2_ioc_configure() - carry out SGX_IOC_ENCLAVE_CONFIGURE
+ * @call: the call
+ *
+ * Context: process.
+ * Return:
+ * * 0 - the enclave is configured
+ * * -EINVAL - a value is not known, or a value that is not to be set is not zero
+ */
+int sgx2_ioc_configure(struct sgx2_call *call);
 
 #endif

@@ -1,86 +1,87 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Change of pages of a running enclave, by range: permissions, types, removal.
+ * Changes of pages after EINIT, by range: permissions, types, removal.
  *
- * A range is worked on chunk by chunk. Under the chunk's mutex each page is loaded and changed;
- * then one ETRACK begins a cycle for all of them, a second one asks whether anybody who was inside
- * is left, and only then are CPUs interrupted. Pages are counted after that, so what is counted can
- * be accepted. What stops a range, a page that cannot be changed, no free EPC page, a signal, stops
- * it between two pages, and those before it are completed.
+ * A range is processed chunk by chunk. Under the mutex of the chunk each page is loaded and
+ * changed. Then one ETRACK begins a tracking cycle for all of them. A second ETRACK finds out
+ * whether a thread that was inside is still inside, and only then CPUs are interrupted. Pages are
+ * counted after that, so the enclave can accept what is counted. An error, a lack of EPC pages and
+ * a signal end the work between two pages, and the pages before are completed.
  *
- * A thread that touches a page meanwhile takes no harm: its PTE stays, and the processor faults
- * with the SGX bit where the EPCM forbids. Only removal takes PTEs away, in one zap for each run of
- * pages, before EREMOVE and under the same mutex, so no fault can bring a PTE back in between.
+ * A thread that accesses a page meanwhile is not disturbed: the PTE stays, and the CPU faults with
+ * the SGX bit if the EPCM forbids the access. Only removal zaps PTEs, one zap for each run of
+ * pages, before EREMOVE and under the same mutex, so no fault can install a PTE in between.
  */
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
-#include <linux/uaccess.h>
 #include <uapi/asm/sgx.h>
 #include <linux/sgx2.h>
-#include "build.h"
-#include "configure.h"
+#include "call.h"
+#include "chunk.h"
 #include "edmm.h"
 #include "enclave.h"
 #include "encls.h"
 #include "hw.h"
-#include "ioctl.h"
 #include "paging.h"
+#include "pte.h"
+#include "reclaim.h"
+#include "secs.h"
 #include "trace.h"
 #include "track.h"
 
 /**
- * struct sgx2_range - a call on a range, and how far it has come
+ * struct sgx2_range - a range of pages that is changed, and the progress
  *
  * Belongs to the task that makes the call.
  */
 struct sgx2_range {
-	/** @enclave: whose pages. */
+	/** @enclave: the enclave. */
 	struct sgx2_enclave *enclave;
-	/** @next: page number of the first that is not done. */
+	/** @next: page number of the first page that is not done. */
 	unsigned long next;
-	/** @end: page number after the last. */
+	/** @end: page number after the last page. */
 	unsigned long end;
 	/**
-	 * @change: does it to pages [first, last) of the chunk, under its mutex, the SECS pinned;
-	 * the page at which it stops with @stop set, or last.
+	 * @change: changes pages [first, last) of the chunk under its mutex. Returns last, or the
+	 * index of the page at which it stopped, with @stop set.
 	 */
 	unsigned int (*change)(struct sgx2_range *range, struct sgx2_chunk *chunk,
 			       unsigned int first, unsigned int last);
-	/** @finish: completes pages [first, last) of the chunk. */
+	/** @finish: completes the change of pages [first, last). Returns 0 or an error. */
 	int (*finish)(struct sgx2_range *range, struct sgx2_chunk *chunk, unsigned int first,
 		      unsigned int last);
 	/** @secinfo: operand of EMODPR or EMODT. */
 	struct sgx_secinfo secinfo;
 	/** @info: operand of ERDINFO. */
 	struct sgx2_rdinfo info;
-	/** @result: the processor's code, if it refused. */
+	/** @result: the code that a leaf returned, 0 for none. */
 	u64 result;
 	/** @stop: the error that ends the range. */
 	int stop;
-	/** @changed: pages of the present chunk that want tracking. */
+	/** @changed: number of pages of the current chunk that need tracking. */
 	unsigned int changed;
-	/** @lenient: pass over what cannot be changed, and wait for nothing, as mprotect() does. */
+	/** @lenient: for mprotect(): skip pages that cannot be changed, and do not wait. */
 	bool lenient;
-	/** @tried: if so, page number for which room was made last. */
+	/** @tried: if @lenient, page number for which the reclaimer was run last. */
 	unsigned long tried;
-	/** @tries: how often for that page. */
+	/** @tries: number of runs for that page. */
 	unsigned int tries;
 };
 
 /**
- * struct sgx2_change - what a call does to one page, in two steps
+ * struct sgx2_change - the change of one page, in two steps
  */
 struct sgx2_change {
-	/** @may: whether the page is of a kind for it: 0, 1 to pass over it, or an error. */
+	/** @may: tests the page. Returns 0, 1 to skip the page, or an error. */
 	int (*may)(const struct sgx2_range *range, const struct sgx2_page *page);
-	/** @one: does it, to a page that is resident. */
+	/** @one: changes the page, which is resident. Returns 0 or an error. */
 	int (*one)(struct sgx2_range *range, struct sgx2_chunk *chunk, unsigned int index,
 		   struct sgx2_page *page);
 };
 
-/* A page that is absent, or has to come back from its file; 1 to pass over it. */
-static noinline int sgx2_range_away(struct sgx2_range *range, struct sgx2_chunk *chunk,
-				    unsigned int index, const struct sgx2_change *change)
+/* Loads a page that is evicted. Returns 0, 1 to skip a page, or an error. */
+static noinline int sgx2_range_fault_in(struct sgx2_range *range, struct sgx2_chunk *chunk,
+					unsigned int index, const struct sgx2_change *change)
 	__must_hold(&chunk->lock)
 {
 	const struct sgx2_page *page = sgx2_chunk_page(chunk, index);
@@ -96,9 +97,9 @@ static noinline int sgx2_range_away(struct sgx2_range *range, struct sgx2_chunk 
 }
 
 /*
- * The loop over pages, which is where the time goes: both steps of @change are inlined into it. A
- * leaf on a page that is resident takes a microsecond, so whether to yield, to end, or to give the
- * enclave up is asked for each chunk, and here only where a page comes back from its file.
+ * The loop over pages, in which a call spends most of its time: both steps of @change are inlined.
+ * A leaf on a resident page takes a microsecond, so signals, rescheduling and a dead enclave are
+ * tested once for each chunk, and in the loop only when a page is loaded.
  */
 static __always_inline unsigned int sgx2_range_each(struct sgx2_range *range,
 						    struct sgx2_chunk *chunk, unsigned int first,
@@ -110,7 +111,7 @@ static __always_inline unsigned int sgx2_range_each(struct sgx2_range *range,
 
 	for (; !ret && first < last; first++, page++) {
 		if (unlikely(page->state != SGX2_RESIDENT))
-			ret = sgx2_range_away(range, chunk, first, change);
+			ret = sgx2_range_fault_in(range, chunk, first, change);
 		if (likely(!ret))
 			ret = change->may(range, page);
 		if (likely(!ret))
@@ -123,30 +124,30 @@ static __always_inline unsigned int sgx2_range_each(struct sgx2_range *range,
 	return first;
 }
 
-/* An enclave's thread may be at the page with EACCEPT or EMODPE: it is done in a moment. */
-#define sgx2_retry_busy(leaf)                                                     \
-	({                                                                        \
-		int __tries = SGX2_RETRIES, __answer;                             \
-		while (unlikely((__answer = sgx2_retry(leaf)) != 0) &&            \
-		       __answer == SGX2_PAGE_CONFLICT && --__tries)               \
-			cpu_relax();                                              \
-		__answer;                                                         \
+/*
+ * Run a leaf until it does not return SGX_PAGE_CONFLICT (7). A thread of the enclave may run
+ * EACCEPT or EMODPE on the page, which takes a moment.
+ */
+#define sgx2_retry_busy(leaf)                                        \
+	({                                                           \
+		int __tries = SGX2_LEAF_TRIES, __code;               \
+		while (unlikely((__code = sgx2_retry(leaf)) != 0) && \
+		       __code == SGX2_PAGE_CONFLICT && --__tries)    \
+			cpu_relax();                                 \
+		__code;                                              \
 	})
 
 static int sgx2_range_refused(struct sgx2_range *range, struct sgx2_chunk *chunk,
-			      unsigned int index, enum sgx2_leaf leaf, int answer)
+			      unsigned int index, enum sgx2_leaf leaf, int code)
 {
-	trace_sgx2_encls(range->enclave, leaf, sgx2_chunk_address(chunk, index), answer);
-	if (!sgx2_encls_faulted(answer)) {
-		range->result = answer;
+	trace_sgx2_encls(range->enclave, leaf, sgx2_chunk_address(chunk, index), code);
+	if (!sgx2_encls_faulted(code)) {
+		range->result = code;
 		return -EFAULT;
 	}
-	/*
-	 * A page that we know to be valid, and of a type that can be changed, and the processor
-	 * does not.
-	 */
-	if (sgx2_encls_vector(answer) == X86_TRAP_PF) {
-		sgx2_enclave_lost(range->enclave);
+	/* The page was valid and of a type that can be changed: the EPC was lost. */
+	if (sgx2_encls_vector(code) == X86_TRAP_PF) {
+		sgx2_enclave_mark_dead(range->enclave);
 		return -EIO;
 	}
 	return -EFAULT;
@@ -172,7 +173,7 @@ static __always_inline int sgx2_restrict_one(struct sgx2_range *range, struct sg
 	}
 	if (!range->lenient)
 		return sgx2_range_refused(range, chunk, index, SGX2_LEAF_EMODPR, ret);
-	/* It waits for EACCEPT. */
+	/* The page already waits for EACCEPT. */
 	if (ret == SGX2_PAGE_NOT_MODIFIABLE)
 		return 0;
 	ret = sgx2_range_refused(range, chunk, index, SGX2_LEAF_EMODPR, ret);
@@ -225,10 +226,8 @@ static __always_inline int sgx2_tcs_may(const struct sgx2_range *range,
 {
 	if (page->type != SGX_PAGE_TYPE_REG)
 		return -EINVAL;
-	/*
-	 * A TCS that could not be mapped for the processor to read and write could not be entered.
-	 */
-	return ~page->max & (VM_READ | VM_WRITE) ? -EPERM : 0;
+	/* The CPU reads and writes a TCS through its mapping. */
+	return ~page->max_prot & (VM_READ | VM_WRITE) ? -EPERM : 0;
 }
 
 static __always_inline int sgx2_tcs_one(struct sgx2_range *range, struct sgx2_chunk *chunk,
@@ -253,7 +252,7 @@ static int sgx2_track_range(struct sgx2_range *range, struct sgx2_chunk *chunk, 
 	if (!range->changed)
 		return 0;
 	range->changed = 0;
-	guard(mutex)(&range->enclave->track);
+	guard(mutex)(&range->enclave->track_lock);
 	ret = sgx2_track_start(range->enclave);
 	return ret ? ret : sgx2_track_finish(range->enclave);
 }
@@ -265,10 +264,10 @@ static __always_inline int sgx2_remove_may(const struct sgx2_range *range,
 }
 
 /*
- * Whether the enclave has accepted that the page goes. EREMOVE does not tell: it takes a page that
- * was not accepted as well, if no thread happens to be inside. EMODPR does, and changes neither: it
- * answers 20 while MODIFIED is set, and faults because of the type once it is not. The fault takes
- * more time than all the rest of a removal.
+ * Tests whether the enclave has accepted the type TRIM, by EMODPR, which changes nothing here: it
+ * returns SGX_PAGE_NOT_MODIFIABLE (20) while MODIFIED is set, and faults with #PF because of the
+ * type once it is clear. EREMOVE does not test this: if no thread is inside, it also removes a page
+ * that was not accepted. The fault takes more time than the rest of a removal.
  */
 static __always_inline int sgx2_remove_probe(struct sgx2_range *range, struct sgx2_chunk *chunk,
 					     unsigned int index, struct sgx2_page *page)
@@ -276,7 +275,7 @@ static __always_inline int sgx2_remove_probe(struct sgx2_range *range, struct sg
 	void *address = sgx2_epc_address(page->where);
 	int ret;
 
-	/* By itself, since what is asked first elsewhere is no answer here. */
+	/* Not sgx2_retry(), since the expected value is a fault. */
 	ret = sgx2_emodpr(&range->secinfo, address);
 	if (likely(ret == (SGX2_ENCLS_FAULT | X86_TRAP_PF)))
 		return 0;
@@ -284,7 +283,7 @@ static __always_inline int sgx2_remove_probe(struct sgx2_range *range, struct sg
 	return ret == (SGX2_ENCLS_FAULT | X86_TRAP_PF) ? 0 : -EPERM;
 }
 
-/* The same, of ERDINFO, which does not fault. */
+/* Tests whether the enclave has accepted the type TRIM, by ERDINFO, which does not fault. */
 static __always_inline int sgx2_remove_ask(struct sgx2_range *range, struct sgx2_chunk *chunk,
 					   unsigned int index, struct sgx2_page *page)
 {
@@ -292,7 +291,7 @@ static __always_inline int sgx2_remove_ask(struct sgx2_range *range, struct sgx2
 
 	ret = sgx2_retry_busy(sgx2_erdinfo(&range->info, sgx2_epc_address(page->where)));
 	if (ret == SGX2_PG_INVLD) {
-		sgx2_enclave_lost(range->enclave);
+		sgx2_enclave_mark_dead(range->enclave);
 		return -EIO;
 	}
 	return ret || range->info.flags & SGX2_SECINFO_MODIFIED ? -EPERM : 0;
@@ -312,15 +311,15 @@ static unsigned int sgx2_remove_checks(struct sgx2_range *range, struct sgx2_chu
 static int sgx2_remove_range(struct sgx2_range *range, struct sgx2_chunk *chunk, unsigned int first,
 			     unsigned int last)
 {
-	sgx2_epc_t epc[SGX2_EPC_BATCH];
+	sgx2_epc_t epc[SGX2_EPC_BATCH_PAGES];
 	unsigned int count;
 
-	sgx2_enclave_zap(range->enclave, chunk->number * SGX2_CHUNK_PAGES + first, last - first);
+	sgx2_pte_zap(range->enclave, chunk->number * SGX2_CHUNK_PAGES + first, last - first);
 	for (; first < last; first += count) {
-		count = min(last - first, SGX2_EPC_BATCH);
-		sgx2_epc_remove_all(epc, sgx2_chunk_forget(chunk, first, count, epc));
+		count = min(last - first, SGX2_EPC_BATCH_PAGES);
+		sgx2_epc_remove_all(epc, sgx2_chunk_remove_pages(chunk, first, count, epc));
 	}
-	sgx2_chunk_widen(chunk);
+	sgx2_chunk_update_max_prot(chunk);
 	return 0;
 }
 
@@ -343,39 +342,22 @@ static int sgx2_range_chunk(struct sgx2_range *range, struct sgx2_chunk *chunk)
 	return range->stop;
 }
 
-/* How often mprotect() makes room for one page that others take each time. */
-#define SGX2_RANGE_TRIES 16
-
 /*
- * No EPC page is free: a call waits. mprotect() does not, since it has mmap_lock for writing, for
- * which other tasks wait deaf to signals: it makes room itself, or gives up.
+ * Makes room after no EPC page was free. A call waits. mprotect() holds mmap_lock for writing, and
+ * other tasks wait for mmap_lock without reacting to signals; so mprotect() only runs the
+ * reclaimer, a bounded number of times for each page.
  */
 static int sgx2_range_room(struct sgx2_range *range)
 {
 	if (!range->lenient)
-		return sgx2_epc_wait(1, true);
+		return sgx2_reclaim_wait(1, true);
 	if (range->tried != range->next)
 		range->tries = 0;
 	range->tried = range->next;
-	return range->tries++ < SGX2_RANGE_TRIES ? sgx2_epc_try(1) : -EAGAIN;
+	return range->tries++ < SGX2_MPROTECT_TRIES ? sgx2_reclaim_try(1) : -EAGAIN;
 }
 
-/*
- * The SECS stays in the EPC for the length of the call, so that ETRACK finds it whatever is
- * evicted.
- */
-static int sgx2_range_pin(struct sgx2_range *range)
-{
-	int ret;
-
-	while ((ret = sgx2_secs_pin(range->enclave)) == -EAGAIN) {
-		ret = sgx2_range_room(range);
-		if (ret)
-			break;
-	}
-	return ret;
-}
-
+/* Returns the next chunk of the range, or NULL. */
 static struct sgx2_chunk *sgx2_range_find(struct sgx2_range *range)
 {
 	unsigned long number = range->next >> SGX2_CHUNK_ORDER;
@@ -383,7 +365,7 @@ static struct sgx2_chunk *sgx2_range_find(struct sgx2_range *range)
 
 	if (!range->lenient)
 		return xa_load(&range->enclave->chunks, number);
-	/* Where no chunk is there is nothing to change. */
+	/* mprotect() skips addresses without a chunk. */
 	chunk = xa_find(&range->enclave->chunks, &number, (range->end - 1) >> SGX2_CHUNK_ORDER,
 			XA_PRESENT);
 	if (!chunk)
@@ -393,168 +375,140 @@ static struct sgx2_chunk *sgx2_range_find(struct sgx2_range *range)
 	return chunk;
 }
 
-static int sgx2_range_run(struct sgx2_range *range)
+/* Processes one chunk; returns -EAGAIN if no EPC page is free for a page that is evicted. */
+static int sgx2_range_step(struct sgx2_range *range)
 {
-	struct sgx2_chunk *chunk;
+	struct sgx2_chunk *chunk = sgx2_range_find(range);
 	int ret;
 
-	ret = sgx2_range_pin(range);
+	if (!chunk)
+		return range->lenient ? 0 : -EFAULT;
+	if (mutex_lock_killable(&chunk->lock))
+		return -EINTR;
+	ret = sgx2_range_chunk(range, chunk);
+	mutex_unlock(&chunk->lock);
+	return ret;
+}
+
+/* Processes the range. The SECS is pinned meanwhile, so that ETRACK finds it in the EPC. */
+static int sgx2_range_run(struct sgx2_range *range)
+{
+	int ret;
+
+	ret = sgx2_with_room(sgx2_secs_pin(range->enclave), sgx2_range_room(range));
 	if (ret)
 		return ret;
-	while (range->next < range->end) {
-		chunk = sgx2_range_find(range);
-		ret = range->lenient ? 0 : -EFAULT;
-		if (!chunk)
-			break;
-		ret = mutex_lock_killable(&chunk->lock);
-		if (ret)
-			break;
-		ret = sgx2_range_chunk(range, chunk);
-		mutex_unlock(&chunk->lock);
-		if (ret == -EAGAIN)
-			ret = sgx2_range_room(range);
-		if (ret)
-			break;
+	while (!ret && range->next < range->end) {
+		ret = sgx2_with_room(sgx2_range_step(range), sgx2_range_room(range));
 		cond_resched();
 	}
-	/* Its pages may have been dropped since it died, and this one not found for that. */
+	/* A page may have been absent because the reclaimer has removed it from a dead enclave. */
 	if (ret && ret != -EINTR && sgx2_enclave_is(range->enclave, SGX2_DEAD))
 		ret = -EIO;
 	sgx2_secs_unpin(range->enclave);
 	return ret;
 }
 
-/* What the three calls of mainline ask first, in its order. */
-static int sgx2_edmm_ready(struct sgx2_enclave *enclave)
+int sgx2_edmm_ready(const struct sgx2_enclave *enclave)
 {
 	if (!sgx2_hw.sgx2)
 		return -ENODEV;
 	return sgx2_enclave_is(enclave, SGX2_INITIALIZED) ? 0 : -EINVAL;
 }
 
-static void sgx2_range_init(struct sgx2_range *range, struct sgx2_enclave *enclave, u64 offset,
-			    u64 length)
+/* Processes the range of a call; @count is set to the bytes that are done. */
+static int sgx2_range_call(struct sgx2_range *range, struct sgx2_call *call, u64 offset, u64 length,
+			   u64 *count)
 {
-	range->enclave = enclave;
-	range->next = (enclave->base + offset) >> PAGE_SHIFT;
-	range->end = range->next + (length >> PAGE_SHIFT);
-}
-
-/* Runs it; @count gets the bytes that are done, after a signal too. */
-static int sgx2_range_call(struct sgx2_range *range, u64 *count)
-{
-	unsigned long start = range->next;
+	unsigned long start = (call->enclave->base + offset) >> PAGE_SHIFT;
 	int ret;
 
+	range->enclave = call->enclave;
+	range->next = start;
+	range->end = start + (length >> PAGE_SHIFT);
 	ret = sgx2_range_run(range);
 	*count = (range->next - start) << PAGE_SHIFT;
-	return sgx2_call_result(ret, *count);
+	call->copy_back = true;
+	return sgx2_ioc_result(ret, *count);
 }
 
-long sgx2_restrict(struct sgx2_enclave *enclave, void __user *arg)
+int sgx2_ioc_restrict_permissions(struct sgx2_call *call)
 {
-	struct sgx_enclave_restrict_permissions param;
+	struct sgx_enclave_restrict_permissions *param = call->param;
 	struct sgx2_range range = {
 		.change = sgx2_restrict_pages,
 		.finish = sgx2_track_range,
+		.secinfo.flags = param->permissions,
 	};
 	int ret;
 
-	ret = sgx2_edmm_ready(enclave);
-	if (ret)
-		return ret;
-	if (copy_from_user(&param, arg, sizeof(param)))
-		return -EFAULT;
-	if (!sgx2_range_valid(enclave, param.offset, param.length))
+	if (!sgx2_enclave_range_valid(call->enclave, param->offset, param->length))
 		return -EINVAL;
-	if (param.permissions & ~SGX_SECINFO_PERMISSION_MASK)
+	if (param->permissions & ~SGX_SECINFO_PERMISSION_MASK)
 		return -EINVAL;
-	if ((param.permissions & (SGX_SECINFO_R | SGX_SECINFO_W)) == SGX_SECINFO_W)
+	if ((param->permissions & (SGX_SECINFO_R | SGX_SECINFO_W)) == SGX_SECINFO_W)
 		return -EINVAL;
-	if (param.result || param.count)
+	if (param->result || param->count)
 		return -EINVAL;
-	sgx2_range_init(&range, enclave, param.offset, param.length);
-	range.secinfo.flags = param.permissions;
-	ret = sgx2_range_call(&range, &param.count);
-	param.result = range.result;
-	return copy_to_user(arg, &param, sizeof(param)) ? -EFAULT : ret;
+	ret = sgx2_range_call(&range, call, param->offset, param->length, &param->count);
+	param->result = range.result;
+	return ret;
 }
 
-long sgx2_modify(struct sgx2_enclave *enclave, void __user *arg)
+int sgx2_ioc_modify_types(struct sgx2_call *call)
 {
-	struct sgx_enclave_modify_types param;
+	struct sgx_enclave_modify_types *param = call->param;
 	struct sgx2_range range = {
+		.change = param->page_type == SGX_PAGE_TYPE_TRIM ? sgx2_trim_pages : sgx2_tcs_pages,
 		.finish = sgx2_track_range,
+		.secinfo.flags = param->page_type << SGX2_SECINFO_TYPE_SHIFT,
 	};
 	int ret;
 
-	ret = sgx2_edmm_ready(enclave);
-	if (ret)
-		return ret;
-	if (copy_from_user(&param, arg, sizeof(param)))
-		return -EFAULT;
-	if (!sgx2_range_valid(enclave, param.offset, param.length))
+	if (!sgx2_enclave_range_valid(call->enclave, param->offset, param->length))
 		return -EINVAL;
-	if (param.page_type != SGX_PAGE_TYPE_TCS && param.page_type != SGX_PAGE_TYPE_TRIM)
+	if (param->page_type != SGX_PAGE_TYPE_TCS && param->page_type != SGX_PAGE_TYPE_TRIM)
 		return -EINVAL;
-	if (param.result || param.count)
+	if (param->result || param->count)
 		return -EINVAL;
-	sgx2_range_init(&range, enclave, param.offset, param.length);
-	range.change = param.page_type == SGX_PAGE_TYPE_TRIM ? sgx2_trim_pages : sgx2_tcs_pages;
-	range.secinfo.flags = param.page_type << 8;
-	ret = sgx2_range_call(&range, &param.count);
-	param.result = range.result;
-	return copy_to_user(arg, &param, sizeof(param)) ? -EFAULT : ret;
+	ret = sgx2_range_call(&range, call, param->offset, param->length, &param->count);
+	param->result = range.result;
+	return ret;
 }
 
-long sgx2_remove(struct sgx2_enclave *enclave, void __user *arg)
+int sgx2_ioc_remove_pages(struct sgx2_call *call)
 {
-	struct sgx_enclave_remove_pages param;
+	struct sgx_enclave_remove_pages *param = call->param;
 	struct sgx2_range range = {
 		.change = sgx2_remove_checks,
 		.finish = sgx2_remove_range,
 		.secinfo.flags = SGX_SECINFO_R | SGX_SECINFO_W | SGX_SECINFO_X,
 	};
-	int ret;
 
-	ret = sgx2_edmm_ready(enclave);
-	if (ret)
-		return ret;
-	if (copy_from_user(&param, arg, sizeof(param)))
-		return -EFAULT;
-	if (!sgx2_range_valid(enclave, param.offset, param.length))
+	if (!sgx2_enclave_range_valid(call->enclave, param->offset, param->length))
 		return -EINVAL;
-	if (param.count)
+	if (param->count)
 		return -EINVAL;
-	sgx2_range_init(&range, enclave, param.offset, param.length);
-	ret = sgx2_range_call(&range, &param.count);
-	return copy_to_user(arg, &param, sizeof(param)) ? -EFAULT : ret;
+	return sgx2_range_call(&range, call, param->offset, param->length, &param->count);
 }
 
-long sgx2_reset(struct sgx2_enclave *enclave, void __user *arg)
+int sgx2_ioc_reset_permissions(struct sgx2_call *call)
 {
-	struct sgx_enclave_reset_permissions param;
+	struct sgx_enclave_reset_permissions *param = call->param;
 	struct sgx2_range range = {
 		.change = sgx2_restrict_pages,
 		.finish = sgx2_track_range,
+		.secinfo.flags = param->flags & SGX_RESET_KEEP_READ ? SGX_SECINFO_R : 0,
 	};
 	int ret;
 
-	ret = sgx2_edmm_ready(enclave);
-	if (ret)
-		return ret;
-	ret = sgx2_copy_in(&param, sizeof(param), arg);
-	if (ret)
-		return ret;
-	if (!sgx2_range_valid(enclave, param.offset, param.length))
+	if (!sgx2_enclave_range_valid(call->enclave, param->offset, param->length))
 		return -EINVAL;
-	if (param.flags & ~SGX_RESET_KEEP_READ || param.result || param.count)
+	if (param->flags & ~SGX_RESET_KEEP_READ || param->result || param->count)
 		return -EINVAL;
-	sgx2_range_init(&range, enclave, param.offset, param.length);
-	range.secinfo.flags = param.flags & SGX_RESET_KEEP_READ ? SGX_SECINFO_R : 0;
-	ret = sgx2_range_call(&range, &param.count);
-	param.result = range.result;
-	return sgx2_copy_out(arg, &param, sizeof(param)) ? -EFAULT : ret;
+	ret = sgx2_range_call(&range, call, param->offset, param->length, &param->count);
+	param->result = range.result;
+	return ret;
 }
 
 int sgx2_mprotect(struct sgx2_enclave *enclave, unsigned long start, unsigned long end,
@@ -571,7 +525,7 @@ int sgx2_mprotect(struct sgx2_enclave *enclave, unsigned long start, unsigned lo
 	u64 *secinfo = &range.secinfo.flags;
 	int ret;
 
-	/* EACCEPT reads through the mapping, so what follows PROT_NONE could not be accepted. */
+	/* EACCEPT reads through the mapping, so with PROT_NONE the change could not be accepted. */
 	if (!(flags & VM_ACCESS_FLAGS) || !sgx2_enclave_is(enclave, SGX2_INITIALIZED))
 		return 0;
 	switch (READ_ONCE(enclave->mprotect)) {
@@ -581,7 +535,7 @@ int sgx2_mprotect(struct sgx2_enclave *enclave, unsigned long start, unsigned lo
 		*secinfo = SGX_SECINFO_R;
 		break;
 	case SGX_MPROTECT_RESTRICT:
-		/* The processor knows no writing without reading. */
+		/* EPCM.W requires EPCM.R. */
 		*secinfo |= flags & (VM_READ | VM_WRITE) ? SGX_SECINFO_R : 0;
 		*secinfo |= flags & VM_WRITE ? SGX_SECINFO_W : 0;
 		*secinfo |= flags & VM_EXEC ? SGX_SECINFO_X : 0;

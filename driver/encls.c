@@ -5,14 +5,15 @@
 #include "encls.h"
 
 /*
- * A fault of the instruction ends in EAX, as SGX2_ENCLS_FAULT and the vector: the kernel's extable
- * knows how. A leaf reads and writes memory that the compiler knows nothing of.
+ * The kernel's exception table handler for EX_TYPE_FAULT_SGX puts SGX2_ENCLS_FAULT and the vector
+ * into EAX if the instruction faults. The memory clobber stands for the operands that a leaf reads
+ * and writes through their addresses.
  */
-#define SGX2_ENCLS                     \
+#define SGX2_ENCLS                    \
 	"1: .byte 0x0f, 0x01, 0xcf\n" \
 	"2:\n" _ASM_EXTABLE_TYPE(1b, 2b, EX_TYPE_FAULT_SGX)
 
-/* RCX alone, which most leaves have their page in. */
+/* Runs a leaf whose only operand is the page in RCX. */
 static __always_inline u32 sgx2_encls_page(enum sgx2_leaf leaf, const void *rcx)
 {
 	u32 eax = leaf;
@@ -21,7 +22,7 @@ static __always_inline u32 sgx2_encls_page(enum sgx2_leaf leaf, const void *rcx)
 	return eax;
 }
 
-/* RBX as well, which is an output too, for EDBGRD. */
+/* Runs a leaf with operands in RBX and RCX. RBX is an output too, for EDBGRD. */
 static __always_inline u32 sgx2_encls(enum sgx2_leaf leaf, unsigned long *rbx, const void *rcx)
 {
 	u32 eax = leaf;
@@ -30,7 +31,7 @@ static __always_inline u32 sgx2_encls(enum sgx2_leaf leaf, unsigned long *rbx, c
 	return eax;
 }
 
-/* A leaf that answers with a code. */
+/* Runs a leaf that returns a code in EAX. */
 static __always_inline int sgx2_encls_code(enum sgx2_leaf leaf, const void *rbx, const void *rcx)
 {
 	unsigned long b = (unsigned long)rbx;
@@ -38,7 +39,7 @@ static __always_inline int sgx2_encls_code(enum sgx2_leaf leaf, const void *rbx,
 	return sgx2_encls(leaf, &b, rcx);
 }
 
-/* With RDX too. */
+/* Runs a leaf that returns a code in EAX and has a third operand in RDX. */
 static __always_inline int sgx2_encls_code_rdx(enum sgx2_leaf leaf, const void *rbx,
 					       const void *rcx, const void *rdx)
 {
@@ -49,7 +50,7 @@ static __always_inline int sgx2_encls_code_rdx(enum sgx2_leaf leaf, const void *
 	return eax;
 }
 
-/* One that has no code: EAX still has its number unless it faulted. */
+/* Runs a leaf that has no code: unless it faulted, EAX still holds the leaf's number. */
 static __always_inline int sgx2_encls_void(enum sgx2_leaf leaf, unsigned long rbx, const void *rcx)
 {
 	u32 eax = sgx2_encls(leaf, &rbx, rcx);
@@ -99,8 +100,9 @@ int sgx2_edbgwr(void *address, u64 data)
 }
 
 /*
- * The leaf of which a fault is an answer, and so is in the middle: the kernel looks for where it
- * happened in a table in the order of addresses, by halves.
+ * Removal of pages relies on faults of EMODPR, so their cost matters. The kernel finds the entry of
+ * a faulting instruction by binary search over addresses, and from the middle of this file the
+ * search is shortest.
  */
 int sgx2_emodpr(struct sgx_secinfo *secinfo, void *page)
 {

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The leaves of ENCLS, one function each, and what they answer. */
+/* The leaves of ENCLS, one function each, and the values that they return. */
 #ifndef SGX2_ENCLS_H
 #define SGX2_ENCLS_H
 
 #include <linux/bits.h>
+#include <linux/processor.h>
 #include <linux/types.h>
 #include <asm/sgx.h>
+#include <asm/trapnr.h>
+#include "limits.h"
 
 /* Numbers of the leaves, EAX of ENCLS (SDM Vol. 3D); asm/sgx.h has only some of them. */
 enum sgx2_leaf {
@@ -29,16 +32,17 @@ enum sgx2_leaf {
 };
 
 /*
- * Answer of a leaf: 0; one of the processor's codes (SDM Vol. 3D, table of ENCLS error codes), as
- * in EAX; or, when the instruction faulted, SGX2_ENCLS_FAULT with the vector in the low byte.
- * Whoever calls a leaf looks at the answer.
+ * A leaf returns 0; one of the codes of the SDM (Vol. 3D, table of ENCLS error codes), as in EAX;
+ * or, if the instruction faulted, SGX2_ENCLS_FAULT with the vector in the low byte. Each caller
+ * checks the value.
  *
- * These are ordinary functions, not inlines, so that tests/kunit links a processor of its own in
+ * The leaves are functions and not inlines, so that tests/kunit can link a software processor in
  * their place.
  */
 #define SGX2_ENCLS_FAULT BIT(30)
+#define SGX2_ENCLS_VECTOR 0xff
 
-/* Codes that this driver tells apart; asm/sgx.h has only some, and not on each kernel. */
+/* Codes that the driver distinguishes; asm/sgx.h has only some, and not on each kernel. */
 #define SGX2_BLKSTATE 3
 #define SGX2_PG_INVLD 6
 #define SGX2_PAGE_CONFLICT 7
@@ -61,27 +65,48 @@ static inline bool sgx2_encls_faulted(int ret)
 
 static inline int sgx2_encls_vector(int ret)
 {
-	return ret & 0xff;
+	return ret & SGX2_ENCLS_VECTOR;
 }
 
+/*
+ * Run a leaf until it does not fault with #GP. A leaf that finds a page or a SECS in use by a leaf
+ * on another CPU faults with #GP instead of waiting. The other leaf takes a microsecond, so the
+ * leaf is run again for a while before it counts as failed. Success is tested first.
+ */
+#define sgx2_retry(leaf)                                                      \
+	({                                                                    \
+		int __left = SGX2_LEAF_TRIES, __ret;                          \
+		while (unlikely((__ret = (leaf)) != 0) &&                     \
+		       __ret == (SGX2_ENCLS_FAULT | X86_TRAP_GP) && --__left) \
+			cpu_relax();                                          \
+		__ret;                                                        \
+	})
+
+/* SECINFO.FLAGS: the page type lies in bits 15:8 (SDM Vol. 3D, SECINFO). */
+#define SGX2_SECINFO_TYPE_SHIFT 8
+/* SECINFO.FLAGS, and sgx2_rdinfo::flags: a bit that asm/sgx.h does not have. */
+#define SGX2_SECINFO_MODIFIED BIT(4)
+
 /**
- * struct sgx2_rdinfo - what ERDINFO says of an EPC page
+ * struct sgx2_rdinfo - the result of ERDINFO for an EPC page (SDM Vol. 3D, RDINFO)
+ *
+ * Belongs to the task that runs the leaf.
  */
 struct sgx2_rdinfo {
-	/** @status: of a SECS: whether it has children. */
+	/** @status: for a SECS, whether it has children. */
 	u64 status;
-	/** @flags: as in SECINFO, and bit 63 for a blocked page. */
+	/** @flags: as in SECINFO.FLAGS; bit 63 is set for a blocked page. */
 	u64 flags;
-	/** @context: of the enclave. */
+	/** @context: identifies the enclave of the page. */
 	u64 context;
 	/** @reserved: zero. */
 	u64 reserved;
 } __aligned(32);
 
-/* A bit of sgx2_rdinfo::flags, and of SECINFO.FLAGS, that asm/sgx.h does not have. */
-#define SGX2_SECINFO_MODIFIED BIT(4)
-
-/* Addresses of EPC pages are the kernel's, from sgx2_epc_address(). */
+/*
+ * Run one leaf each. Addresses of EPC pages are kernel addresses from sgx2_epc_address(). Operands
+ * have the alignment that the SDM asks for. Any context; they do not sleep.
+ */
 int sgx2_ecreate(struct sgx_pageinfo *info, void *secs);
 int sgx2_eadd(struct sgx_pageinfo *info, void *page);
 int sgx2_eextend(void *secs, void *block);

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Pages of the EPC: which are free, on which node, and who waits for one.
+ * EPC pages: sections, lists of free pages, and the removal of pages from before the module.
  *
- * Each section has a list of its free pages, by number, in 4 bytes a page. How many are free in all
- * is counted before a page is taken and after it is put back, so whoever has been given a count
- * finds as many on the lists.
+ * Each section has a list of its free pages, by number, in 4 bytes a page. The number of free pages
+ * of all sections is decremented before a page is taken from a list, and incremented after a page
+ * is put there. So a task that has claimed a number of pages finds as many on the lists.
  *
- * A kernel thread, ksgx2d, first makes every page invalid, since a kernel before this one, or the
- * driver before, may have left valid ones. Pages are free as soon as they are clean, so the first
- * enclaves do not wait for the last page. Then it keeps a few pages free, by eviction.
+ * A kernel or a driver that ran before may have left valid pages. ksgx2d removes them first; see
+ * sgx2_epc_sanitize(). Until then they count as leaked.
  */
 #undef pr_fmt
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -16,90 +15,63 @@
 #include <linux/bitops.h>
 #include <linux/freezer.h>
 #include <linux/io.h>
+#include <linux/jump_label.h>
 #include <linux/kthread.h>
-#include <linux/mm.h>
 #include <linux/numa.h>
 #include <linux/rcupdate.h>
-#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/topology.h>
 #include <linux/vmalloc.h>
-#include <linux/wait.h>
 #include "encls.h"
 #include "epc.h"
 #include "hw.h"
-#include "lru.h"
-#include "paging.h"
-#include "reclaim.h"
 
-/* In place of the next free page: the list ends, the page is in use, the page is lost. */
+/*
+ * Values of sgx2_section::next that name no free page: the end of the list; a page in use; a page
+ * that is not used because it may be valid, cannot be removed, or is poisoned.
+ */
 #define SGX2_NEXT_END ((u32)~0)
 #define SGX2_NEXT_USED ((u32)~1)
-#define SGX2_NEXT_LOST ((u32)~2)
-
-/*
- * Pages that ksgx2d tries to have free, at least and once it has begun; and those kept for eviction
- * itself.
- */
-#define SGX2_LOW_MAX 24UL
-#define SGX2_RESERVE_MAX 16UL
-#define SGX2_RESERVE_MIN 2UL
-
-/*
- * How many pages are evicted at once, how long a waiter sleeps before it looks again, and how often
- * it does with no hope.
- */
-#define SGX2_WANT 16
-#define SGX2_WAIT (HZ / 10)
-#define SGX2_HOPELESS 10
-/* How long ksgx2d sleeps when nothing could be evicted: doubled from the one to the other. */
-#define SGX2_IDLE_MIN (HZ / 50)
-#define SGX2_IDLE_MAX (HZ / 4)
-/* How often room is made for a caller that does not wait. */
-#define SGX2_TRIES 8
-/* How often the lists are gone round for pages that must be on them. */
-#define SGX2_PASSES 1000
+#define SGX2_NEXT_LEAKED ((u32)~2)
 
 /**
- * struct sgx2_section - one contiguous piece of EPC
+ * struct sgx2_section - one contiguous range of EPC
  */
 struct sgx2_section {
-	/** @lock: for @next, @head, @poison and @poisoned, a leaf. */
+	/** @lock: protects @head and @next; no lock is taken inside of it. */
 	spinlock_t lock;
-	/** @head: first free page. */
+	/** @head: number of the first free page. */
 	u32 head;
-	/** @next: for each free page the next one; what SGX2_NEXT_* say for others. */
+	/** @next: for each free page the number of the next one, else SGX2_NEXT_*. */
 	u32 *next;
-	/**
-	 * @poison: a bit for each page, set if memory of the page is damaged. Written under @lock,
-	 * and never cleared.
-	 */
+	/** @poison: a bit for each page with damaged memory; atomic, never cleared. */
 	unsigned long *poison;
-	/** @poisoned: whether a bit of @poison is set; written under @lock. */
-	bool poisoned;
-	/** @pages: how many there are; constant. */
+	/** @pages: number of pages; constant. */
 	u32 pages;
-	/** @node: of NUMA; constant. */
+	/** @node: NUMA node; constant. */
 	int node;
 } ____cacheline_aligned;
 
-/* Constant once sgx2_epc_init() is done, but for what the locks in them protect. */
-static struct sgx2_section sgx2_sections[SGX2_MAX_SECTIONS];
+/* Constant after sgx2_epc_init(), but for what the locks protect. */
+static struct sgx2_section sgx2_sections[SGX2_EPC_SECTIONS];
 static unsigned int sgx2_section_count;
-void *sgx2_epc_mapped[SGX2_MAX_SECTIONS];
-unsigned long sgx2_epc_first_pfn[SGX2_MAX_SECTIONS];
+void *sgx2_epc_mapped[SGX2_EPC_SECTIONS];
+unsigned long sgx2_epc_first_pfn[SGX2_EPC_SECTIONS];
 /* For each node the sections, nearest first. */
-static u8 (*sgx2_order)[SGX2_MAX_SECTIONS];
+static u8 (*sgx2_order)[SGX2_EPC_SECTIONS];
 
+/* Pages in all, and the marks of free pages; constant after sgx2_epc_init(). */
 static unsigned long sgx2_total, sgx2_reserve, sgx2_low, sgx2_high;
 static atomic_long_t sgx2_free = ATOMIC_LONG_INIT(0);
-static atomic_long_t sgx2_lost = ATOMIC_LONG_INIT(0);
-
-static struct task_struct *sgx2_thread;
+static atomic_long_t sgx2_leaked = ATOMIC_LONG_INIT(0);
+/* A bit of sgx2_section::poison is set; until then no allocation tests for such bits. */
+static DEFINE_STATIC_KEY_FALSE(sgx2_poisoned);
+/* sgx2_epc_sanitize() is done; written once, READ_ONCE. */
 static bool sgx2_sanitized;
-static DECLARE_WAIT_QUEUE_HEAD(sgx2_thread_wait);
-static DECLARE_WAIT_QUEUE_HEAD(sgx2_page_wait);
+
+DECLARE_WAIT_QUEUE_HEAD(sgx2_epc_free_wait);
+DECLARE_WAIT_QUEUE_HEAD(sgx2_epc_low_wait);
 
 static struct sgx2_section *sgx2_epc_section(sgx2_epc_t page)
 {
@@ -110,12 +82,27 @@ void sgx2_epc_counts(struct sgx2_epc_counts *counts)
 {
 	counts->total = sgx2_total;
 	counts->free = atomic_long_read(&sgx2_free);
-	counts->lost = atomic_long_read(&sgx2_lost);
+	counts->leaked = atomic_long_read(&sgx2_leaked);
+}
+
+bool sgx2_epc_has_room(void)
+{
+	return atomic_long_read(&sgx2_free) > sgx2_reserve;
+}
+
+bool sgx2_epc_is_low(void)
+{
+	return atomic_long_read(&sgx2_free) < sgx2_low;
+}
+
+bool sgx2_epc_is_plenty(void)
+{
+	return atomic_long_read(&sgx2_free) >= sgx2_high;
 }
 
 static bool sgx2_section_poisoned(struct sgx2_section *section, u32 number)
 {
-	return unlikely(READ_ONCE(section->poisoned)) && test_bit(number, section->poison);
+	return static_branch_unlikely(&sgx2_poisoned) && test_bit(number, section->poison);
 }
 
 bool sgx2_epc_poisoned(sgx2_epc_t page)
@@ -123,15 +110,7 @@ bool sgx2_epc_poisoned(sgx2_epc_t page)
 	return sgx2_section_poisoned(sgx2_epc_section(page), page & SGX2_EPC_MASK);
 }
 
-/* Mark one page; return whether the page was not marked before. */
-static bool sgx2_page_poison(struct sgx2_section *section, u32 number)
-{
-	guard(spinlock)(&section->lock);
-	WRITE_ONCE(section->poisoned, true);
-	return !test_and_set_bit(number, section->poison);
-}
-
-/* Mark the pages of one section that have a page frame from @first to @last. */
+/* Marks the pages of a section whose page frames are in [first, last]; returns how many are new. */
 static unsigned long sgx2_section_poison(struct sgx2_section *section, u64 first, u64 last)
 {
 	u64 base = sgx2_epc_first_pfn[section - sgx2_sections], pfn;
@@ -139,7 +118,7 @@ static unsigned long sgx2_section_poison(struct sgx2_section *section, u64 first
 
 	last = min(last, base + section->pages - 1);
 	for (pfn = max(first, base); pfn <= last; pfn++) {
-		marked += sgx2_page_poison(section, pfn - base);
+		marked += !test_and_set_bit(pfn - base, section->poison);
 		cond_resched();
 	}
 	return marked;
@@ -153,39 +132,30 @@ unsigned long sgx2_epc_poison(u64 first, u64 last)
 	for (i = 0; i < sgx2_section_count; i++)
 		marked += sgx2_section_poison(&sgx2_sections[i], first >> PAGE_SHIFT,
 					      last >> PAGE_SHIFT);
+	if (marked)
+		static_branch_enable(&sgx2_poisoned);
 	return marked;
 }
 
-/*
- * Take at most @count pages off the section's list. Poisoned ones are lost from then on, and are
- * counted in @lost; return the number of the others, which go to @page.
- */
+/* Takes up to @count pages from the list of a section; returns how many. */
 static unsigned int sgx2_section_take(struct sgx2_section *section, sgx2_epc_t *page,
-				      unsigned int count, unsigned int *lost)
+				      unsigned int count)
 {
 	u32 name = (section - sgx2_sections) << SGX2_EPC_BITS;
-	unsigned int taken = 0;
+	unsigned int i;
 
 	guard(spinlock)(&section->lock);
-	for (; count && section->head != SGX2_NEXT_END; count--) {
+	for (i = 0; i < count && section->head != SGX2_NEXT_END; i++) {
 		u32 number = section->head;
 
 		section->head = section->next[number];
-		if (sgx2_section_poisoned(section, number)) {
-			WRITE_ONCE(section->next[number], SGX2_NEXT_LOST);
-			++*lost;
-			continue;
-		}
 		section->next[number] = SGX2_NEXT_USED;
-		page[taken++] = name | number;
+		page[i] = name | number;
 	}
-	return taken;
+	return i;
 }
 
-/*
- * So many pages become ours to take from the lists; 0 if the class has to leave those that there
- * are.
- */
+/* Claims up to @count of the free pages that @class may take; returns how many. */
 static unsigned int sgx2_epc_claim(unsigned int count, enum sgx2_epc_class class)
 {
 	long floor = class == SGX2_EPC_RECLAIM	? 0 :
@@ -198,69 +168,99 @@ static unsigned int sgx2_epc_claim(unsigned int count, enum sgx2_epc_class class
 			return 0;
 		count = min_t(long, count, free - floor);
 	} while (!atomic_long_try_cmpxchg(&sgx2_free, &free, free - count));
-	if (free - count < sgx2_low && wq_has_sleeper(&sgx2_thread_wait))
-		wake_up(&sgx2_thread_wait);
+	if (free - count < sgx2_low && wq_has_sleeper(&sgx2_epc_low_wait))
+		wake_up(&sgx2_epc_low_wait);
 	return count;
 }
 
-/*
- * Take @count pages that were claimed off the lists. Poisoned ones are lost, and are counted in
- * @lost; return the number of the others.
- */
-static unsigned int sgx2_epc_take(sgx2_epc_t *page, unsigned int count, unsigned int *lost)
+/* Claims up to @count pages and takes them from the lists; returns how many. */
+static __always_inline unsigned int sgx2_epc_take(sgx2_epc_t *page, unsigned int count,
+						  enum sgx2_epc_class class)
 {
 	const u8 *order = sgx2_order[numa_node_id()];
 	unsigned int pass, i, done = 0;
 
+	count = sgx2_epc_claim(count, class);
 	/*
-	 * What was claimed is on the lists, but maybe on one that we had been at when it came
-	 * there, while somebody else took from the one that we go to: then we go round again.
+	 * The claimed pages are on the lists. A page may be put on a list that was examined before,
+	 * while another task takes one from a list that is examined next: then there is another
+	 * pass.
 	 */
-	for (pass = 0; done + *lost < count && pass < SGX2_PASSES; pass++) {
-		for (i = 0; i < sgx2_section_count && done + *lost < count; i++)
+	for (pass = 0; done < count && pass < SGX2_EPC_CLAIM_PASSES; pass++) {
+		for (i = 0; i < sgx2_section_count && done < count; i++)
 			done += sgx2_section_take(&sgx2_sections[order[i]], page + done,
-						  count - done - *lost, lost);
+						  count - done);
 	}
-	if (WARN_ON_ONCE(done + *lost < count))
-		atomic_long_add(count - done - *lost, &sgx2_free);
+	if (WARN_ON_ONCE(done < count))
+		atomic_long_add(count - done, &sgx2_free);
+	return done;
+}
+
+/* Takes a page of the caller's out of use until the module is loaded again. */
+static void sgx2_epc_leak(sgx2_epc_t page)
+{
+	WRITE_ONCE(sgx2_epc_section(page)->next[page & SGX2_EPC_MASK], SGX2_NEXT_LEAKED);
+	atomic_long_inc(&sgx2_leaked);
+}
+
+/* Leaks the poisoned ones of @count pages; returns how many pages are left in @page. */
+static unsigned int sgx2_epc_leak_poisoned(sgx2_epc_t *page, unsigned int count)
+{
+	unsigned int i, left = 0;
+
+	for (i = 0; i < count; i++) {
+		if (sgx2_epc_poisoned(page[i]))
+			sgx2_epc_leak(page[i]);
+		else
+			page[left++] = page[i];
+	}
+	return left;
+}
+
+/* Allocates pages that are not poisoned. Takes further ones in place of those that are. */
+static noinline unsigned int sgx2_epc_alloc_good(sgx2_epc_t *page, unsigned int count,
+						 enum sgx2_epc_class class)
+{
+	unsigned int done = 0, taken;
+
+	do {
+		taken = sgx2_epc_take(page + done, count - done, class);
+		done += sgx2_epc_leak_poisoned(page + done, taken);
+	} while (taken && done < count);
 	return done;
 }
 
 unsigned int sgx2_epc_alloc(sgx2_epc_t *page, unsigned int count, enum sgx2_epc_class class)
 {
-	unsigned int lost, done = 0;
-
-	/* Pages that turned out to be poisoned are replaced, as far as there are others. */
-	do {
-		lost = 0;
-		done += sgx2_epc_take(page + done, sgx2_epc_claim(count - done, class), &lost);
-		if (unlikely(lost))
-			atomic_long_add(lost, &sgx2_lost);
-	} while (unlikely(lost));
-	return done;
+	if (static_branch_unlikely(&sgx2_poisoned))
+		return sgx2_epc_alloc_good(page, count, class);
+	return sgx2_epc_take(page, count, class);
 }
 
 /**
- * struct sgx2_chain - pages of one section that are about to be free, linked as its list is
+ * struct sgx2_chain - pages of one section that are about to be free, linked as in its list
  *
- * On the stack of one task, whose pages they are, so that the list's lock is taken once for all.
+ * Belongs to the task that frees the pages, so that it takes the lock of the list once for all.
  */
 struct sgx2_chain {
-	/** @section: its number; SGX2_NO_SECTION while there is no page. */
+	/** @section: number of the section; SGX2_NO_SECTION while there is no page. */
 	u32 section;
-	/** @first: of the pages. */
+	/** @first: number of the first page. */
 	u32 first;
-	/** @last: of them. */
+	/** @last: number of the last page. */
 	u32 last;
-	/** @count: how many there are. */
+	/** @count: number of pages. */
 	unsigned int count;
-	/** @next: sgx2_section::next of that section. */
+	/** @next: sgx2_section::next of the section. */
 	u32 *next;
 };
 
 #define SGX2_NO_SECTION ((u32)~0)
 
-/* They go to the section's list. By value: the loops that make a chain have it in registers. */
+/*
+ * Puts a chain on the list of its section. The chain is passed by value, so that the compiler keeps
+ * it in registers in the loops that make one.
+ */
 static noinline void sgx2_chain_splice(struct sgx2_chain chain)
 {
 	struct sgx2_section *section = &sgx2_sections[chain.section];
@@ -270,8 +270,8 @@ static noinline void sgx2_chain_splice(struct sgx2_chain chain)
 		section->head = chain.first;
 	}
 	atomic_long_add(chain.count, &sgx2_free);
-	if (wq_has_sleeper(&sgx2_page_wait))
-		wake_up(&sgx2_page_wait);
+	if (wq_has_sleeper(&sgx2_epc_free_wait))
+		wake_up(&sgx2_epc_free_wait);
 }
 
 static __always_inline void sgx2_chain_end(struct sgx2_chain *chain)
@@ -281,7 +281,7 @@ static __always_inline void sgx2_chain_end(struct sgx2_chain *chain)
 	chain->section = SGX2_NO_SECTION;
 }
 
-/* One more, which must be marked as @was; whether it is. */
+/* Adds a page to a chain. Returns false, with a warning, if sgx2_section::next was not @was. */
 static __always_inline bool sgx2_chain_add(struct sgx2_chain *chain, sgx2_epc_t page, u32 was)
 {
 	u32 section = page >> SGX2_EPC_BITS, number = page & SGX2_EPC_MASK;
@@ -318,15 +318,14 @@ void sgx2_epc_free_all(const sgx2_epc_t *page, unsigned int count)
 	sgx2_chain_end(&chain);
 }
 
-/* EREMOVE of a page that was not let go the first time; whether it is now, or else it is lost. */
+/* Runs EREMOVE again after it failed. Returns false if the page is leaked. */
 static noinline bool sgx2_epc_remove_again(sgx2_epc_t page)
 {
 	int ret = sgx2_retry(sgx2_eremove(sgx2_epc_address(page)));
 
-	if (!WARN_ONCE(ret, "EREMOVE answers %#x: the page is lost\n", ret))
+	if (!WARN_ONCE(ret, "EREMOVE returned %#x: the page is leaked\n", ret))
 		return true;
-	sgx2_epc_section(page)->next[page & SGX2_EPC_MASK] = SGX2_NEXT_LOST;
-	atomic_long_inc(&sgx2_lost);
+	sgx2_epc_leak(page);
 	return false;
 }
 
@@ -348,70 +347,17 @@ void sgx2_epc_remove(sgx2_epc_t page)
 	sgx2_epc_remove_all(&page, 1);
 }
 
-static bool sgx2_epc_short(void)
+bool sgx2_epc_sanitized(void)
 {
-	return atomic_long_read(&sgx2_free) < sgx2_low && sgx2_lru_any();
-}
-
-static bool sgx2_epc_room(void)
-{
-	return atomic_long_read(&sgx2_free) > sgx2_reserve;
-}
-
-/* For a while; what is left of the time, 0, or an error for a signal. */
-static long sgx2_epc_sleep(bool interruptible)
-{
-	if (interruptible)
-		return wait_event_interruptible_timeout(sgx2_page_wait, sgx2_epc_room(), SGX2_WAIT);
-	return wait_event_killable_timeout(sgx2_page_wait, sgx2_epc_room(), SGX2_WAIT);
-}
-
-int sgx2_epc_wait(unsigned int count, bool interruptible)
-{
-	unsigned int state = interruptible ? TASK_INTERRUPTIBLE : TASK_KILLABLE, hopeless = 0;
-	long ret;
-
-	while (!sgx2_epc_room()) {
-		if (signal_pending_state(state, current))
-			return -EINTR;
-		if (sgx2_reclaim(min_t(unsigned int, count, SGX2_WANT)))
-			continue;
-		wake_up(&sgx2_thread_wait);
-		ret = sgx2_epc_sleep(interruptible);
-		if (ret < 0)
-			return -EINTR;
-		/*
-		 * What is left is in enclaves that are being built, of which nothing can be
-		 * evicted.
-		 */
-		if (!ret && READ_ONCE(sgx2_sanitized) && !sgx2_lru_any() &&
-		    ++hopeless == SGX2_HOPELESS)
-			return -ENOMEM;
-	}
-	return 0;
-}
-
-int sgx2_epc_try(unsigned int count)
-{
-	unsigned int tries;
-
-	for (tries = 0; tries < SGX2_TRIES && !sgx2_epc_room(); tries++) {
-		if (fatal_signal_pending(current))
-			return -EINTR;
-		wake_up(&sgx2_thread_wait);
-		sgx2_reclaim(min_t(unsigned int, count, SGX2_WANT));
-	}
-	return sgx2_epc_room() ? 0 : -EAGAIN;
+	return READ_ONCE(sgx2_sanitized);
 }
 
 int sgx2_epc_wait_clean(void)
 {
-	return wait_event_interruptible(sgx2_page_wait, READ_ONCE(sgx2_sanitized)) ? -EINTR : 0;
+	return wait_event_interruptible(sgx2_epc_free_wait, sgx2_epc_sanitized()) ? -EINTR : 0;
 }
 
-/*
- * One pass over a section: EREMOVE of each page that is not known to be clean. How many are left.
- */
+/* Runs EREMOVE of each page of a section that may be valid; returns how many cannot be removed. */
 static u32 sgx2_sanitize_pass(struct sgx2_section *section)
 {
 	u32 name = (section - sgx2_sections) << SGX2_EPC_BITS, number, left = 0;
@@ -419,18 +365,15 @@ static u32 sgx2_sanitize_pass(struct sgx2_section *section)
 	sgx2_epc_t page;
 
 	for (number = 0; number < section->pages && !kthread_should_stop(); number++) {
-		/*
-		 * Nobody but us touches a page that has never been free. A poisoned one stays lost,
-		 * also if it was clean and has been found on the list meanwhile.
-		 */
-		if (READ_ONCE(section->next[number]) != SGX2_NEXT_LOST ||
+		/* Other tasks use only pages that have been free. A poisoned page stays leaked. */
+		if (READ_ONCE(section->next[number]) != SGX2_NEXT_LEAKED ||
 		    sgx2_section_poisoned(section, number))
 			continue;
 		page = name | number;
 		if (sgx2_retry(sgx2_eremove(sgx2_epc_address(page))))
 			left++;
-		else if (sgx2_chain_add(&chain, page, SGX2_NEXT_LOST))
-			atomic_long_dec(&sgx2_lost);
+		else if (sgx2_chain_add(&chain, page, SGX2_NEXT_LEAKED))
+			atomic_long_dec(&sgx2_leaked);
 		sgx2_chain_end(&chain);
 		try_to_freeze();
 		cond_resched_tasks_rcu_qs();
@@ -438,15 +381,12 @@ static u32 sgx2_sanitize_pass(struct sgx2_section *section)
 	return left;
 }
 
-/*
- * A SECS goes only after its children, which may be in any section, so there are two passes over
- * all.
- */
-static void sgx2_sanitize(void)
+void sgx2_epc_sanitize(void)
 {
 	unsigned int pass, i;
 	u32 left = 0;
 
+	/* A SECS can be removed only after its children, which may be in any section. */
 	for (pass = 0; pass < 2; pass++) {
 		left = 0;
 		for (i = 0; i < sgx2_section_count; i++)
@@ -455,39 +395,10 @@ static void sgx2_sanitize(void)
 			break;
 	}
 	if (left && !kthread_should_stop())
-		pr_warn("%u EPC pages cannot be cleaned and are not used\n", left);
+		pr_warn("%u EPC pages cannot be removed and are not used: reset the machine to get them back\n",
+			left);
 	WRITE_ONCE(sgx2_sanitized, true);
-	wake_up_all(&sgx2_page_wait);
-}
-
-/* Sleeps, since all that could go is in use or its owner cannot pay; returns how long. */
-static int sgx2_epc_idle(int last)
-{
-	int idle = clamp(2 * last, SGX2_IDLE_MIN, SGX2_IDLE_MAX);
-
-	wait_event_freezable_timeout(sgx2_thread_wait, kthread_should_stop(), idle);
-	return idle;
-}
-
-static int sgx2_epc_thread(void *unused)
-{
-	int idle = 0;
-
-	set_freezable();
-	sgx2_sanitize();
-	while (!kthread_should_stop()) {
-		wait_event_freezable(sgx2_thread_wait, kthread_should_stop() || sgx2_epc_short());
-		while (!kthread_should_stop() && sgx2_lru_any() &&
-		       atomic_long_read(&sgx2_free) < sgx2_high) {
-			if (sgx2_reclaim(SGX2_WANT))
-				idle = 0;
-			else
-				idle = sgx2_epc_idle(idle);
-			try_to_freeze();
-			cond_resched();
-		}
-	}
-	return 0;
+	wake_up_all(&sgx2_epc_free_wait);
 }
 
 static void sgx2_section_exit(unsigned int i)
@@ -511,7 +422,6 @@ static int sgx2_section_init(unsigned int i)
 	sgx2_epc_first_pfn[i] = base >> PAGE_SHIFT;
 	section->head = SGX2_NEXT_END;
 	spin_lock_init(&section->lock);
-	section->poisoned = false;
 	section->next = vmalloc_node(section->pages * sizeof(u32), section->node);
 	section->poison = vzalloc_node(BITS_TO_LONGS(section->pages) * sizeof(long), section->node);
 	sgx2_epc_mapped[i] = memremap(base, (u64)section->pages << PAGE_SHIFT, MEMREMAP_WB);
@@ -520,15 +430,15 @@ static int sgx2_section_init(unsigned int i)
 		return -ENOMEM;
 	}
 	for (number = 0; number < section->pages; number++)
-		section->next[number] = SGX2_NEXT_LOST;
+		section->next[number] = SGX2_NEXT_LEAKED;
 	pr_info("%u pages of EPC at %#llx, on node %d\n", section->pages, base, section->node);
-	atomic_long_add(section->pages, &sgx2_lost);
+	atomic_long_add(section->pages, &sgx2_leaked);
 	sgx2_total += section->pages;
 	sgx2_section_count++;
 	return 0;
 }
 
-/* Insertion by distance: sections are few. */
+/* Sorts the sections by distance from a node: an insertion sort, since sections are few. */
 static void sgx2_order_node(int node)
 {
 	unsigned int i, at;
@@ -550,17 +460,18 @@ static void sgx2_sections_exit(void)
 {
 	while (sgx2_section_count)
 		sgx2_section_exit(--sgx2_section_count);
+	static_branch_disable(&sgx2_poisoned);
 	kfree(sgx2_order);
 }
 
-static int sgx2_sections_init(void)
+int sgx2_epc_init(void)
 {
 	unsigned int i;
 	int node, ret;
 
 	sgx2_total = 0;
 	atomic_long_set(&sgx2_free, 0);
-	atomic_long_set(&sgx2_lost, 0);
+	atomic_long_set(&sgx2_leaked, 0);
 	WRITE_ONCE(sgx2_sanitized, false);
 	sgx2_order = kcalloc(nr_node_ids, sizeof(*sgx2_order), GFP_KERNEL);
 	if (!sgx2_order)
@@ -574,31 +485,16 @@ static int sgx2_sections_init(void)
 	}
 	for_each_node(node)
 		sgx2_order_node(node);
-	sgx2_reserve = clamp(sgx2_total / 16, SGX2_RESERVE_MIN, SGX2_RESERVE_MAX);
-	sgx2_low = sgx2_reserve + min(sgx2_total / 8, SGX2_LOW_MAX);
-	sgx2_high = sgx2_low + min(sgx2_total / 8, SGX2_LOW_MAX);
-	return 0;
-}
-
-int sgx2_epc_init(void)
-{
-	int ret;
-
-	ret = sgx2_sections_init();
-	if (ret)
-		return ret;
-	sgx2_thread = kthread_run(sgx2_epc_thread, NULL, "ksgx2d");
-	if (IS_ERR(sgx2_thread)) {
-		sgx2_sections_exit();
-		return PTR_ERR(sgx2_thread);
-	}
+	sgx2_reserve =
+		clamp(sgx2_total / 16, SGX2_EPC_RESERVE_MIN_PAGES, SGX2_EPC_RESERVE_MAX_PAGES);
+	sgx2_low = sgx2_reserve + min(sgx2_total / 8, SGX2_EPC_LOW_MAX_PAGES);
+	sgx2_high = sgx2_low + min(sgx2_total / 8, SGX2_EPC_LOW_MAX_PAGES);
 	return 0;
 }
 
 void sgx2_epc_exit(void)
 {
-	kthread_stop(sgx2_thread);
-	/* A page that is in use belongs to an enclave, and that keeps the module. */
-	WARN_ON(atomic_long_read(&sgx2_free) + atomic_long_read(&sgx2_lost) != sgx2_total);
+	/* A page in use belongs to an enclave, whose file holds a reference to the module. */
+	WARN_ON(atomic_long_read(&sgx2_free) + atomic_long_read(&sgx2_leaked) != sgx2_total);
 	sgx2_sections_exit();
 }

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Pages of the EPC: which are free, on which node, and who waits for one. */
+/* EPC pages: sections, lists of free pages, and the removal of pages from before the module. */
 #ifndef SGX2_EPC_H
 #define SGX2_EPC_H
 
 #include <linux/mm.h>
 #include <linux/types.h>
-#include "hw.h"
+#include <linux/wait.h>
+#include "limits.h"
 
 /*
- * A page of the EPC is named by 32 bits: 4 of its section, 28 of its place there. Nothing more is
- * kept of a page in use; a free one has the next free one in its 4 bytes.
+ * The name of an EPC page has 4 bits for the section and 28 for the page in the section. The driver
+ * keeps nothing else for a page in use. A free page has the number of the next free page in the 4
+ * bytes of sgx2_section::next.
  */
 typedef u32 sgx2_epc_t;
 #define SGX2_EPC_NONE ((sgx2_epc_t)~0)
@@ -17,128 +19,191 @@ typedef u32 sgx2_epc_t;
 #define SGX2_EPC_MASK (BIT(SGX2_EPC_BITS) - 1)
 
 /*
- * Who asks. The last pages are kept for the reclaimer, which needs a Version Array to free many
- * others. Who asks on suspicion gets one only while there are plenty.
+ * The purpose of an allocation. A speculative one (SPARE) succeeds only while free pages are
+ * plenty. The last free pages are kept for eviction (RECLAIM), which needs a Version Array page to
+ * free many others.
  */
 enum sgx2_epc_class { SGX2_EPC_SPARE, SGX2_EPC_ORDINARY, SGX2_EPC_RECLAIM };
 
+/**
+ * sgx2_epc_init() - map the sections and set up the lists
+ *
+ * No page is free before sgx2_epc_sanitize() has removed it.
+ *
+ * Context: process; sleeps. Module init, after sgx2_hw_probe().
+ * Return: 0 or -ENOMEM.
+ */
 int sgx2_epc_init(void);
-/* Stops the kernel thread and unmaps the sections. Every page must have come back. */
+
+/**
+ * sgx2_epc_exit() - unmap the sections
+ *
+ * Context: process; sleeps. Module exit, with no page in use.
+ */
 void sgx2_epc_exit(void);
 
 /**
- * sgx2_epc_alloc() - take free pages, without waiting
- * @page: where their names go
- * @count: how many are wanted
- * @class: who asks
+ * sgx2_epc_sanitize() - remove the pages that were valid before the module was loaded
  *
- * From the node of this CPU while it has some, else from the nearest. Wakes the kernel thread when
- * few are left. A poisoned page is not taken: it is lost when it is found on a list here.
+ * Each page is free as soon as it is removed, so the first enclaves do not wait for the last page.
  *
- * Context: any that may take a spinlock; never sleeps.
- * Return: how many were taken, 0 to @count.
+ * Context: ksgx2d; sleeps.
+ */
+void sgx2_epc_sanitize(void);
+
+/**
+ * sgx2_epc_sanitized() - test whether sgx2_epc_sanitize() is done
+ *
+ * Context: any.
+ * Return: true if it is done.
+ */
+bool sgx2_epc_sanitized(void);
+
+/**
+ * sgx2_epc_wait_clean() - wait until sgx2_epc_sanitize() is done
+ *
+ * Context: process; sleeps.
+ * Return: 0, or -EINTR for a signal.
+ */
+int sgx2_epc_wait_clean(void);
+
+/**
+ * sgx2_epc_alloc() - allocate free pages
+ * @page: filled in with the names of the pages
+ * @count: number of pages that are wanted
+ * @class: the purpose
+ *
+ * Takes pages of this CPU's node first, then of the nearest node that has some. Wakes
+ * sgx2_epc_low_wait if few pages are left. A poisoned page is leaked, not allocated.
+ *
+ * Context: any that may take a spinlock.
+ * Return: the number of pages in @page, 0 to @count.
  */
 unsigned int sgx2_epc_alloc(sgx2_epc_t *page, unsigned int count, enum sgx2_epc_class class);
 
 /**
- * sgx2_epc_wait() - make room, or wait until there is some
- * @count: how many pages the caller would like
- * @interruptible: any signal ends it, not only one that kills
+ * sgx2_epc_free() - free a page whose EPCM entry is not valid
+ * @page: the page, after EWB, EREMOVE, or a failed leaf that was to make it valid
  *
- * Reclaims on behalf of the caller, then waits. There being room when it returns does not mean that
- * the caller gets it. A stop, a debugger and the freezers come as signals.
- *
- * Context: sleeps, as long as it takes; no chunk mutex may be held, nor mmap_lock for writing.
- * Return: 0; -EINTR for a signal; -ENOMEM if nothing can be reclaimed at all.
- */
-int sgx2_epc_wait(unsigned int count, bool interruptible);
-
-/**
- * sgx2_epc_try() - make room, and do not wait if there is none
- * @count: how many pages the caller would like
- *
- * Context: sleeps while pages are written out, a few times; no chunk mutex may be held.
- * Return: 0 as of sgx2_epc_wait(); -EAGAIN if there is no room; -EINTR when the task is being
- * killed.
- */
-int sgx2_epc_try(unsigned int count);
-
-/* Waits until no page is left that was valid when the module came; -EINTR for a signal. */
-int sgx2_epc_wait_clean(void);
-
-/**
- * sgx2_epc_free() - give a page back whose EPCM entry is not valid
- *
- * After EWB, and after a leaf that was to make it valid and failed: such a leaf changes nothing.
- * @page: its name
+ * Context: any that may take a spinlock.
  */
 void sgx2_epc_free(sgx2_epc_t page);
 
 /**
- * sgx2_epc_free_all() - the same for several pages, at less cost
- * @page: their names
- * @count: how many, or 0
+ * sgx2_epc_free_all() - free pages whose EPCM entries are not valid
+ * @page: the pages
+ * @count: number of pages
+ *
+ * Context: any that may take a spinlock.
  */
 void sgx2_epc_free_all(const sgx2_epc_t *page, unsigned int count);
 
 /**
- * sgx2_epc_remove() - EREMOVE a page and give it back
+ * sgx2_epc_remove() - run EREMOVE of a page and free the page
+ * @page: the page
  *
- * A page that the processor does not let go is not used again and counted as lost, with a warning,
- * since it must not happen.
- * @page: its name
+ * A page that the CPU refuses to remove is leaked, with a warning, since this must not happen.
+ *
+ * Context: any that may take a spinlock.
  */
 void sgx2_epc_remove(sgx2_epc_t page);
 
 /**
- * sgx2_epc_remove_all() - the same for several pages, at less cost
- * @page: their names
- * @count: how many
+ * sgx2_epc_remove_all() - run EREMOVE of pages and free the pages
+ * @page: the pages
+ * @count: number of pages
+ *
+ * Context: any that may take a spinlock.
  */
 void sgx2_epc_remove_all(const sgx2_epc_t *page, unsigned int count);
 
 /**
- * sgx2_epc_poison() - mark the pages of an address range that has lost its contents
+ * sgx2_epc_poison() - mark pages whose memory is damaged
  * @first: physical address of the first byte
- * @last: of the last byte
+ * @last: physical address of the last byte
  *
- * Nothing else happens to a page at once. sgx2_epc_alloc() drops it when it would be taken the next
- * time, and it counts as lost from then on. A page in use is freed before that.
+ * A free page is leaked when sgx2_epc_alloc() comes to it. An enclave keeps a page that it has; the
+ * page is leaked after it is freed.
  *
- * Context: process context; takes the locks of sections.
- * Return: the number of pages that were not marked before; 0 outside of the EPC.
+ * Context: process; sleeps.
+ * Return: the number of pages that were not marked before.
  */
 unsigned long sgx2_epc_poison(u64 first, u64 last);
 
-/* Return whether the page is marked, at the cost of one branch while no page of its section is. */
+/**
+ * sgx2_epc_poisoned() - test whether a page is marked
+ * @page: the page
+ *
+ * Context: any. Costs nothing while no page is marked, by a static key.
+ * Return: true if the memory of the page is damaged.
+ */
 bool sgx2_epc_poisoned(sgx2_epc_t page);
 
-/* How many of them callers have on their stack. */
-#define SGX2_EPC_BATCH 32U
+/**
+ * sgx2_epc_has_room() - test whether SGX2_EPC_ORDINARY can be allocated
+ *
+ * Context: any.
+ * Return: true if more pages are free than are kept for eviction.
+ */
+bool sgx2_epc_has_room(void);
+
+/**
+ * sgx2_epc_is_low() - test whether so few pages are free that ksgx2d has to begin
+ *
+ * Context: any.
+ * Return: true below the lower mark.
+ */
+bool sgx2_epc_is_low(void);
+
+/**
+ * sgx2_epc_is_plenty() - test whether so many pages are free that ksgx2d can stop
+ *
+ * Context: any.
+ * Return: true at or above the upper mark.
+ */
+bool sgx2_epc_is_plenty(void);
+
+/* Woken when a page becomes free, or sgx2_epc_sanitize() is done. */
+extern wait_queue_head_t sgx2_epc_free_wait;
+/* Woken when few pages are left. */
+extern wait_queue_head_t sgx2_epc_low_wait;
 
 /*
- * Where the kernel has each section mapped, and its first page frame; constant while any page is in
- * use.
+ * The kernel address of each section, and its first page frame; constant while a page is in use.
  */
-extern void *sgx2_epc_mapped[SGX2_MAX_SECTIONS];
-extern unsigned long sgx2_epc_first_pfn[SGX2_MAX_SECTIONS];
+extern void *sgx2_epc_mapped[SGX2_EPC_SECTIONS];
+extern unsigned long sgx2_epc_first_pfn[SGX2_EPC_SECTIONS];
 
-/* The kernel's address of a page, and the page-frame number that goes into a PTE. */
+/* Returns the kernel address of a page, the operand of leaves. */
 static inline void *sgx2_epc_address(sgx2_epc_t page)
 {
 	return sgx2_epc_mapped[page >> SGX2_EPC_BITS] + (page & SGX2_EPC_MASK) * PAGE_SIZE;
 }
 
+/* Returns the page frame number of a page, for a PTE. */
 static inline unsigned long sgx2_epc_pfn(sgx2_epc_t page)
 {
 	return sgx2_epc_first_pfn[page >> SGX2_EPC_BITS] + (page & SGX2_EPC_MASK);
 }
 
-/* Pages that exist, that are free, and that are lost; a snapshot. */
+/**
+ * struct sgx2_epc_counts - a snapshot of the numbers of EPC pages
+ */
 struct sgx2_epc_counts {
-	unsigned long total, free, lost;
+	/** @total: pages of all sections. */
+	unsigned long total;
+	/** @free: pages that are free. */
+	unsigned long free;
+	/** @leaked: pages that are not used: not removed yet, not removable, or poisoned. */
+	unsigned long leaked;
 };
 
+/**
+ * sgx2_epc_counts() - count pages
+ * @counts: filled in
+ *
+ * Context: any.
+ */
 void sgx2_epc_counts(struct sgx2_epc_counts *counts);
 
 #endif

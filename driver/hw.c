@@ -1,28 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the processor is and has, read from it and not from the kernel.
+ * SGX as CPUID and the MSRs describe it: features, EPC sections, and launch control.
  *
- * A kernel booted with nosgx, or built without its own driver, has cleared its feature bits, so
- * CPUID and the MSRs are asked. Who cannot have SGX is told in one line what to do about it.
+ * A kernel that was booted with nosgx, or built without its own driver, has cleared its feature
+ * bits, so this file reads CPUID and the MSRs. If SGX cannot be used, one line in the log names the
+ * reason and the remedy.
  */
 #undef pr_fmt
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/kernel.h>
-#include <linux/mutex.h>
 #include <linux/preempt.h>
 #include <asm/cpufeature.h>
 #include <asm/cpuid/api.h>
+#include <asm/fpu/types.h>
 #include <asm/msr.h>
 #include <asm/processor.h>
 #include <asm/sgx.h>
 #include "encls.h"
-#include "epc.h"
 #include "hw.h"
 
+/* CPUID leaf of SGX, and its first subleaf that describes an EPC section. */
 #define SGX2_CPUID 0x12
 #define SGX2_CPUID_EPC 2
-/* CPUID.7.0 */
+/* CPUID.7.0:EBX and ECX */
 #define SGX2_EBX_SGX BIT(2)
 #define SGX2_ECX_LC BIT(30)
 /* CPUID.12H.0:EAX */
@@ -30,11 +31,11 @@
 #define SGX2_EAX_SGX2 BIT(1)
 #define SGX2_EAX_ENCLS_C BIT(6)
 #define SGX2_EAX_UPDATESVN BIT(10)
-/* Low bits of a section's base and size. */
+/* Bits 3:0 of EAX of such a subleaf, and their value for an EPC section. */
 #define SGX2_SECTION_TYPE 0xf
 #define SGX2_SECTION_EPC 1
-/* EUPDATESVN wants entropy, which the processor may be short of for a moment. */
-#define SGX2_UPDATESVN_TRIES 10
+/* XFRM of an enclave on a CPU without XSAVE: x87 and SSE. */
+#define SGX2_XFRM_LEGACY XFEATURE_MASK_FPSSE
 
 struct sgx2_hw sgx2_hw;
 
@@ -56,7 +57,7 @@ enum sgx2_refusal sgx2_hw_refusal(const struct sgx2_hw_raw *raw)
 	return raw->sections ? SGX2_USABLE : SGX2_NO_EPC;
 }
 
-/* One line each: what is wrong, and what to do. */
+/* One line each: the object, the problem, the remedy. */
 static const char *const sgx2_refusals[] = {
 	[SGX2_NO_SGX] =
 		"this processor has no SGX, or the firmware hides it: look for SGX in the firmware's setup",
@@ -73,7 +74,7 @@ static const char *const sgx2_refusals[] = {
 		"there is no EPC: give SGX some memory (PRMRR size) in the firmware's setup",
 };
 
-/* The address or size that a pair of registers of CPUID.12H describes. */
+/* Returns the address or size that a pair of registers of CPUID.12H describes. */
 static u64 sgx2_hw_metric(u32 low, u32 high)
 {
 	return (low & GENMASK(31, 12)) | (u64)(high & GENMASK(19, 0)) << 32;
@@ -88,9 +89,9 @@ static void sgx2_hw_sections(void)
 		cpuid_count(SGX2_CPUID, SGX2_CPUID_EPC + i, &eax, &ebx, &ecx, &edx);
 		if ((eax & SGX2_SECTION_TYPE) != SGX2_SECTION_EPC)
 			return;
-		if (sgx2_hw.sections == SGX2_MAX_SECTIONS) {
+		if (sgx2_hw.sections == SGX2_EPC_SECTIONS) {
 			pr_info("more than %u EPC sections: the rest is not used\n",
-				SGX2_MAX_SECTIONS);
+				SGX2_EPC_SECTIONS);
 			return;
 		}
 		sgx2_hw.section[sgx2_hw.sections].base = sgx2_hw_metric(eax, ebx);
@@ -99,7 +100,7 @@ static void sgx2_hw_sections(void)
 	}
 }
 
-/* What an enclave may have: the processor's word, less what this driver knows nothing of. */
+/* Reads which features an enclave may have, without those that the driver does not know. */
 static void sgx2_hw_masks(void)
 {
 	u32 eax, ebx, ecx, edx;
@@ -111,8 +112,7 @@ static void sgx2_hw_masks(void)
 	sgx2_hw.misc = ebx & SGX_MISC_EXINFO;
 	cpuid_count(SGX2_CPUID, 1, &eax, &ebx, &ecx, &edx);
 	sgx2_hw.attributes = (eax | (u64)ebx << 32) & SGX2_ATTR_KNOWN;
-	/* Without XSAVE enabled an enclave has x87 and SSE alone. */
-	sgx2_hw.xfrm = boot_cpu_has(X86_FEATURE_OSXSAVE) ? ecx | (u64)edx << 32 : 3;
+	sgx2_hw.xfrm = boot_cpu_has(X86_FEATURE_OSXSAVE) ? ecx | (u64)edx << 32 : SGX2_XFRM_LEGACY;
 }
 
 int sgx2_hw_probe(void)
@@ -129,7 +129,7 @@ int sgx2_hw_probe(void)
 	}
 	raw.feat_ctl_valid = !rdmsrq_safe(MSR_IA32_FEAT_CTL, &raw.feat_ctl);
 	raw.sections = sgx2_hw.sections;
-	/* nosgx clears the bit, and then the kernel's driver is not there. */
+	/* The boot option nosgx clears the bit, and then the kernel's driver is not active. */
 	raw.intree = IS_ENABLED(CONFIG_X86_SGX) && boot_cpu_has(X86_FEATURE_SGX);
 	refusal = sgx2_hw_refusal(&raw);
 	if (refusal) {
@@ -153,52 +153,4 @@ int sgx2_hw_einit(void *sigstruct, void *secs, void *token, const u64 signer[4])
 	ret = sgx2_einit(sigstruct, secs, token);
 	preempt_enable();
 	return ret;
-}
-
-/*
- * For @sgx2_hw_users, and held over EUPDATESVN, so that the second CREATE waits until it is done.
- */
-static DEFINE_MUTEX(sgx2_hw_lock);
-/* Enclaves that have, or are about to have, pages; under sgx2_hw_lock. */
-static unsigned long sgx2_hw_users;
-
-static int sgx2_hw_updatesvn(void)
-{
-	unsigned int tries;
-	int ret;
-
-	if (!sgx2_hw.updatesvn)
-		return 0;
-	/* It wants no valid page in the EPC: neither an enclave's nor one from a kernel before. */
-	ret = sgx2_epc_wait_clean();
-	if (ret)
-		return ret;
-	for (tries = 0; tries < SGX2_UPDATESVN_TRIES; tries++) {
-		ret = sgx2_eupdatesvn();
-		if (!ret || ret == SGX2_NO_UPDATE)
-			return 0;
-		if (ret != SGX2_INSUFFICIENT_ENTROPY)
-			return -EIO;
-	}
-	return -EAGAIN;
-}
-
-int sgx2_hw_use(void)
-{
-	int ret = 0;
-
-	if (mutex_lock_interruptible(&sgx2_hw_lock))
-		return -EINTR;
-	if (!sgx2_hw_users)
-		ret = sgx2_hw_updatesvn();
-	if (!ret)
-		sgx2_hw_users++;
-	mutex_unlock(&sgx2_hw_lock);
-	return ret;
-}
-
-void sgx2_hw_unuse(void)
-{
-	guard(mutex)(&sgx2_hw_lock);
-	sgx2_hw_users--;
 }

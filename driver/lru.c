@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The list of chunks that the clock goes round, and of SECSs that nothing pins. */
+/* The reclaimer's lists: chunks with resident pages, and enclaves whose SECS has no pins. */
 #include <linux/jiffies.h>
 #include <linux/list.h>
 #include <linux/spinlock.h>
-#include "enclave.h"
+#include "enclave_types.h"
 #include "lru.h"
 
-/* A leaf lock: nothing is taken inside it. */
+/* Protects both lists. No lock is taken inside of it. */
 static DEFINE_SPINLOCK(sgx2_lru_lock);
-/* Chunks with resident pages, the next to be looked at first; under sgx2_lru_lock. */
+/* Chunks with resident pages, in the order in which the clock examines them. */
 static LIST_HEAD(sgx2_lru);
-/* The length of that list; written under sgx2_lru_lock. */
+/* Length of that list; written under sgx2_lru_lock, read without it as a hint. */
 static unsigned long sgx2_lru_length;
-/* Enclaves whose SECS had its last pin removed outside of an eviction; under sgx2_lru_lock. */
+/* Enclaves whose SECS lost its last pin, since they may have no chunk on the other list. */
 static LIST_HEAD(sgx2_lru_secs);
 
 void sgx2_lru_add(struct sgx2_chunk *chunk)
@@ -45,7 +45,7 @@ struct sgx2_chunk *sgx2_lru_take(unsigned long *length)
 	list_move_tail(&chunk->lru, &sgx2_lru);
 	if (time_before(jiffies, READ_ONCE(chunk->enclave->evict_after)))
 		return NULL;
-	/* A chunk whose enclave is being torn down leaves the list by itself. */
+	/* The task that frees the enclave removes the chunk from the list. */
 	return kref_get_unless_zero(&chunk->enclave->ref) ? chunk : NULL;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The module: it comes, offers its two devices, and goes. */
+/* The module: load, the two devices, their attributes in sysfs, and unload. */
 #undef pr_fmt
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -7,13 +7,15 @@
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/sysfs.h>
-#include "enclave.h"
+#include "build.h"
 #include "epc.h"
+#include "file.h"
 #include "hw.h"
-#include "main.h"
 #include "node.h"
 #include "poison.h"
 #include "policy.h"
+#include "reclaim.h"
+#include "va.h"
 #include "version.h"
 
 static ssize_t epc_total_bytes_show(struct device *dev, struct device_attribute *attr, char *buf)
@@ -34,32 +36,28 @@ static ssize_t epc_free_bytes_show(struct device *dev, struct device_attribute *
 }
 static DEVICE_ATTR_RO(epc_free_bytes);
 
-static ssize_t epc_lost_bytes_show(struct device *dev, struct device_attribute *attr, char *buf)
+static ssize_t epc_leaked_bytes_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
 	struct sgx2_epc_counts counts;
 
 	sgx2_epc_counts(&counts);
-	return sysfs_emit(buf, "%lu\n", counts.lost * PAGE_SIZE);
+	return sysfs_emit(buf, "%lu\n", counts.leaked * PAGE_SIZE);
 }
-static DEVICE_ATTR_RO(epc_lost_bytes);
+static DEVICE_ATTR_RO(epc_leaked_bytes);
 
 static struct attribute *sgx2_attrs[] = { &dev_attr_epc_total_bytes.attr,
 					  &dev_attr_epc_free_bytes.attr,
-					  &dev_attr_epc_lost_bytes.attr, NULL };
+					  &dev_attr_epc_leaked_bytes.attr, NULL };
 ATTRIBUTE_GROUPS(sgx2);
 
-const struct file_operations sgx2_provision_fops = {
-	.owner = THIS_MODULE,
-};
-
-static struct miscdevice sgx2_provision = {
+static struct miscdevice sgx2_provision_device = {
 	.minor = MISC_DYNAMIC_MINOR,
 	.name = "sgx_provision",
 	.nodename = "sgx_provision",
 	.fops = &sgx2_provision_fops,
 };
 
-static struct miscdevice sgx2_device = {
+static struct miscdevice sgx2_enclave_device = {
 	.minor = MISC_DYNAMIC_MINOR,
 	.name = "sgx_enclave",
 	.nodename = "sgx_enclave",
@@ -80,21 +78,26 @@ static int __init sgx2_init(void)
 	ret = sgx2_epc_init();
 	if (ret)
 		return ret;
-	sgx2_poison_init();
-	ret = misc_register(&sgx2_provision);
+	ret = sgx2_reclaim_init();
 	if (ret)
 		goto err_epc;
-	/* Last: from now on programs come. */
-	ret = misc_register(&sgx2_device);
+	sgx2_poison_init();
+	ret = misc_register(&sgx2_provision_device);
+	if (ret)
+		goto err_reclaim;
+	/* Last, since programs can open the device from now on. */
+	ret = misc_register(&sgx2_enclave_device);
 	if (ret)
 		goto err_provision;
-	sgx2_node_init(sgx2_device.this_device);
+	sgx2_node_init(sgx2_enclave_device.this_device);
 	return 0;
 
 err_provision:
-	misc_deregister(&sgx2_provision);
-err_epc:
+	misc_deregister(&sgx2_provision_device);
+err_reclaim:
 	sgx2_poison_exit();
+	sgx2_reclaim_exit();
+err_epc:
 	sgx2_epc_exit();
 	return ret;
 }
@@ -102,9 +105,11 @@ err_epc:
 static void __exit sgx2_exit(void)
 {
 	sgx2_node_exit();
-	misc_deregister(&sgx2_device);
-	misc_deregister(&sgx2_provision);
+	misc_deregister(&sgx2_enclave_device);
+	misc_deregister(&sgx2_provision_device);
 	sgx2_poison_exit();
+	sgx2_reclaim_exit();
+	sgx2_va_exit();
 	sgx2_epc_exit();
 }
 

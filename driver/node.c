@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What each NUMA node's folder in sysfs says of its EPC: x86/sgx_total_bytes.
+ * The attribute x86/sgx_total_bytes of NUMA nodes in sysfs.
  *
- * The kernel makes the folder and leaves it empty while its own driver has no EPC. The devices of
- * the nodes are not exported, but they are in the set that all devices are in, and the first of
- * them leads to their bus. That tells when a node comes or is about to go, so the folder is there
- * whenever something is done in it.
+ * The kernel creates the group x86 and leaves it empty while its own driver has no EPC. The devices
+ * of the nodes are not exported, but the kset of all devices contains them, and the first node has
+ * a pointer to their bus. The bus notifies the module before a node is removed and after one is
+ * added, so the group exists whenever the module uses it.
  */
 #include <linux/device.h>
 #include <linux/mm.h>
@@ -19,12 +19,12 @@
 
 #define SGX2_NODE_GROUP "x86"
 
-/* For @sgx2_node_mask and @sgx2_node_open. */
+/* Protects sgx2_node_mask and sgx2_node_open. */
 static DEFINE_MUTEX(sgx2_node_lock);
-/* Nodes with a file of ours, and whether more may come; under sgx2_node_lock. */
+/* Nodes that have the attribute; further ones may get it. Under sgx2_node_lock. */
 static nodemask_t sgx2_node_mask;
 static bool sgx2_node_open;
-/* Of the nodes; NULL where there is none. Constant after sgx2_node_init(). */
+/* The bus of the nodes, or NULL; constant after sgx2_node_init(). */
 static typeof_member(struct device, bus) sgx2_node_bus;
 
 static u64 sgx2_node_bytes(int wanted)
@@ -49,7 +49,7 @@ static ssize_t sgx_total_bytes_show(struct device *dev, struct device_attribute 
 }
 static DEVICE_ATTR_RO(sgx_total_bytes);
 
-/* Give a node that has EPC its file, if it has none. */
+/* Adds the attribute to a node that has EPC, if the node does not have it. */
 static int sgx2_node_add(struct device *dev, void *unused)
 {
 	guard(mutex)(&sgx2_node_lock);
@@ -59,7 +59,7 @@ static int sgx2_node_add(struct device *dev, void *unused)
 	return 0;
 }
 
-/* Take it away again; the folder cannot go meanwhile, since the bus tells us before. */
+/* Removes the attribute of a node. */
 static int sgx2_node_remove(struct device *dev, void *unused)
 {
 	guard(mutex)(&sgx2_node_lock);
@@ -91,7 +91,7 @@ void sgx2_node_init(struct device *device)
 	if (!found)
 		return;
 	sgx2_node_bus = kobj_to_dev(found)->bus;
-	/* Another device may have that name. */
+	/* A device that is no node may have that name. */
 	if (sgx2_node_bus && strcmp(sgx2_node_bus->name, "node"))
 		sgx2_node_bus = NULL;
 	kobject_put(found);

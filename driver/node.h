@@ -1,21 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What each NUMA node's folder in sysfs says of its EPC. */
+/* The attribute x86/sgx_total_bytes of NUMA nodes in sysfs. */
 #ifndef SGX2_NODE_H
 #define SGX2_NODE_H
 
 struct device;
 
 /**
- * sgx2_node_init() - put x86/sgx_total_bytes into the folder of each node with EPC
- * @device: any device that is registered
+ * sgx2_node_init() - add the attribute to each node with EPC
+ * @device: any registered device
  *
- * As the kernel's own driver does, for runtimes and schedulers that read it. Where a kernel has no
- * such folder there is no file either, and that is no error.
+ * The kernel's own driver has the same attribute, and runtimes and schedulers read it. On a kernel
+ * without such nodes in sysfs nothing is added, which is no error.
  *
- * Context: process, once the EPC is known.
+ * Context: process; sleeps. Module init, after sgx2_hw_probe().
  */
 void sgx2_node_init(struct device *device);
-/* Takes the files away. */
+
+/**
+ * sgx2_node_exit() - remove the attributes
+ *
+ * Context: process; sleeps. Module exit.
+ */
 void sgx2_node_exit(void);
 
 #endif

@@ -1,50 +1,34 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Eviction of pages to the backing file, and their return. */
+/* Paging: eviction of pages to the backing file, and their reload. */
 #ifndef SGX2_PAGING_H
 #define SGX2_PAGING_H
 
-#include <linux/sched.h>
-#include <asm/trapnr.h>
-#include "enclave.h"
-#include "encls.h"
-#include "epc.h"
-
-struct sgx2_backing;
-
-/*
- * A leaf that finds a page or a SECS held by a leaf on another CPU faults with #GP instead of
- * waiting. That passes within that leaf's time, so the leaf is run again for a while before it
- * counts as failed.
- */
-#define SGX2_RETRIES 256
-
-/* The usual answer, 0, is asked for first. */
-#define sgx2_retry(leaf)                                                          \
-	({                                                                        \
-		int __left = SGX2_RETRIES, __ret;                                 \
-		while (unlikely((__ret = (leaf)) != 0) &&                         \
-		       __ret == (SGX2_ENCLS_FAULT | X86_TRAP_GP) && --__left)     \
-			cpu_relax();                                              \
-		__ret;                                                            \
-	})
-
-/* EWB and ELDU of one page with its place in the backing file and its slot; the leaf's answer. */
-int sgx2_page_ewb(sgx2_epc_t epc, struct sgx2_backing *backing, void *slot);
-int sgx2_page_eldu(sgx2_epc_t epc, struct sgx2_backing *backing, unsigned long address, void *secs,
-		   void *slot);
-
-/* The part of sgx2_page_load() that is left when the page is not resident. */
-int sgx2_page_fetch(struct sgx2_chunk *chunk, unsigned int index);
+#include "enclave_types.h"
 
 /**
- * sgx2_page_load() - bring a page back to the EPC, if it is not there
- * @chunk: its chunk
- * @index: its place there
+ * sgx2_page_reload() - bring an evicted page back to the EPC
+ * @chunk: the chunk of the page
+ * @index: index of the page in the chunk
  *
- * Context: under the chunk's mutex; sleeps.
- * Return: 0; -EAGAIN if no EPC page is free (leave the mutex, sgx2_epc_wait(), try again); -EFAULT
- * if there is no such page; -ENOMEM and the like if the backing file cannot be read; -EIO if the
- * enclave is dead, or is now.
+ * sgx2_page_load() without its first checks.
+ *
+ * Context: process; sleeps. Under sgx2_chunk::lock.
+ * Return: as sgx2_page_load().
+ */
+int sgx2_page_reload(struct sgx2_chunk *chunk, unsigned int index);
+
+/**
+ * sgx2_page_load() - bring a page to the EPC, if it is evicted
+ * @chunk: the chunk of the page
+ * @index: index of the page in the chunk
+ *
+ * Context: process; sleeps. Under sgx2_chunk::lock.
+ * Return:
+ * * 0 - the page is resident
+ * * -EAGAIN - no EPC page is free; the caller drops the mutex and calls sgx2_reclaim_wait()
+ * * -EFAULT - the page is absent
+ * * -EIO - the enclave is dead
+ * * -ENOMEM, or another error of sgx2_backing_get()
  */
 static inline int sgx2_page_load(struct sgx2_chunk *chunk, unsigned int index)
 {
@@ -52,22 +36,19 @@ static inline int sgx2_page_load(struct sgx2_chunk *chunk, unsigned int index)
 		return -EIO;
 	if (sgx2_chunk_page(chunk, index)->state == SGX2_RESIDENT)
 		return 0;
-	return sgx2_page_fetch(chunk, index);
+	return sgx2_page_reload(chunk, index);
 }
 
-/* The most pages that are evicted together. */
-#define SGX2_BATCH 64U
-
 /**
- * sgx2_chunk_evict() - write out pages of a chunk
+ * sgx2_chunk_evict() - evict pages of a chunk
  * @chunk: the chunk
- * @victims: a bit for each page to be written out, SGX2_BATCH at most, all of them resident
- * @refused: is set to true if the enclave's owner cannot pay for the backing memory
+ * @victims: a bit for each page to be evicted; at most SGX2_EVICT_MAX_PAGES, all of them resident
+ * @refused: set to true if the enclave's owner cannot be charged for the backing memory
  *
- * All resident pages of a dead enclave are dropped instead.
+ * All resident pages of a dead enclave are removed instead.
  *
- * Context: under the chunk's mutex; sleeps.
- * Return: how many EPC pages became free.
+ * Context: process; sleeps. Under sgx2_chunk::lock.
+ * Return: the number of EPC pages that became free.
  */
 unsigned int sgx2_chunk_evict(struct sgx2_chunk *chunk, const unsigned long *victims,
 			      bool *refused);

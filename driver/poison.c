@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Machine checks that name a page of the EPC.
+ * Machine checks that report damaged memory of the EPC.
  *
- * The kernel has a hook for poisoned EPC, which no module can use, and no struct page for the EPC.
- * It calls its decode chain for each machine check, and firmware's reports of memory errors pass
- * through that chain too. The chain is called from a work item. A task that used the damaged memory
- * may have been killed and its pages may belong to another enclave by then: such a page is marked
- * in use, as any other.
+ * The kernel has a hook for poisoned EPC that no module can use, and no struct page for the EPC. It
+ * calls its decode chain for each machine check, and for memory errors that the firmware reports.
+ * The chain is called from a work item. By then a task that used the damaged memory may have been
+ * killed, and the page may belong to another enclave, which keeps it.
  *
- * A machine check from before the module was loaded is not seen.
+ * The driver does not learn of machine checks from before it was loaded.
  */
 #undef pr_fmt
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -23,8 +22,8 @@
 #define SGX2_POISON_STATUS (MCI_STATUS_UC | MCI_STATUS_ADDRV | MCI_STATUS_MISCV)
 
 /*
- * Return whether the record says that memory at a physical address is damaged. The kernel's
- * mce_usable_address() is not asked, since it refuses a record that covers more than one page.
+ * Returns whether a record reports damaged memory at a physical address. The kernel's
+ * mce_usable_address() is not used, since it rejects a record that covers more than one page.
  */
 static bool sgx2_poison_usable(struct mce *mce)
 {
@@ -41,7 +40,7 @@ void sgx2_poison_report(struct mce *mce)
 
 	if (!sgx2_poison_usable(mce))
 		return;
-	/* Address bits below this one are not valid, so the damage may be anywhere in there. */
+	/* Lower bits of the address are not valid, so any byte of the range may be damaged. */
 	size = BIT_ULL(MCI_MISC_ADDR_LSB(mce->misc));
 	first = mce->addr & MCI_ADDR_PHYSADDR & ~(size - 1);
 	marked = sgx2_epc_poison(first, first + size - 1);
@@ -57,7 +56,7 @@ static int sgx2_poison_notify(struct notifier_block *block, unsigned long action
 	return NOTIFY_DONE;
 }
 
-/* Beside the kernel's own treatment of uncorrected errors. */
+/* The priority of the kernel's own handler of uncorrected errors. */
 static struct notifier_block sgx2_poison_block = {
 	.notifier_call = sgx2_poison_notify,
 	.priority = MCE_PRIO_UC,

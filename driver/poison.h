@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Machine checks that name a page of the EPC. */
+/* Machine checks that report damaged memory of the EPC. */
 #ifndef SGX2_POISON_H
 #define SGX2_POISON_H
 
@@ -7,19 +7,28 @@ struct mce;
 
 #ifdef CONFIG_X86_MCE
 
-/* Begin to listen to machine checks; the EPC must be there until sgx2_poison_exit(). */
+/**
+ * sgx2_poison_init() - register for machine checks
+ *
+ * Context: process. Module init, after sgx2_epc_init().
+ */
 void sgx2_poison_init(void);
-/* Stop to listen. No report is being handled when this returns. */
+
+/**
+ * sgx2_poison_exit() - unregister; no report is being handled after this returns
+ *
+ * Context: process; sleeps. Module exit, before sgx2_epc_exit().
+ */
 void sgx2_poison_exit(void);
 
 /**
- * sgx2_poison_report() - mark the EPC pages that a machine check has found damaged
+ * sgx2_poison_report() - mark the EPC pages that a machine check reports as damaged
  * @mce: the record of the machine check
  *
- * Ignore a corrected error, an error that is not one of memory, and a record without a physical
- * address. Print one line if a page is marked that was not marked before.
+ * Ignores corrected errors, errors that are not of memory, and records without a physical address.
+ * Logs one line if a page is marked that was not marked before.
  *
- * Context: process context; takes the locks of sections.
+ * Context: process; sleeps.
  */
 void sgx2_poison_report(struct mce *mce);
 

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a page of an enclave may be mapped with, and whether code may come after EINIT.
+ * The policy: which permissions a page may be mapped with, and whether dynamic code is allowed.
  *
- * With dynamic_code=0 the set of executable pages of an enclave is what was added and declared
- * executable before EINIT, and none of these is writable. An enclave takes the word at CREATE and
- * keeps it; it is then called frozen.
+ * Dynamic code is code that was not in the enclave at EINIT. With dynamic_code=0 the executable
+ * pages of an enclave are those that EADD added as executable, and none of them is writable. An
+ * enclave copies the parameter at CREATE and keeps the copy.
  *
- * A page that is not code has no PTE in an executable mapping of a frozen enclave. To give it one
- * without execution would do only as long as nothing computes PTEs anew from the mapping without
- * asking, as userfaultfd did in some kernels; and a fetch could not be counted. A mapping of all
- * permissions from before CREATE loses execution when it is made.
+ * With dynamic_code=0 a page that is not code has no PTE in an executable mapping. A PTE without
+ * execute permission would not do: the kernel may recompute PTEs from the VMA without asking the
+ * driver, as userfaultfd did in some kernels, and a fetch could not be counted. A mapping that was
+ * made before CREATE with all permissions loses VM_EXEC at once.
  */
 #undef pr_fmt
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -20,18 +20,18 @@
 #include <linux/moduleparam.h>
 #include <asm/sgx.h>
 #include "cmdline.h"
-#include "enclave.h"
+#include "enclave_types.h"
 #include "policy.h"
 #include "trace.h"
 
-/* Changed under the lock of the module's parameters. */
+/* The parameter; written under kernel_param_lock(). */
 static bool sgx2_dynamic_code = true;
-/* Whether the load asked for it in so many words, and whether the load is over; under that lock. */
+/* The load passes dynamic_code=1 explicitly; the load is over. Under kernel_param_lock(). */
 static bool sgx2_dynamic_code_asked, sgx2_dynamic_code_settled;
 
 /*
- * Take a word of whoever loads the module, either way; sgx2_policy_init() judges these together. At
- * run time it can be forbidden and not allowed again.
+ * Sets the parameter. During the load both values are noted, and sgx2_policy_init() decides. At run
+ * time dynamic code can be forbidden, and not allowed again.
  */
 static int sgx2_dynamic_code_set(const char *text, const struct kernel_param *param)
 {
@@ -56,11 +56,11 @@ static const struct kernel_param_ops sgx2_dynamic_code_ops = {
 };
 
 module_param_cb(dynamic_code, &sgx2_dynamic_code_ops, &sgx2_dynamic_code, 0644);
-MODULE_PARM_DESC(dynamic_code, "let enclaves run code that comes after EINIT: 1, or 0 for good");
+MODULE_PARM_DESC(dynamic_code, "allow code that is added after EINIT: 1 (default) or 0");
 
 /*
- * Settle what holds. A word that forbids holds wherever it stands; a parameter that allows it all
- * the same is an error, unless it is the command line's own, which modprobe has handed on.
+ * Decides which value holds. Value 0 holds wherever it is given. A parameter of 1 beside it is an
+ * error, unless it is one that modprobe has copied from the command line.
  */
 static int sgx2_policy_settle(const struct sgx2_cmdline *line)
 {
@@ -71,14 +71,14 @@ static int sgx2_policy_settle(const struct sgx2_cmdline *line)
 		return -EINVAL;
 	}
 	if (forbidden && sgx2_dynamic_code_asked && !line->allows) {
-		pr_err("dynamic_code=1 is asked for, and %s says 0, which holds: take dynamic_code=1 away, here and in modprobe's configuration\n",
+		pr_err("dynamic_code=1 is requested, and %s has dynamic_code=0, which holds: remove dynamic_code=1 here and from modprobe's configuration\n",
 		       line->forbids ? "the kernel command line" : "another parameter");
 		return -EPERM;
 	}
 	if (forbidden)
 		WRITE_ONCE(sgx2_dynamic_code, false);
 	sgx2_dynamic_code_settled = true;
-	pr_info("dynamic_code=%d%s: code that comes after EINIT is %s\n", !forbidden,
+	pr_info("dynamic_code=%d%s: code that is added after EINIT is %s\n", !forbidden,
 		line->forbids ? ", by the kernel command line" : "",
 		forbidden ? "forbidden" : "allowed");
 	return 0;
@@ -91,7 +91,7 @@ int sgx2_policy_init(void)
 
 	ret = sgx2_cmdline_read(&line);
 	if (ret) {
-		pr_err("the kernel command line cannot be read (error %d), and it may say dynamic_code=0: sgx2 needs procfs\n",
+		pr_err("the kernel command line, which may have dynamic_code=0, cannot be read (error %d): sgx2 needs procfs\n",
 		       -ret);
 		return ret;
 	}
@@ -106,84 +106,85 @@ bool sgx2_policy_dynamic_code(void)
 	return READ_ONCE(sgx2_dynamic_code);
 }
 
-u8 sgx2_policy_added(u64 secinfo)
+u8 sgx2_policy_added_prot(u64 secinfo)
 {
-	u8 max = 0;
+	u8 prot = 0;
 
-	/* Threads never touch a TCS as memory; the processor reads and writes it for them. */
+	/* Only the CPU accesses a TCS, on behalf of a thread, and it reads and writes it. */
 	if ((secinfo & SGX_SECINFO_PAGE_TYPE_MASK) == SGX_SECINFO_TCS)
 		return VM_READ | VM_WRITE;
 	if (secinfo & SGX_SECINFO_R)
-		max |= VM_READ;
+		prot |= VM_READ;
 	if (secinfo & SGX_SECINFO_W)
-		max |= VM_WRITE;
+		prot |= VM_WRITE;
 	if (secinfo & SGX_SECINFO_X)
-		max |= VM_EXEC;
-	return max;
+		prot |= VM_EXEC;
+	return prot;
 }
 
-u8 sgx2_policy_dynamic(const struct sgx2_enclave *enclave)
+u8 sgx2_policy_dynamic_prot(const struct sgx2_enclave *enclave)
 {
-	return enclave->frozen ? VM_READ | VM_WRITE : VM_ACCESS_FLAGS;
+	return enclave->no_dynamic_code ? VM_READ | VM_WRITE : VM_ACCESS_FLAGS;
 }
 
-bool sgx2_policy_add(struct sgx2_enclave *enclave, u64 secinfo)
+bool sgx2_policy_may_add(struct sgx2_enclave *enclave, u64 secinfo)
 {
 	u64 both = SGX_SECINFO_W | SGX_SECINFO_X;
 
-	if (!enclave->frozen || (secinfo & both) != both)
+	if (!enclave->no_dynamic_code || (secinfo & both) != both)
 		return true;
-	sgx2_policy_refused(enclave, 0);
+	sgx2_policy_count_refusal(enclave, 0);
 	return false;
 }
 
-bool sgx2_policy_may(u8 max, unsigned long flags)
+bool sgx2_policy_may_map(u8 max_prot, unsigned long flags)
 {
-	return !(flags & VM_ACCESS_FLAGS & ~(unsigned long)max);
+	return !(flags & VM_ACCESS_FLAGS & ~(unsigned long)max_prot);
 }
 
 bool sgx2_policy_needs_page(const struct sgx2_enclave *enclave, unsigned long flags)
 {
-	return flags & VM_EXEC && sgx2_enclave_is(enclave, SGX2_INITIALIZED) && enclave->frozen;
+	return flags & VM_EXEC && sgx2_enclave_is(enclave, SGX2_INITIALIZED) &&
+	       enclave->no_dynamic_code;
 }
 
-bool sgx2_policy_may_touch(const struct sgx2_page *page, unsigned long flags)
+bool sgx2_policy_may_install(const struct sgx2_page *page, unsigned long flags)
 {
-	/* No instruction gets at a TCS, so it may lie in an executable mapping. */
+	/* No instruction can be fetched from a TCS, so an executable mapping may cover it. */
 	if (page->type == SGX_PAGE_TYPE_TCS)
 		flags &= ~VM_EXEC;
-	return sgx2_policy_may(page->max, flags);
+	return sgx2_policy_may_map(page->max_prot, flags);
 }
 
-bool sgx2_policy_idle_exec(const struct sgx2_enclave *enclave, unsigned long flags)
+bool sgx2_policy_strips_exec(const struct sgx2_enclave *enclave, unsigned long flags)
 {
 	if ((flags & (VM_WRITE | VM_EXEC)) != (VM_WRITE | VM_EXEC))
 		return false;
-	return sgx2_enclave_is(enclave, SGX2_CREATED) ? enclave->frozen :
+	return sgx2_enclave_is(enclave, SGX2_CREATED) ? enclave->no_dynamic_code :
 							!sgx2_policy_dynamic_code();
 }
 
-bool sgx2_policy_not_code(const struct sgx2_enclave *enclave, const struct sgx2_page *page,
-			  unsigned long flags, bool fetch)
+bool sgx2_policy_denies_exec(const struct sgx2_enclave *enclave, const struct sgx2_page *page,
+			     unsigned long flags, bool fetch)
 {
-	if (!enclave->frozen || (!(flags & VM_EXEC) && !fetch))
+	if (!enclave->no_dynamic_code || (!(flags & VM_EXEC) && !fetch))
 		return false;
-	/* What would be added is data. */
+	/* The page that would be added is data. */
 	if (page->state == SGX2_ABSENT)
 		return true;
-	return page->type != SGX_PAGE_TYPE_TCS && !(page->max & VM_EXEC);
+	return page->type != SGX_PAGE_TYPE_TCS && !(page->max_prot & VM_EXEC);
 }
 
-bool sgx2_policy_may_patch(struct sgx2_enclave *enclave, const struct sgx2_page *page)
+bool sgx2_policy_may_debug_write(struct sgx2_enclave *enclave, const struct sgx2_page *page)
 {
-	if (!enclave->frozen || !(page->max & VM_EXEC))
+	if (!enclave->no_dynamic_code || !(page->max_prot & VM_EXEC))
 		return true;
-	sgx2_policy_refused(enclave, 0);
+	sgx2_policy_count_refusal(enclave, 0);
 	return false;
 }
 
-void sgx2_policy_refused(struct sgx2_enclave *enclave, unsigned long address)
+void sgx2_policy_count_refusal(struct sgx2_enclave *enclave, unsigned long address)
 {
-	sgx2_enclave_count(enclave, SGX2_COUNT_REFUSED);
+	sgx2_enclave_count(enclave, SGX2_COUNT_REFUSALS);
 	trace_sgx2_refused(enclave, address);
 }

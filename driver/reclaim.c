@@ -1,74 +1,74 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The choice of what is evicted when EPC pages run short: a clock over the resident pages of all
- * chunks.
+ * Reclaim: the choice of pages to be evicted, ksgx2d, and waiting for a free EPC page.
  *
- * The driver keeps no list of pages, and no way from an EPC page back to its owner: both would cost
- * memory for every EPC page. The hand of the clock goes through the pages of one chunk after the
- * other, in the order in which the chunks got their first page. Where it passes, and nowhere else,
- * the Accessed bits are read and cleared.
+ * The choice is made by a clock over the resident pages of all chunks. The driver keeps no list of
+ * pages, and no pointer from an EPC page to its owner: both would cost memory for every EPC page.
+ * The clock hand moves over the pages of one chunk after the other, in the order in which the
+ * chunks got their first page. Accessed bits are read and cleared where the hand moves, and nowhere
+ * else.
  *
- * A page has a credit. A page that has been used since the hand passed gets some; a page that has
- * not loses one; a page that has none left is evicted. A page that was used a second time while it
- * still had credit gets the most. So a page that is used again and again survives several rounds in
- * which the hand does not find it used, and a stream of pages that are each used once does not
- * drive it out, however fast the stream moves the hand.
+ * A page has a credit of passes. A page that was accessed since the hand passed it gets some; a
+ * page that was not loses one; a page without credit is evicted. A page that was accessed again
+ * while it still had credit gets the most. So a page that is accessed again and again survives
+ * several passes in which it was not accessed. A stream of pages that are accessed once each does
+ * not evict it, however fast the stream moves the hand.
  *
- * When a whole round has freed nothing, the next one takes twice as much credit from each page. The
- * last one spares no page, used or not.
+ * If a whole pass has freed nothing, the next one takes twice as much credit from each page. The
+ * last one spares no page.
+ *
+ * ksgx2d removes the pages from before the module, and then keeps a few EPC pages free.
  */
 #include <linux/bitmap.h>
 #include <linux/freezer.h>
 #include <linux/jiffies.h>
+#include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
 #include "enclave.h"
+#include "epc.h"
 #include "lru.h"
-#include "mms.h"
 #include "paging.h"
+#include "pte.h"
 #include "reclaim.h"
-#include "track.h"
+#include "secs.h"
 
-/* Credit of a page that was used once, and of one that was used again while it had some. */
+/*
+ * Credit of a page that was accessed once, and of a page that was accessed again while it had
+ * credit. The first has to be a power of 2: the price of a pass doubles, so other values are used
+ * up at once.
+ */
 #define SGX2_CREDIT_USED 4U
 #define SGX2_CREDIT_HOT 15U
-/* Rounds of the clock in one call: 1, 2, 4, 8, 16 credits are taken, then no page is spared. */
-#define SGX2_ROUNDS 6U
-/* The hand advances by so many pages at a time: the Accessed bits of a window are read together. */
-#define SGX2_WINDOW 32U
-/* How many SECSs without pins are written out before the clock is asked. */
-#define SGX2_SECS_BATCH 16U
 
-/* An enclave whose owner cannot pay is left alone for a time that doubles, in jiffies. */
-#define SGX2_BACKOFF_MIN (HZ / 20)
-#define SGX2_BACKOFF_MAX (2 * HZ)
+static struct task_struct *sgx2_thread;
 
 /**
- * struct sgx2_visit - one stop of the clock at a chunk
+ * struct sgx2_clock - the clock while it examines one chunk
  *
  * Belongs to the task that reclaims.
  */
-struct sgx2_visit {
+struct sgx2_clock {
 	/** @chunk: the chunk, whose mutex is held. */
 	struct sgx2_chunk *chunk;
-	/** @round: number of rounds that this call has made without freeing enough. */
-	unsigned int round;
-	/** @want: the most bits to set in @victims. */
+	/** @pass: number of passes that the call has made over all chunks. */
+	unsigned int pass;
+	/** @want: maximum number of bits to set in @victims. */
 	unsigned int want;
-	/** @count: bits set in @victims. */
+	/** @count: number of bits set in @victims. */
 	unsigned int count;
-	/** @victims: pages that are to be evicted. */
+	/** @victims: a bit for each page that is to be evicted. */
 	DECLARE_BITMAP(victims, SGX2_CHUNK_PAGES);
 };
 
-/* Updates the credit of a page that the hand passes; returns whether the page is spared. */
-static bool sgx2_page_spared(struct sgx2_page *page, bool used, unsigned int round)
+/* Updates the credit of a page that the hand passes. Returns whether the page is spared. */
+static bool sgx2_clock_spares(struct sgx2_page *page, bool accessed, unsigned int pass)
 {
-	unsigned int credit = sgx2_page_credit(page), price = 1U << round;
+	unsigned int credit = sgx2_page_credit(page), price = 1U << pass;
 
-	if (round == SGX2_ROUNDS - 1)
+	if (pass == SGX2_CLOCK_PASSES - 1)
 		return false;
-	if (used) {
+	if (accessed) {
 		sgx2_page_set_credit(page, credit ? SGX2_CREDIT_HOT : SGX2_CREDIT_USED);
 		return true;
 	}
@@ -80,14 +80,15 @@ static bool sgx2_page_spared(struct sgx2_page *page, bool used, unsigned int rou
 
 /*
  * Moves the hand over a window of pages, or to the first page that would be a victim too many. The
- * Accessed bits of the whole window are cleared by then, so a page behind that one still gets its
- * credit.
+ * Accessed bits of the whole window are cleared by then, so accessed pages behind that page still
+ * get their credit.
  */
-static void sgx2_visit_window(struct sgx2_visit *visit) __must_hold(&visit->chunk->lock)
+static void sgx2_clock_window(struct sgx2_clock *clock) __must_hold(&clock->chunk->lock)
 {
-	struct sgx2_chunk *chunk = visit->chunk;
-	unsigned int first = chunk->hand, last = min(first + SGX2_WINDOW, SGX2_CHUNK_PAGES), i;
-	DECLARE_BITMAP(young, SGX2_WINDOW);
+	struct sgx2_chunk *chunk = clock->chunk;
+	unsigned int first = chunk->clock_hand,
+		     last = min(first + SGX2_CLOCK_WINDOW_PAGES, SGX2_CHUNK_PAGES), i;
+	DECLARE_BITMAP(young, SGX2_CLOCK_WINDOW_PAGES);
 	bool looked = false, known = true;
 	unsigned int stop = last;
 
@@ -97,27 +98,27 @@ static void sgx2_visit_window(struct sgx2_visit *visit) __must_hold(&visit->chun
 		if (page->state != SGX2_RESIDENT)
 			continue;
 		if (!looked)
-			known = sgx2_mms_young(chunk, first, last - first, young);
+			known = sgx2_pte_age(chunk, first, last - first, young);
 		looked = true;
-		/* What cannot be looked at counts as used, but earns nothing. */
-		if (!known && visit->round < SGX2_ROUNDS - 1)
+		/* If some page tables could not be read, the page is spared without a credit. */
+		if (!known && clock->pass < SGX2_CLOCK_PASSES - 1)
 			continue;
 		if (stop < last && !test_bit(i - first, young))
 			continue;
-		if (sgx2_page_spared(page, test_bit(i - first, young), visit->round))
+		if (sgx2_clock_spares(page, test_bit(i - first, young), clock->pass))
 			continue;
-		if (visit->count == visit->want) {
+		if (clock->count == clock->want) {
 			stop = min(stop, i);
 			continue;
 		}
-		__set_bit(i, visit->victims);
-		visit->count++;
+		__set_bit(i, clock->victims);
+		clock->count++;
 	}
-	chunk->hand = stop;
+	chunk->clock_hand = stop;
 }
 
-/* The owner cannot pay now, or it can again. */
-static void sgx2_enclave_refused(struct sgx2_enclave *enclave, bool refused)
+/* Begins, prolongs or ends the pause of an enclave whose owner cannot be charged. */
+static void sgx2_reclaim_backoff(struct sgx2_enclave *enclave, bool refused)
 {
 	unsigned int backoff = READ_ONCE(enclave->backoff);
 
@@ -126,30 +127,31 @@ static void sgx2_enclave_refused(struct sgx2_enclave *enclave, bool refused)
 			WRITE_ONCE(enclave->backoff, 0);
 		return;
 	}
-	backoff = clamp_t(unsigned int, 2 * backoff, SGX2_BACKOFF_MIN, SGX2_BACKOFF_MAX);
+	backoff = clamp_t(unsigned int, 2 * backoff, SGX2_BACKOFF_MIN_JIFFIES,
+			  SGX2_BACKOFF_MAX_JIFFIES);
 	WRITE_ONCE(enclave->backoff, backoff);
 	WRITE_ONCE(enclave->evict_after, jiffies + backoff);
 }
 
-/* Evicts from one chunk, and its enclave's SECS if that was the last of it. */
+/* Evicts pages of one chunk, and the SECS if no page of the enclave is left in the EPC. */
 static unsigned long sgx2_reclaim_chunk(struct sgx2_chunk *chunk, unsigned int want,
-					unsigned int round)
+					unsigned int pass)
 {
-	struct sgx2_visit visit = { .chunk = chunk, .round = round, .want = want };
+	struct sgx2_clock clock = { .chunk = chunk, .pass = pass, .want = want };
 	struct sgx2_enclave *enclave = chunk->enclave;
 	unsigned long done = 0;
 	bool refused = false;
 
 	if (mutex_trylock(&chunk->lock)) {
-		while (visit.count < want && chunk->hand < SGX2_CHUNK_PAGES)
-			sgx2_visit_window(&visit);
-		if (chunk->hand == SGX2_CHUNK_PAGES)
-			chunk->hand = 0;
+		while (clock.count < want && chunk->clock_hand < SGX2_CHUNK_PAGES)
+			sgx2_clock_window(&clock);
+		if (chunk->clock_hand == SGX2_CHUNK_PAGES)
+			chunk->clock_hand = 0;
 		else
 			sgx2_lru_return(chunk);
-		if (visit.count) {
-			done = sgx2_chunk_evict(chunk, visit.victims, &refused);
-			sgx2_enclave_refused(enclave, refused);
+		if (clock.count) {
+			done = sgx2_chunk_evict(chunk, clock.victims, &refused);
+			sgx2_reclaim_backoff(enclave, refused);
 		}
 		mutex_unlock(&chunk->lock);
 	}
@@ -158,14 +160,14 @@ static unsigned long sgx2_reclaim_chunk(struct sgx2_chunk *chunk, unsigned int w
 	return done;
 }
 
-/* Evicts SECSs that lost their last pin when no page of theirs was evicted. */
+/* Evicts SECSs without pins, some of which belong to enclaves without a chunk on the list. */
 static unsigned long sgx2_reclaim_secs(void)
 {
 	struct sgx2_enclave *enclave;
 	unsigned long done = 0;
 	unsigned int i;
 
-	for (i = 0; i < SGX2_SECS_BATCH && (enclave = sgx2_lru_take_secs()); i++) {
+	for (i = 0; i < SGX2_EVICT_SECS && (enclave = sgx2_lru_take_secs()); i++) {
 		done += sgx2_secs_evict(enclave);
 		sgx2_enclave_put(enclave);
 	}
@@ -174,29 +176,113 @@ static unsigned long sgx2_reclaim_secs(void)
 
 unsigned long sgx2_reclaim(unsigned int want)
 {
-	unsigned long done = sgx2_reclaim_secs(), seen = 0, visited = 0, length, round;
+	unsigned long done = sgx2_reclaim_secs(), seen = 0, visited = 0, length, pass;
 	struct sgx2_chunk *chunk;
 
 	while (done < want && !signal_pending(current) && !freezing(current)) {
 		chunk = sgx2_lru_take(&length);
 		if (!length)
 			break;
-		round = min(seen++ / length, SGX2_ROUNDS - 1UL);
+		pass = min(seen++ / length, SGX2_CLOCK_PASSES - 1UL);
 		if (chunk) {
-			/*
-			 * No less than a few pages: to zap, track and write some together costs
-			 * little more than one.
-			 */
-			done += sgx2_reclaim_chunk(chunk, clamp_t(unsigned int, want - done, 16,
-								  SGX2_BATCH),
-						   round);
+			done += sgx2_reclaim_chunk(chunk,
+						   clamp_t(unsigned int, want - done,
+							   SGX2_EVICT_MIN_PAGES,
+							   SGX2_EVICT_MAX_PAGES),
+						   pass);
 			sgx2_enclave_put(chunk->enclave);
 			visited++;
 		}
-		/* The last round is over, or all of the enclaves are to be left alone for now. */
-		if (seen >= SGX2_ROUNDS * length || (seen >= length && !visited))
+		/* The last pass is over, or all enclaves are in a pause. */
+		if (seen >= SGX2_CLOCK_PASSES * length || (seen >= length && !visited))
 			break;
 		cond_resched();
 	}
 	return done;
+}
+
+/* Sleeps for a while; returns what is left of the time, 0, or an error for a signal. */
+static long sgx2_reclaim_sleep(bool interruptible)
+{
+	if (interruptible)
+		return wait_event_interruptible_timeout(sgx2_epc_free_wait, sgx2_epc_has_room(),
+							SGX2_ROOM_WAIT_JIFFIES);
+	return wait_event_killable_timeout(sgx2_epc_free_wait, sgx2_epc_has_room(),
+					   SGX2_ROOM_WAIT_JIFFIES);
+}
+
+int sgx2_reclaim_wait(unsigned int count, bool interruptible)
+{
+	unsigned int state = interruptible ? TASK_INTERRUPTIBLE : TASK_KILLABLE, waits = 0;
+	long ret;
+
+	while (!sgx2_epc_has_room()) {
+		if (signal_pending_state(state, current))
+			return -EINTR;
+		if (sgx2_reclaim(min(count, SGX2_RECLAIM_PAGES)))
+			continue;
+		wake_up(&sgx2_epc_low_wait);
+		ret = sgx2_reclaim_sleep(interruptible);
+		if (ret < 0)
+			return -EINTR;
+		/* All pages belong to enclaves before EINIT, of which none can be evicted. */
+		if (!ret && sgx2_epc_sanitized() && !sgx2_lru_any() && ++waits == SGX2_ROOM_WAITS)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+int sgx2_reclaim_try(unsigned int count)
+{
+	unsigned int tries;
+
+	for (tries = 0; tries < SGX2_ROOM_TRIES && !sgx2_epc_has_room(); tries++) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		wake_up(&sgx2_epc_low_wait);
+		sgx2_reclaim(min(count, SGX2_RECLAIM_PAGES));
+	}
+	return sgx2_epc_has_room() ? 0 : -EAGAIN;
+}
+
+/* Sleeps after a run that evicted nothing, longer than the last time; returns for how long. */
+static int sgx2_thread_idle(int last)
+{
+	int idle = clamp(2 * last, SGX2_IDLE_MIN_JIFFIES, SGX2_IDLE_MAX_JIFFIES);
+
+	wait_event_freezable_timeout(sgx2_epc_low_wait, kthread_should_stop(), idle);
+	return idle;
+}
+
+static int sgx2_thread_run(void *unused)
+{
+	int idle = 0;
+
+	set_freezable();
+	sgx2_epc_sanitize();
+	while (!kthread_should_stop()) {
+		wait_event_freezable(sgx2_epc_low_wait,
+				     kthread_should_stop() ||
+					     (sgx2_epc_is_low() && sgx2_lru_any()));
+		while (!kthread_should_stop() && sgx2_lru_any() && !sgx2_epc_is_plenty()) {
+			if (sgx2_reclaim(SGX2_RECLAIM_PAGES))
+				idle = 0;
+			else
+				idle = sgx2_thread_idle(idle);
+			try_to_freeze();
+			cond_resched();
+		}
+	}
+	return 0;
+}
+
+int sgx2_reclaim_init(void)
+{
+	sgx2_thread = kthread_run(sgx2_thread_run, NULL, "ksgx2d");
+	return PTR_ERR_OR_ZERO(sgx2_thread);
+}
+
+void sgx2_reclaim_exit(void)
+{
+	kthread_stop(sgx2_thread);
 }

@@ -1,23 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What an enclave tells of itself in /proc/PID/fdinfo: a key with the prefix sgx2-, a colon, a tab,
- * a value.
+ * The state, counters and pages of an enclave in /proc/PID/fdinfo. Each line has a key with the
+ * prefix sgx2-, a colon, a tab and a value.
  *
- * Read without the chunks' mutexes, so that it can be read while one is held: while pages come and
- * go it is about right.
+ * The descriptors of pages are read without the mutexes of the chunks, so a reader does not wait
+ * for a call that holds one. While pages are added and removed, the lines are approximate.
  */
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/seq_file.h>
 #include <asm/sgx.h>
-#include "enclave.h"
+#include "enclave_types.h"
 #include "stats.h"
 
 static const char *const sgx2_count_names[SGX2_COUNTS] = {
-	[SGX2_COUNT_FAULTS] = "faults",		  [SGX2_COUNT_LOADS] = "loads",
-	[SGX2_COUNT_EVICTIONS] = "evictions",	  [SGX2_COUNT_TRACKS] = "tracks",
-	[SGX2_COUNT_ROUNDS] = "interrupt-rounds", [SGX2_COUNT_ZAPS] = "zaps",
-	[SGX2_COUNT_MPROTECT] = "mprotect-pages", [SGX2_COUNT_REFUSED] = "code-refusals",
+	[SGX2_COUNT_FAULTS] = "faults",
+	[SGX2_COUNT_LOADS] = "loads",
+	[SGX2_COUNT_EVICTIONS] = "evictions",
+	[SGX2_COUNT_TRACKS] = "tracks",
+	[SGX2_COUNT_IPI_BROADCASTS] = "ipi-broadcasts",
+	[SGX2_COUNT_ZAPS] = "zaps",
+	[SGX2_COUNT_MPROTECT] = "mprotect-pages",
+	[SGX2_COUNT_REFUSALS] = "code-refusals",
 };
 
 static const char *sgx2_state_name(const struct sgx2_enclave *enclave)
@@ -29,21 +33,20 @@ static const char *sgx2_state_name(const struct sgx2_enclave *enclave)
 	return sgx2_enclave_is(enclave, SGX2_CREATED) ? "created" : "new";
 }
 
-/* So many ranges are told at most: an enclave may have one for each of its pages. */
-#define SGX2_RANGES_MAX 512
-
 /**
- * struct sgx2_run - pages in a row that are alike, and how many rows there were before
+ * struct sgx2_run - a run of adjacent pages with the same attributes
+ *
+ * Belongs to the task that reads.
  */
 struct sgx2_run {
-	/** @start: page number of the first. */
+	/** @start: page number of the first page. */
 	unsigned long start;
-	/** @end: page number after the last; that of @start if there is none. */
+	/** @end: page number after the last page; equal to @start if the run is empty. */
 	unsigned long end;
-	/** @page: what they are like; @page.where says nothing. */
+	/** @page: their attributes; @page.where is unused. */
 	struct sgx2_page page;
-	/** @told: lines that were written. */
-	unsigned int told;
+	/** @lines: number of lines that were written. */
+	unsigned int lines;
 };
 
 static const char *sgx2_type_name(u8 type)
@@ -56,23 +59,23 @@ static void sgx2_run_show(struct seq_file *m, const struct sgx2_enclave *enclave
 {
 	const struct sgx2_page *page = &run->page;
 
-	if (run->start == run->end || run->told++ >= SGX2_RANGES_MAX)
+	if (run->start == run->end || run->lines++ >= SGX2_FDINFO_RANGES)
 		return;
 	seq_printf(m, "sgx2-range:\t0x%lx-0x%lx %s %s %c%c%c %s\n",
 		   (run->start << PAGE_SHIFT) - enclave->base,
 		   (run->end << PAGE_SHIFT) - enclave->base, sgx2_type_name(page->type),
 		   page->state == SGX2_RESIDENT ? "resident" : "evicted",
-		   page->max & VM_READ ? 'r' : '-', page->max & VM_WRITE ? 'w' : '-',
-		   page->max & VM_EXEC ? 'x' : '-',
+		   page->max_prot & VM_READ ? 'r' : '-', page->max_prot & VM_WRITE ? 'w' : '-',
+		   page->max_prot & VM_EXEC ? 'x' : '-',
 		   page->flags & SGX2_PAGE_DYNAMIC ? "dynamic" : "added");
 }
 
-/* Whether the page at @pgoff goes on with the run. */
+/* Returns whether the page at @pgoff continues the run. */
 static bool sgx2_run_fits(const struct sgx2_run *run, unsigned long pgoff,
 			  const struct sgx2_page *page)
 {
 	return run->end == pgoff && run->page.state == page->state &&
-	       run->page.type == page->type && run->page.max == page->max &&
+	       run->page.type == page->type && run->page.max_prot == page->max_prot &&
 	       run->page.flags == page->flags;
 }
 
@@ -84,12 +87,12 @@ static void sgx2_show_chunk(struct seq_file *m, const struct sgx2_chunk *chunk,
 	unsigned int i;
 
 	for (i = 0; i < SGX2_CHUNK_PAGES; i++, pgoff++) {
-		/* Pairs with sgx2_chunk_add(): the rest is as the state says, or newer. */
+		/* Pairs with sgx2_chunk_add_page(): other members are as recent as the state. */
 		page.state = smp_load_acquire(&chunk->page[i].state);
 		if (page.state == SGX2_ABSENT)
 			continue;
 		page.type = READ_ONCE(chunk->page[i].type);
-		page.max = READ_ONCE(chunk->page[i].max);
+		page.max_prot = READ_ONCE(chunk->page[i].max_prot);
 		page.flags = READ_ONCE(chunk->page[i].flags) & ~SGX2_PAGE_CREDIT;
 		if (!sgx2_run_fits(run, pgoff, &page)) {
 			sgx2_run_show(m, chunk->enclave, run);
@@ -100,7 +103,7 @@ static void sgx2_show_chunk(struct seq_file *m, const struct sgx2_chunk *chunk,
 	}
 }
 
-/* The pages that there are, by offset in ELRANGE. The last line says if it is not all. */
+/* Writes the runs of pages by offset in ELRANGE, and a last line if there are more. */
 static void sgx2_show_ranges(struct seq_file *m, struct sgx2_enclave *enclave)
 {
 	struct sgx2_run run = {};
@@ -110,11 +113,11 @@ static void sgx2_show_ranges(struct seq_file *m, struct sgx2_enclave *enclave)
 	xa_for_each(&enclave->chunks, number, chunk) {
 		sgx2_show_chunk(m, chunk, &run);
 		cond_resched();
-		if (run.told > SGX2_RANGES_MAX || seq_has_overflowed(m))
+		if (run.lines > SGX2_FDINFO_RANGES || seq_has_overflowed(m))
 			break;
 	}
 	sgx2_run_show(m, enclave, &run);
-	if (run.told > SGX2_RANGES_MAX)
+	if (run.lines > SGX2_FDINFO_RANGES)
 		seq_puts(m, "sgx2-range:\tmore\n");
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Tracepoints: perf list 'sgx2:*' shows them. An enclave is named by the address of its ELRANGE. */
+/* Tracepoints, group sgx2. The field enclave is the first address of ELRANGE. */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM sgx2
 
@@ -8,28 +8,28 @@
 
 #include <linux/mm.h>
 #include <linux/tracepoint.h>
-#include "enclave.h"
+#include "enclave_types.h"
 #include "encls.h"
 
-/* A leaf did not answer 0. */
+/* A leaf returned a value other than 0. */
 TRACE_EVENT(sgx2_encls,
 	TP_PROTO(struct sgx2_enclave *enclave, enum sgx2_leaf leaf, unsigned long address,
-		 int answer),
-	TP_ARGS(enclave, leaf, address, answer),
+		 int code),
+	TP_ARGS(enclave, leaf, address, code),
 	TP_STRUCT__entry(
 		__field(unsigned long, base)
 		__field(unsigned int, leaf)
 		__field(unsigned long, address)
-		__field(int, answer)
+		__field(int, code)
 	),
 	TP_fast_assign(
 		__entry->base = enclave->base;
 		__entry->leaf = leaf;
 		__entry->address = address;
-		__entry->answer = answer;
+		__entry->code = code;
 	),
-	TP_printk("enclave=0x%lx leaf=0x%x address=0x%lx answer=0x%x", __entry->base,
-		  __entry->leaf, __entry->address, __entry->answer)
+	TP_printk("enclave=0x%lx leaf=0x%x address=0x%lx code=0x%x", __entry->base,
+		  __entry->leaf, __entry->address, __entry->code)
 );
 
 TRACE_EVENT(sgx2_fault,
@@ -68,10 +68,7 @@ TRACE_EVENT(sgx2_evict,
 		  __entry->chosen, __entry->done)
 );
 
-/*
- * Code that came after EINIT was refused, or a page both writable and executable; the address may
- * be 0.
- */
+/* With dynamic_code=0 a request or an access was refused; the address may be 0. */
 TRACE_EVENT(sgx2_refused,
 	TP_PROTO(struct sgx2_enclave *enclave, unsigned long address),
 	TP_ARGS(enclave, address),
@@ -86,8 +83,8 @@ TRACE_EVENT(sgx2_refused,
 	TP_printk("enclave=0x%lx address=0x%lx", __entry->base, __entry->address)
 );
 
-/* The enclave is dead from now on. */
-TRACE_EVENT(sgx2_lost,
+/* The enclave has died. */
+TRACE_EVENT(sgx2_dead,
 	TP_PROTO(struct sgx2_enclave *enclave),
 	TP_ARGS(enclave),
 	TP_STRUCT__entry(

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Version Arrays: pages of the EPC in which the processor remembers which copy of an evicted page
- * is the last one.
+ * Version Arrays: EPC pages in which the CPU keeps the version of each evicted page, so that ELDU
+ * accepts only the latest copy.
  *
- * A VA page has 512 slots, and the processor does not care whose pages they are for. An enclave
- * takes its first slots from pages that all enclaves share: thousands of small enclaves would
- * otherwise fill the EPC with a VA page each, and none of them could run. Further slots come from
- * pages of the enclave's own. A slot that is written and never read by ELDU stays occupied until
- * its whole page is removed, so in a shared page the end of an enclave leaves slots that are of no
- * use as long as another enclave has a slot beside them; the limit bounds how many.
+ * A VA page has 512 slots, and any enclave's pages may use them. An enclave takes its first slots
+ * from VA pages that all enclaves share: otherwise thousands of small enclaves would fill the EPC
+ * with one VA page each, and none of them could run. Further slots are taken from VA pages of the
+ * enclave's own.
+ *
+ * EWB fills a slot and ELDU empties it. A slot that is never read by ELDU stays occupied until its
+ * VA page is removed. So when an enclave is freed, its slots in a shared page are useless as long
+ * as another enclave has a slot there. SGX2_VA_SHARED_SLOTS bounds their number.
  */
 #include <linux/bitmap.h>
 #include <linux/slab.h>
@@ -16,52 +18,49 @@
 #include <linux/xarray.h>
 #include "encls.h"
 #include "epc.h"
-#include "paging.h"
 #include "va.h"
 
-#define SGX2_VA_SLOTS 512U
+/* Slots of 8 bytes in a VA page (SDM Vol. 3D, Version Array). */
+#define SGX2_VA_PAGE_SLOTS 512U
 
-/* The number of slots that an enclave has in shared pages at most. */
-#define SGX2_VA_SHARED 64U
-
-/* Shared pages have lower numbers than all others, so that a slot's number tells which it is. */
+/* Numbers of VA pages: those below SGX2_VA_OWN_MIN are shared. */
 #define SGX2_VA_OWN_MIN 0x100000U
-#define SGX2_VA_MAX (U32_MAX / SGX2_VA_SLOTS)
+#define SGX2_VA_MAX (U32_MAX / SGX2_VA_PAGE_SLOTS)
 
 /**
- * struct sgx2_va_page - one page of slots
+ * struct sgx2_va_page - one VA page
  *
- * All members but the constant ones are under sgx2_va_lock.
+ * All members that are not constant are under sgx2_va_lock.
  */
 struct sgx2_va_page {
-	/** @epc: the page in the EPC; constant. */
+	/** @epc: the EPC page; constant. */
 	sgx2_epc_t epc;
 	/** @number: index in sgx2_va_pages; constant. */
 	u32 number;
 	/** @pool: the pool that the page belongs to; constant. */
 	struct sgx2_va_pool *pool;
-	/** @used: slots that were got and not given back. */
+	/** @used: number of slots that belong to an enclave. */
 	unsigned int used;
-	/** @taken: bits set in @slots. */
+	/** @taken: number of bits set in @slots. */
 	unsigned int taken;
-	/** @free: node in sgx2_va_pool::free while a slot is free. */
+	/** @free: entry in sgx2_va_pool::free while a slot is free. */
 	struct list_head free;
-	/** @node: node in sgx2_va_pool::pages. */
+	/** @node: entry in sgx2_va_pool::pages. */
 	struct list_head node;
-	/** @slots: a bit for each slot that is used, or occupied by what was dropped. */
-	DECLARE_BITMAP(slots, SGX2_VA_SLOTS);
+	/** @slots: a bit for each slot that is used, or occupied although it was dropped. */
+	DECLARE_BITMAP(slots, SGX2_VA_PAGE_SLOTS);
 };
 
-/* A leaf lock: protects the pools and the pages' slots. */
+/* Protects the pools and the slots of the pages. No lock is taken inside of it. */
 static DEFINE_SPINLOCK(sgx2_va_lock);
 
-/* The pool of all enclaves; under sgx2_va_lock. */
+/* The pool that all enclaves share; under sgx2_va_lock. */
 static struct sgx2_va_pool sgx2_va_shared = {
 	.free = LIST_HEAD_INIT(sgx2_va_shared.free),
 	.pages = LIST_HEAD_INIT(sgx2_va_shared.pages),
 };
 
-/* All VA pages by number; the xarray has its own lock, and readers use RCU. */
+/* All VA pages by number; has its own lock, readers use RCU. */
 static DEFINE_XARRAY_ALLOC(sgx2_va_pages);
 
 void sgx2_va_user_init(struct sgx2_va_user *user)
@@ -73,30 +72,30 @@ void sgx2_va_user_init(struct sgx2_va_user *user)
 
 bool sgx2_va_slot_shared(u32 slot)
 {
-	return slot / SGX2_VA_SLOTS < SGX2_VA_OWN_MIN;
+	return slot / SGX2_VA_PAGE_SLOTS < SGX2_VA_OWN_MIN;
 }
 
 static struct sgx2_va_pool *sgx2_va_pool_of(struct sgx2_va_user *user)
 {
-	return READ_ONCE(user->shared) < SGX2_VA_SHARED ? &sgx2_va_shared : &user->own;
+	return READ_ONCE(user->shared) < SGX2_VA_SHARED_SLOTS ? &sgx2_va_shared : &user->own;
 }
 
 /* Takes a free slot of a page that has one; returns its number. */
 static u32 sgx2_va_page_take(struct sgx2_va_user *user, struct sgx2_va_page *page)
 {
-	unsigned int bit = find_first_zero_bit(page->slots, SGX2_VA_SLOTS);
+	unsigned int bit = find_first_zero_bit(page->slots, SGX2_VA_PAGE_SLOTS);
 
 	lockdep_assert_held(&sgx2_va_lock);
 	__set_bit(bit, page->slots);
 	page->used++;
-	if (++page->taken == SGX2_VA_SLOTS)
+	if (++page->taken == SGX2_VA_PAGE_SLOTS)
 		list_del_init(&page->free);
 	if (page->pool == &sgx2_va_shared)
 		user->shared++;
-	return page->number * SGX2_VA_SLOTS + bit;
+	return page->number * SGX2_VA_PAGE_SLOTS + bit;
 }
 
-/* Takes a free slot of the pool; false if there is none. */
+/* Takes a free slot of the pool; returns false if there is none. */
 static bool sgx2_va_take(struct sgx2_va_user *user, struct sgx2_va_pool *pool, u32 *slot)
 {
 	struct sgx2_va_page *page;
@@ -116,7 +115,7 @@ static void sgx2_va_page_free(struct sgx2_va_page *page)
 	kfree(page);
 }
 
-/* Makes an EPC page a VA page. The EPC page is the caller's again if this fails. */
+/* Makes an EPC page a VA page. The caller keeps the EPC page if this fails. */
 static int sgx2_va_page_make(struct sgx2_va_page *page)
 {
 	bool shared = page->pool == &sgx2_va_shared;
@@ -136,8 +135,8 @@ static int sgx2_va_page_make(struct sgx2_va_page *page)
 }
 
 /*
- * Adds a page to the pool and takes its first slot. A page that is added without one could stay
- * unused, and no slot that is given back would ever free it.
+ * Adds a page to the pool and takes its first slot. Another task cannot take all slots first, so
+ * the page always has a used slot, and giving back the last one frees it.
  */
 static int sgx2_va_pool_grow(struct sgx2_va_user *user, struct sgx2_va_pool *pool, u32 *slot)
 {
@@ -172,15 +171,15 @@ int sgx2_va_slot_get(struct sgx2_va_user *user, u32 *slot)
 	return sgx2_va_take(user, pool, slot) ? 0 : sgx2_va_pool_grow(user, pool, slot);
 }
 
-/* Takes a page without used slots out of its pool; returns whether it has to be freed. */
+/* Removes a page without used slots from its pool; returns whether the caller has to free it. */
 static bool sgx2_va_page_idle(struct sgx2_va_page *page)
 {
 	lockdep_assert_held(&sgx2_va_lock);
 	if (page->used)
 		return false;
 	/*
-	 * The only page with room stays, since the next eviction would want it back at once; but no
-	 * shared page does, or the EPC would not be empty when the last enclave is gone.
+	 * The only page with free slots stays, since the next eviction needs one at once. A shared
+	 * page does not stay: the EPC has to be empty after the last enclave is freed.
 	 */
 	if (page->pool != &sgx2_va_shared && list_is_singular(&page->pool->free))
 		return false;
@@ -191,8 +190,8 @@ static bool sgx2_va_page_idle(struct sgx2_va_page *page)
 
 static void sgx2_va_slot_end(struct sgx2_va_user *user, u32 slot, bool empty)
 {
-	struct sgx2_va_page *page = xa_load(&sgx2_va_pages, slot / SGX2_VA_SLOTS);
-	unsigned int bit = slot % SGX2_VA_SLOTS;
+	struct sgx2_va_page *page = xa_load(&sgx2_va_pages, slot / SGX2_VA_PAGE_SLOTS);
+	unsigned int bit = slot % SGX2_VA_PAGE_SLOTS;
 
 	if (WARN_ON_ONCE(!page))
 		return;
@@ -204,7 +203,7 @@ static void sgx2_va_slot_end(struct sgx2_va_user *user, u32 slot, bool empty)
 			user->shared--;
 		if (empty) {
 			__clear_bit(bit, page->slots);
-			if (page->taken-- == SGX2_VA_SLOTS)
+			if (page->taken-- == SGX2_VA_PAGE_SLOTS)
 				list_add_tail(&page->free, &page->pool->free);
 		}
 		if (!sgx2_va_page_idle(page))
@@ -225,11 +224,11 @@ void sgx2_va_slot_drop(struct sgx2_va_user *user, u32 slot)
 
 void *sgx2_va_slot_address(u32 slot)
 {
-	struct sgx2_va_page *page = xa_load(&sgx2_va_pages, slot / SGX2_VA_SLOTS);
+	struct sgx2_va_page *page = xa_load(&sgx2_va_pages, slot / SGX2_VA_PAGE_SLOTS);
 
 	if (WARN_ON_ONCE(!page))
 		return NULL;
-	return sgx2_epc_address(page->epc) + slot % SGX2_VA_SLOTS * sizeof(u64);
+	return sgx2_epc_address(page->epc) + slot % SGX2_VA_PAGE_SLOTS * sizeof(u64);
 }
 
 static void sgx2_va_pool_exit(struct sgx2_va_pool *pool)

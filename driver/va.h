@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Slots of Version Array pages: one for each evicted page of an enclave, and one for its SECS. */
+/* Version Array slots: one for each evicted page of an enclave, and one for its evicted SECS. */
 #ifndef SGX2_VA_H
 #define SGX2_VA_H
 
 #include <linux/list.h>
 #include <linux/types.h>
 
-/* The number of no slot. */
+/* Stands for no slot. */
 #define SGX2_VA_NONE ((u32)~0)
 
 /**
- * struct sgx2_va_pool - Version Array pages from which the same enclaves take their slots
+ * struct sgx2_va_pool - a set of Version Array pages
  *
- * There is one pool for all enclaves and one for each enclave.
+ * One pool is shared by all enclaves, and each enclave has one of its own.
  */
 struct sgx2_va_pool {
 	/** @free: VA pages that have a free slot; under sgx2_va_lock. */
@@ -22,70 +22,93 @@ struct sgx2_va_pool {
 };
 
 /**
- * struct sgx2_va_user - what an enclave has of Version Arrays
+ * struct sgx2_va_user - the Version Array slots of an enclave
  */
 struct sgx2_va_user {
-	/** @own: VA pages that no other enclave uses. */
+	/** @own: pool of VA pages that no other enclave uses. */
 	struct sgx2_va_pool own;
-	/** @shared: slots that the enclave has in the pool of all enclaves; under sgx2_va_lock. */
+	/** @shared: number of slots in the shared pool; under sgx2_va_lock. */
 	unsigned int shared;
 };
 
-/* Sets up what a new enclave has: nothing. */
+/**
+ * sgx2_va_user_init() - initialize the slots of a new enclave: none
+ * @user: the slots of the enclave
+ */
 void sgx2_va_user_init(struct sgx2_va_user *user);
 
 /**
- * sgx2_va_slot_get() - reserve a slot
- * @user: the enclave's part
- * @slot: is set to the number of the slot
+ * sgx2_va_slot_get() - take a slot
+ * @user: the slots of the enclave
+ * @slot: set to the number of the slot
  *
- * The first SGX2_VA_SHARED slots of an enclave come from pages that all enclaves share, so that
- * many small enclaves do not cost an EPC page each; further ones come from pages of its own. When
- * the pool is full, a page is taken from the part of the EPC that is kept for reclaim.
+ * The first SGX2_VA_SHARED_SLOTS slots of an enclave are in the shared pool, further ones in its
+ * own. If the pool has no free slot, a page is added, from the EPC pages that are kept for
+ * eviction.
  *
- * Context: may sleep for memory. May be called under a chunk's mutex or the track mutex.
- * Return: 0; -EAGAIN if no EPC page is free; -ENOMEM; -EIO if EPA failed.
+ * Context: process; sleeps. May be called under a chunk's mutex or the track mutex.
+ * Return:
+ * * 0 - @slot belongs to the enclave
+ * * -EAGAIN - no EPC page is free
+ * * -ENOMEM - no memory, or no number, for a Version Array page
+ * * -EIO - EPA failed
  */
 int sgx2_va_slot_get(struct sgx2_va_user *user, u32 *slot);
 
 /**
  * sgx2_va_slot_put() - give back a slot that is empty
- * @user: the enclave's part
- * @slot: from sgx2_va_slot_get(), never written, or read by ELDU since
+ * @user: the slots of the enclave
+ * @slot: from sgx2_va_slot_get(); either never written by EWB, or emptied by ELDU
  *
- * A page without used slots is given back to the EPC, unless it is the only one with room of those
- * that no other enclave uses.
+ * A Version Array page without used slots is removed, unless it is the enclave's own and the only
+ * one there with free slots.
  *
- * Context: any that may take a spinlock and run EREMOVE.
+ * Context: any that may take a spinlock.
  */
 void sgx2_va_slot_put(struct sgx2_va_user *user, u32 slot);
 
 /**
- * sgx2_va_slot_drop() - give back a slot with the version of a page that is never reloaded
- * @user: the enclave's part
- * @slot: written by EWB
+ * sgx2_va_slot_drop() - give back the slot of a page that is never reloaded
+ * @user: the slots of the enclave
+ * @slot: from sgx2_va_slot_get(), written by EWB
  *
- * Only EREMOVE of the whole VA page empties such a slot, so the slot is not used again before that.
+ * The slot stays occupied until its Version Array page is removed.
  *
  * Context: as sgx2_va_slot_put().
  */
 void sgx2_va_slot_drop(struct sgx2_va_user *user, u32 slot);
 
-/* Returns the kernel's address of a slot that is in use. */
+/**
+ * sgx2_va_slot_address() - get the kernel address of a slot
+ * @slot: from sgx2_va_slot_get(), not given back
+ *
+ * Context: any.
+ * Return: the address, an operand of EWB and ELDU.
+ */
 void *sgx2_va_slot_address(u32 slot);
 
 /**
- * sgx2_va_user_exit() - remove the VA pages that only this enclave uses
- * @user: of an enclave whose slots in shared pages were put or dropped
+ * sgx2_va_user_exit() - remove the Version Array pages of an enclave's own
+ * @user: the slots of an enclave that has given back all slots in the shared pool
  *
- * Context: teardown; allocates nothing.
+ * Context: process; when the enclave is freed. Allocates nothing.
  */
 void sgx2_va_user_exit(struct sgx2_va_user *user);
 
-/* Returns whether the slot lies in a page that other enclaves use, too. */
+/**
+ * sgx2_va_slot_shared() - test whether a slot is in the shared pool
+ * @slot: from sgx2_va_slot_get()
+ *
+ * Context: any.
+ * Return: true if other enclaves may have slots in the same Version Array page.
+ */
 bool sgx2_va_slot_shared(u32 slot);
 
-/* Frees what is left when the module goes. No enclave may be left. */
+/**
+ * sgx2_va_exit() - free the table of Version Array pages
+ *
+ * Context: process; module exit, with no enclave left.
+ */
 void sgx2_va_exit(void);
 
 #endif

@@ -145,6 +145,7 @@ step_lint() {
 	scripts/errnos --check || bad=1
 	pyflakes3 "${python[@]}" || bad=1
 	scripts/docs.py || bad=1
+	scripts/layers || bad=1
 	# A tool of the place where CI runs; elsewhere it is not there.
 	if [ -x ../shared/tools/originality ]; then
 		python3 ../shared/tools/originality --ref "$("$SGX2_TOP/scripts/fetch" linux-sgx 6.12)" || bad=1
@@ -160,7 +161,7 @@ step_format() {
 		say "skipped: $(clang-format --version | head -n 1), and the tree is held to version 14"
 		return 77
 	fi
-	mapfile -t file < <(files | grep -E '\.(cc|cpp)$|^tools/selftests/lib/.*\.h$|^tools/emulator/model/(src|tests)/.*\.h$|^tests/isa/program/.*\.h$')
+	mapfile -t file < <(files | grep -E '\.(cc|cpp)$|^tools/selftests/lib/.*\.h$|^tools/emulator/model/(src|tests)/.*\.h$|^tests/isa/program/.*\.h$|^(driver|tests/kunit)/[^/]*\.[ch]$' | grep -vx driver/trace.h)
 	cd "$SGX2_TOP"
 	clang-format --dry-run -Werror "${file[@]}"
 }
@@ -711,29 +712,29 @@ says() {
 
 # The owner's word on the command line holds, whatever loads the module.
 step_refusals() {
-	local no='dynamic_code=0, by the kernel command line: code that comes after EINIT is forbidden.*
+	local no='dynamic_code=0, by the kernel command line: code that is added after EINIT is forbidden.*
 N$' kernel
 	says 'status 16.*boot with nosgx' --driver intree
 	says 'status 19.*no SGX, or the firmware hides it' --driver none --cpu max --epc 0
 	says 'status 19.*launch control' --driver none --cpu ,-sgxlc
 	says 'status 0.*SGX1 alone' --driver none --cpu ,-sgx2
-	says 'status 0.*dynamic_code=1: code that comes after EINIT is allowed.*
+	says 'status 0.*dynamic_code=1: code that is added after EINIT is allowed.*
 Y$' --driver none
-	says 'status 0.*dynamic_code=0: code that comes after EINIT is forbidden.*
+	says 'status 0.*dynamic_code=0: code that is added after EINIT is forbidden.*
 N$' --driver none -- 'insmod /sgx2.ko dynamic_code=0'
 	for kernel in lab stock; do
 		says "status 0.*$no" --kernel $kernel --driver none --append sgx2.dynamic_code=0
 		says "status 0.*$no" --kernel $kernel --driver none --append sgx2.dynamic_code=0 -- 'modprobe sgx2'
-		says 'dynamic_code=1 is asked for, and the kernel command line says 0.*not loaded$' --kernel $kernel --driver none \
+		says 'dynamic_code=1 is requested, and the kernel command line has dynamic_code=0.*not loaded$' --kernel $kernel --driver none \
 			--append sgx2.dynamic_code=0 -- 'insmod /sgx2.ko dynamic_code=1'
 	done
 	# A second load is one, too; and the file that the caller sees at /proc/cmdline is not asked.
 	says "status 0.*$no" --driver none --append sgx2.dynamic-code=n -- 'insmod /sgx2.ko && rmmod sgx2 && insmod /sgx2.ko'
 	says "status 0.*$no" --driver none --append sgx2.dynamic_code=0 -- 'echo quiet > /lie; mount -o bind /lie /proc/cmdline; insmod /sgx2.ko'
 	says "status 0.*$no" --driver none --append sgx2.dynamic_code=0 -- 'umount -l /proc; insmod /sgx2.ko'
-	says 'dynamic_code=1 is asked for, and the kernel command line says 0.*not loaded$' --driver none \
+	says 'dynamic_code=1 is requested, and the kernel command line has dynamic_code=0.*not loaded$' --driver none \
 		--append sgx2.dynamic_code=0 -- 'modprobe sgx2 dynamic_code=1'
-	says 'dynamic_code=1 is asked for, and another parameter says 0.*not loaded$' --driver none -- \
+	says 'dynamic_code=1 is requested, and another parameter has dynamic_code=0.*not loaded$' --driver none -- \
 		'insmod /sgx2.ko dynamic_code=1 dynamic_code=0'
 	says "status 0.*$no" --driver none --append 'sgx2.dynamic_code=0 sgx2.dynamic_code=1'
 	says "status 0.*$no" --driver none --append 'sgx2.dynamic_code=0 sgx2.dynamic_code=1' -- 'modprobe sgx2'

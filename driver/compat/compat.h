@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What older kernels lack of the newest one's names; included before every file of the module.
+ * Names of the newest kernel that older kernels lack; included before every file of the module.
  *
- * The driver is written against the newest kernel. Here, and nowhere else, is known that there are
- * others. A name that can be asked for with #ifdef is; the rest goes by version.
+ * The driver is written against the newest kernel. Only this folder knows of others. It tests for a
+ * name by #ifdef where that is possible, else for the version.
  */
 #ifndef SGX2_COMPAT_H
 #define SGX2_COMPAT_H
@@ -25,7 +25,7 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
-/* Before 6.5 it may be ours, which wants the others. */
+/* Before 6.5 this may be compat/include/linux/cleanup.h, which needs the headers above. */
 #include <linux/cleanup.h>
 
 /* 6.3 made vm_flags const; Debian's 6.1 has neither the const nor the functions. */
@@ -53,7 +53,7 @@ static inline void vma_start_write(struct vm_area_struct *vma)
 }
 #endif
 
-/* Before 6.5 the pin functions told the VMAs as well. */
+/* Before 6.5 the pin functions had a parameter for the VMAs. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
 static inline long sgx2_compat_pin_user_pages(unsigned long start, unsigned long count,
 					      unsigned int flags, struct page **pages)
@@ -80,7 +80,7 @@ static inline void release_fault_lock(struct vm_fault *vmf)
 }
 #endif
 
-/* 6.10 put a function in the place of a pointer, and 6.19 took its first argument away. */
+/* 6.10 replaced a pointer by a function, and 6.19 removed the function's first parameter. */
 #include <linux/sched/mm.h>
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 10, 0)
 #define mm_get_unmapped_area(...) (current->mm->get_unmapped_area(__VA_ARGS__))

@@ -9,7 +9,7 @@ static void answers(void *page)
 
 static int gotos(struct sgx2_enclave *enclave, int ret)
 {
-	guard(mutex)(&enclave->track);
+	guard(mutex)(&enclave->track_lock);
 	if (ret)
 		goto out; /* gotos */
 	ret = 1;
@@ -30,7 +30,7 @@ static int userspace(struct sgx2_chunk *chunk, void *to, void *from)
 static int userspace_guarded(struct sgx2_chunk *chunk)
 {
 	guard(mutex)(&chunk->lock);
-	return sgx2_epc_wait(1, true); /* userspace */
+	return sgx2_reclaim_wait(1, true); /* userspace */
 }
 
 static int epc(struct sgx_pageinfo *info)
@@ -49,26 +49,26 @@ static int epc(struct sgx_pageinfo *info)
 
 static void zap_guarded(struct sgx2_enclave *enclave)
 {
-	guard(spinlock)(&enclave->mms_lock);
-	sgx2_enclave_zap(enclave, 0, 1); /* zap */
+	guard(spinlock)(&enclave->mm_list_lock);
+	sgx2_pte_zap(enclave, 0, 1); /* zap */
 }
 
 static void zap_tracked(struct sgx2_enclave *enclave)
 {
-	guard(mutex)(&enclave->track);
-	sgx2_enclave_zap(enclave, 0, 1); /* zap */
+	guard(mutex)(&enclave->track_lock);
+	sgx2_pte_zap(enclave, 0, 1); /* zap */
 }
 
 static void zap_spinning(struct sgx2_enclave *enclave)
 {
-	spin_lock(&enclave->mms_lock);
-	sgx2_enclave_zap(enclave, 0, 1); /* zap */
-	spin_unlock(&enclave->mms_lock);
+	spin_lock(&enclave->mm_list_lock);
+	sgx2_pte_zap(enclave, 0, 1); /* zap */
+	spin_unlock(&enclave->mm_list_lock);
 }
 
 static void zap_locked(struct sgx2_enclave *enclave)
 {
-	mutex_lock(&enclave->track);
-	sgx2_enclave_zap(enclave, 0, 1); /* zap */
-	mutex_unlock(&enclave->track);
+	mutex_lock(&enclave->track_lock);
+	sgx2_pte_zap(enclave, 0, 1); /* zap */
+	mutex_unlock(&enclave->track_lock);
 }

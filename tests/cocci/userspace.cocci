@@ -2,7 +2,7 @@
 // No user memory is touched, and no EPC page waited for, under the mutex of a chunk.
 @@
 struct sgx2_chunk *chunk;
-identifier touch =~ "^(copy_(from|to)_user|copy_struct_from_user|get_user|put_user|pin_user_pages|mmap_read_lock|mmap_read_lock_killable|sgx2_epc_wait|sgx2_epc_try|sgx2_reclaim|sgx2_copy_in|sgx2_copy_out)$";
+identifier touch =~ "^(copy_(from|to)_user|copy_struct_from_user|get_user|put_user|pin_user_pages|mmap_read_lock|mmap_read_lock_killable|sgx2_reclaim_wait|sgx2_reclaim_try|sgx2_reclaim|sgx2_copy_in|sgx2_copy_out)$";
 @@
   mutex_lock(&chunk->lock);
   ... when != mutex_unlock(&chunk->lock)
@@ -11,7 +11,7 @@ identifier touch =~ "^(copy_(from|to)_user|copy_struct_from_user|get_user|put_us
 @@
 symbol mutex;
 struct sgx2_chunk *chunk;
-identifier touch =~ "^(copy_(from|to)_user|copy_struct_from_user|get_user|put_user|pin_user_pages|mmap_read_lock|mmap_read_lock_killable|sgx2_epc_wait|sgx2_epc_try|sgx2_reclaim|sgx2_copy_in|sgx2_copy_out)$";
+identifier touch =~ "^(copy_(from|to)_user|copy_struct_from_user|get_user|put_user|pin_user_pages|mmap_read_lock|mmap_read_lock_killable|sgx2_reclaim_wait|sgx2_reclaim_try|sgx2_reclaim|sgx2_copy_in|sgx2_copy_out)$";
 @@
   guard(mutex)(&chunk->lock);
   ... when any

@@ -6,15 +6,15 @@ expression lock;
 @@
   guard(spinlock)(lock);
   ... when any
-* sgx2_enclave_zap(...)
+* sgx2_pte_zap(...)
 
 @@
 symbol mutex;
 expression E;
 @@
-  guard(mutex)(&E->track);
+  guard(mutex)(&E->track_lock);
   ... when any
-* sgx2_enclave_zap(...)
+* sgx2_pte_zap(...)
 
 @@
 expression lock;
@@ -22,11 +22,11 @@ identifier take =~ "^(spin_lock|spin_lock_irq|spin_lock_bh|read_lock|write_lock)
 @@
   take(lock);
   ... when != give(lock)
-* sgx2_enclave_zap(...)
+* sgx2_pte_zap(...)
 
 @@
 expression E;
 @@
-  mutex_lock(&E->track);
-  ... when != mutex_unlock(&E->track)
-* sgx2_enclave_zap(...)
+  mutex_lock(&E->track_lock);
+  ... when != mutex_unlock(&E->track_lock)
+* sgx2_pte_zap(...)

@@ -5,33 +5,36 @@
  */
 #include <kunit/test.h>
 #include <linux/delay.h>
-#include <linux/fs.h>
 #include <linux/prandom.h>
 #include <asm/trapnr.h>
 #include "backing.h"
+#include "chunk.h"
 #include "enclave.h"
-#include "epc.h"
 #include "paging.h"
 #include "processor.h"
 #include "reclaim.h"
+#include "secs.h"
+#include "svn.h"
 #include "track.h"
-#include "va.h"
 
 #define BASE 0x10000000UL
 #define SIZE 0x1000000UL
 #define PAGES (SIZE / PAGE_SIZE)
 
 /**
- * struct fixture - an enclave that is initialized, and what it should hold
+ * struct fixture - an enclave that is initialized, and the expected content of its pages
+ *
+ * One test at a time uses it. It is not on the stack of a test, since a test that is aborted loses
+ * its stack before the suite cleans up.
  */
 struct fixture {
-	/** @file: as if a program had opened the device. */
-	struct file *file;
-	/** @enclave: of that file. */
+	/** @enclave: the enclave, NULL while there is none. */
 	struct sgx2_enclave *enclave;
-	/** @value: first word of each page, 0 for one that is absent. */
+	/** @value: first word of each page, 0 for a page that is absent. */
 	u64 *value;
 };
+
+static struct fixture fixture;
 
 static void wait_clean(struct kunit *test)
 {
@@ -56,14 +59,12 @@ static void start(struct kunit *test, struct fixture *f)
 	KUNIT_ASSERT_EQ(test, processor_start(), 0);
 	wait_clean(test);
 	f->value = kunit_kcalloc(test, PAGES, sizeof(u64), GFP_KERNEL);
-	f->file = kunit_kzalloc(test, sizeof(*f->file), GFP_KERNEL);
 	secs = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, f->value);
-	KUNIT_ASSERT_NOT_NULL(test, f->file);
 	KUNIT_ASSERT_NOT_NULL(test, secs);
-	KUNIT_ASSERT_EQ(test, sgx2_enclave_fops.open(NULL, f->file), 0);
-	KUNIT_ASSERT_EQ(test, sgx2_hw_use(), 0);
-	f->enclave = f->file->private_data;
+	KUNIT_ASSERT_EQ(test, sgx2_svn_get(), 0);
+	f->enclave = sgx2_enclave_new();
+	KUNIT_ASSERT_FALSE(test, IS_ERR(f->enclave));
 	f->enclave->base = BASE;
 	f->enclave->size = SIZE;
 	f->enclave->backing = sgx2_backing_file(BASE, SIZE);
@@ -75,10 +76,14 @@ static void start(struct kunit *test, struct fixture *f)
 	sgx2_enclave_set(f->enclave, SGX2_INITIALIZED);
 }
 
-/* The last reference goes, ours or for a moment ksgx2d's, and with it every page. */
+/*
+ * Drops the test's reference to the enclave. Every page is free after the last reference is gone,
+ * which ksgx2d may have for a moment.
+ */
 static void stop(struct kunit *test, struct fixture *f)
 {
-	sgx2_enclave_fops.release(NULL, f->file);
+	sgx2_enclave_put(f->enclave);
+	f->enclave = NULL;
 	wait_clean(test);
 	KUNIT_EXPECT_EQ(test, processor_valid(), 0);
 	processor_stop();
@@ -106,7 +111,7 @@ static int grow_in(struct fixture *f, struct sgx2_chunk *chunk, unsigned int num
 		info.secs = (unsigned long)sgx2_secs_address(f->enclave);
 		ret = sgx2_eaug(&info, sgx2_epc_address(epc));
 		*(u64 *)sgx2_epc_address(epc) = value;
-		sgx2_chunk_add(chunk, number % SGX2_CHUNK_PAGES, epc, SGX_PAGE_TYPE_REG, 7, 0);
+		sgx2_chunk_add_page(chunk, number % SGX2_CHUNK_PAGES, epc, SGX_PAGE_TYPE_REG, 7, 0);
 		f->value[number] = value;
 	}
 	sgx2_secs_unpin(f->enclave);
@@ -120,12 +125,12 @@ static int grow(struct fixture *f, unsigned int number, u64 value)
 
 	if (chunk)
 		return grow_in(f, chunk, number, value);
-	guard(mutex)(&f->enclave->making);
-	chunk = sgx2_chunk_make(f->enclave, BASE / PAGE_SIZE + number);
+	guard(mutex)(&f->enclave->chunk_create_lock);
+	chunk = sgx2_chunk_create(f->enclave, BASE / PAGE_SIZE + number);
 	if (IS_ERR(chunk))
 		return PTR_ERR(chunk);
 	ret = grow_in(f, chunk, number, value);
-	sgx2_chunk_settle(chunk);
+	sgx2_chunk_create_done(chunk);
 	return ret;
 }
 
@@ -166,7 +171,7 @@ static int shrink(struct fixture *f, unsigned int number)
 	if (ret)
 		return ret;
 	epc = sgx2_chunk_page(chunk, number % SGX2_CHUNK_PAGES)->where;
-	sgx2_chunk_forget(chunk, number % SGX2_CHUNK_PAGES, 1, &epc);
+	sgx2_chunk_remove_pages(chunk, number % SGX2_CHUNK_PAGES, 1, &epc);
 	sgx2_epc_remove(epc);
 	f->value[number] = 0;
 	return 0;
@@ -175,40 +180,40 @@ static int shrink(struct fixture *f, unsigned int number)
 /* 1000 pages at most, in an EPC of 512: whatever is done, each page holds what it should. */
 static void random_test(struct kunit *test)
 {
-	struct fixture f;
+	struct fixture *f = &fixture;
 	struct rnd_state rnd;
 	unsigned int i, number;
 	int ret;
 
-	start(test, &f);
+	start(test, f);
 	prandom_seed_state(&rnd, 3);
 	for (i = 0; i < 20000; i++) {
 		number = prandom_u32_state(&rnd) % 1000;
 		switch (prandom_u32_state(&rnd) % 8) {
 		case 0 ... 2:
-			ret = f.value[number] ? 0 : grow(&f, number, 1 + prandom_u32_state(&rnd));
+			ret = f->value[number] ? 0 : grow(f, number, 1 + prandom_u32_state(&rnd));
 			break;
 		case 3:
-			ret = f.value[number] ? shrink(&f, number) : 0;
+			ret = f->value[number] ? shrink(f, number) : 0;
 			break;
 		case 4:
 			sgx2_reclaim(prandom_u32_state(&rnd) % 64);
 			ret = 0;
 			break;
 		default:
-			ret = check(test, &f, number);
+			ret = check(test, f, number);
 		}
 		if (ret == -EAGAIN)
-			ret = sgx2_epc_wait(1, false);
+			ret = sgx2_reclaim_wait(1, false);
 		KUNIT_ASSERT_EQ(test, ret, 0);
 	}
 	for (number = 0; number < PAGES; number++) {
-		while ((ret = check(test, &f, number)) == -EAGAIN)
-			KUNIT_ASSERT_EQ(test, sgx2_epc_wait(1, false), 0);
+		while ((ret = check(test, f, number)) == -EAGAIN)
+			KUNIT_ASSERT_EQ(test, sgx2_reclaim_wait(1, false), 0);
 		KUNIT_ASSERT_EQ(test, ret, 0);
 	}
-	KUNIT_EXPECT_GT(test, atomic64_read(&f.enclave->count[SGX2_COUNT_LOADS]), 500);
-	stop(test, &f);
+	KUNIT_EXPECT_GT(test, atomic64_read(&f->enclave->count[SGX2_COUNT_LOADS]), 500);
+	stop(test, f);
 }
 
 /* Evicts the first @want resident pages of a chunk whose mutex is held. */
@@ -230,26 +235,26 @@ static unsigned int evict(struct sgx2_chunk *chunk, unsigned int want)
 /* Slots of one enclave: no slot is given twice, and full pages are few. */
 static void va_test(struct kunit *test)
 {
-	struct fixture f;
+	struct fixture *f = &fixture;
 	u32 *slot = kunit_kcalloc(test, 1500, sizeof(*slot), GFP_KERNEL);
 	struct xarray used;
 	unsigned int count = 0, i, at, most = 0;
 	struct rnd_state rnd;
 
 	KUNIT_ASSERT_NOT_NULL(test, slot);
-	start(test, &f);
+	start(test, f);
 	xa_init(&used);
 	prandom_seed_state(&rnd, 4);
 	for (i = 0; i < 20000; i++) {
 		if (count < 1500 && prandom_u32_state(&rnd) % 5 < 3) {
-			KUNIT_ASSERT_EQ(test, sgx2_va_slot_get(&f.enclave->va, &slot[count]), 0);
-			KUNIT_ASSERT_EQ(test, xa_insert(&used, slot[count], &f, GFP_KERNEL), 0);
+			KUNIT_ASSERT_EQ(test, sgx2_va_slot_get(&f->enclave->va, &slot[count]), 0);
+			KUNIT_ASSERT_EQ(test, xa_insert(&used, slot[count], f, GFP_KERNEL), 0);
 			KUNIT_ASSERT_NOT_NULL(test, sgx2_va_slot_address(slot[count]));
 			count++;
 		} else if (count) {
 			at = prandom_u32_state(&rnd) % count;
 			xa_erase(&used, slot[at]);
-			sgx2_va_slot_put(&f.enclave->va, slot[at]);
+			sgx2_va_slot_put(&f->enclave->va, slot[at]);
 			slot[at] = slot[--count];
 		}
 		most = max(most, processor_valid() - 1);
@@ -257,21 +262,21 @@ static void va_test(struct kunit *test)
 	/* 1500 slots want three pages; one more is shared, and one may be there for the next. */
 	KUNIT_EXPECT_LE(test, most, 5);
 	while (count)
-		sgx2_va_slot_put(&f.enclave->va, slot[--count]);
+		sgx2_va_slot_put(&f->enclave->va, slot[--count]);
 	KUNIT_EXPECT_LE(test, processor_valid(), 2);
 	xa_destroy(&used);
-	stop(test, &f);
+	stop(test, f);
 }
 
 /* Many small enclaves share a page; what one of them leaves behind goes with the page. */
 static void va_shared_test(struct kunit *test)
 {
 	static struct sgx2_va_user user[20];
-	struct fixture f;
+	struct fixture *f = &fixture;
 	static u32 slot[20][25];
 	unsigned int i, j;
 
-	start(test, &f);
+	start(test, f);
 	for (i = 0; i < 20; i++) {
 		sgx2_va_user_init(&user[i]);
 		for (j = 0; j < 25; j++) {
@@ -299,27 +304,27 @@ static void va_shared_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, processor_valid(), 1);
 	sgx2_va_user_exit(&user[0]);
 	sgx2_va_user_exit(&user[19]);
-	stop(test, &f);
+	stop(test, f);
 }
 
 /* The SECS goes with its last child, and comes back with the first. */
 static void secs_test(struct kunit *test)
 {
-	struct fixture f;
+	struct fixture *f = &fixture;
 
-	start(test, &f);
-	KUNIT_ASSERT_EQ(test, grow(&f, 5, 55), 0);
-	KUNIT_EXPECT_EQ(test, atomic_read(&f.enclave->pins), 1);
-	KUNIT_EXPECT_FALSE(test, sgx2_secs_evict(f.enclave));
+	start(test, f);
+	KUNIT_ASSERT_EQ(test, grow(f, 5, 55), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&f->enclave->pins), 1);
+	KUNIT_EXPECT_FALSE(test, sgx2_secs_evict(f->enclave));
 	KUNIT_EXPECT_EQ(test, sgx2_reclaim(2), 2);
-	KUNIT_EXPECT_EQ(test, f.enclave->secs, SGX2_EPC_NONE);
-	KUNIT_EXPECT_EQ(test, atomic_read(&f.enclave->pins), 0);
+	KUNIT_EXPECT_EQ(test, f->enclave->secs, SGX2_EPC_NONE);
+	KUNIT_EXPECT_EQ(test, atomic_read(&f->enclave->pins), 0);
 	/* Nothing but the Version Array is left. */
 	KUNIT_EXPECT_EQ(test, processor_valid(), 1);
-	KUNIT_EXPECT_FALSE(test, sgx2_secs_evict(f.enclave));
-	KUNIT_EXPECT_EQ(test, check(test, &f, 5), 0);
-	KUNIT_EXPECT_NE(test, f.enclave->secs, SGX2_EPC_NONE);
-	stop(test, &f);
+	KUNIT_EXPECT_FALSE(test, sgx2_secs_evict(f->enclave));
+	KUNIT_EXPECT_EQ(test, check(test, f, 5), 0);
+	KUNIT_EXPECT_NE(test, f->enclave->secs, SGX2_EPC_NONE);
+	stop(test, f);
 }
 
 static void poison(sgx2_epc_t epc)
@@ -333,13 +338,13 @@ static void poison(sgx2_epc_t epc)
 static void poison_test(struct kunit *test)
 {
 	struct sgx2_chunk *chunk;
-	struct fixture f;
+	struct fixture *f = &fixture;
 	unsigned int i;
 
-	start(test, &f);
+	start(test, f);
 	for (i = 0; i < 10; i++)
-		KUNIT_ASSERT_EQ(test, grow(&f, i, 100 + i), 0);
-	chunk = sgx2_chunk_find(f.enclave, BASE / PAGE_SIZE);
+		KUNIT_ASSERT_EQ(test, grow(f, i, 100 + i), 0);
+	chunk = sgx2_chunk_find(f->enclave, BASE / PAGE_SIZE);
 	mutex_lock(&chunk->lock);
 	poison(chunk->page[3].where);
 	KUNIT_EXPECT_EQ(test, evict(chunk, 10), 9);
@@ -348,23 +353,23 @@ static void poison_test(struct kunit *test)
 	mutex_unlock(&chunk->lock);
 	KUNIT_EXPECT_EQ(test, sgx2_reclaim(1), 0);
 	for (i = 0; i < 10; i++)
-		KUNIT_EXPECT_EQ(test, check(test, &f, i), 0);
-	stop(test, &f);
+		KUNIT_EXPECT_EQ(test, check(test, f, i), 0);
+	stop(test, f);
 
-	start(test, &f);
-	poison(f.enclave->secs);
-	KUNIT_ASSERT_EQ(test, grow(&f, 5, 55), 0);
+	start(test, f);
+	poison(f->enclave->secs);
+	KUNIT_ASSERT_EQ(test, grow(f, 5, 55), 0);
 	KUNIT_EXPECT_EQ(test, sgx2_reclaim(2), 1);
-	KUNIT_EXPECT_EQ(test, atomic_read(&f.enclave->pins), 0);
-	KUNIT_EXPECT_FALSE(test, sgx2_secs_evict(f.enclave));
-	KUNIT_EXPECT_NE(test, f.enclave->secs, SGX2_EPC_NONE);
-	KUNIT_EXPECT_EQ(test, check(test, &f, 5), 0);
-	stop(test, &f);
+	KUNIT_EXPECT_EQ(test, atomic_read(&f->enclave->pins), 0);
+	KUNIT_EXPECT_FALSE(test, sgx2_secs_evict(f->enclave));
+	KUNIT_EXPECT_NE(test, f->enclave->secs, SGX2_EPC_NONE);
+	KUNIT_EXPECT_EQ(test, check(test, f, 5), 0);
+	stop(test, f);
 }
 
 static void reset_counts(struct fixture *f)
 {
-	atomic64_set(&f->enclave->count[SGX2_COUNT_ROUNDS], 0);
+	atomic64_set(&f->enclave->count[SGX2_COUNT_IPI_BROADCASTS], 0);
 	processor.calls[SGX2_LEAF_ETRACK] = 0;
 }
 
@@ -372,28 +377,28 @@ static void expect_counts(struct kunit *test, struct fixture *f, unsigned int et
 			  unsigned int rounds)
 {
 	KUNIT_EXPECT_EQ(test, processor.calls[SGX2_LEAF_ETRACK], etracks);
-	KUNIT_EXPECT_EQ(test, atomic64_read(&f->enclave->count[SGX2_COUNT_ROUNDS]), rounds);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&f->enclave->count[SGX2_COUNT_IPI_BROADCASTS]), rounds);
 	reset_counts(f);
 }
 
 static void track_test(struct kunit *test)
 {
-	struct fixture f;
+	struct fixture *f = &fixture;
 
-	start(test, &f);
-	KUNIT_ASSERT_EQ(test, sgx2_secs_pin(f.enclave), 0);
-	mutex_lock(&f.enclave->track);
-	reset_counts(&f);
+	start(test, f);
+	KUNIT_ASSERT_EQ(test, sgx2_secs_pin(f->enclave), 0);
+	mutex_lock(&f->enclave->track_lock);
+	reset_counts(f);
 	/* Nobody inside: two ETRACKs, no interrupt. */
-	KUNIT_EXPECT_EQ(test, sgx2_track_start(f.enclave), 0);
-	KUNIT_EXPECT_EQ(test, sgx2_track_finish(f.enclave), 0);
-	expect_counts(test, &f, 2, 0);
+	KUNIT_EXPECT_EQ(test, sgx2_track_start(f->enclave), 0);
+	KUNIT_EXPECT_EQ(test, sgx2_track_finish(f->enclave), 0);
+	expect_counts(test, f, 2, 0);
 	/* Somebody who stays inside: asked once, then interrupted. */
-	secs_of(&f)->inside = 1;
-	KUNIT_EXPECT_EQ(test, sgx2_track_start(f.enclave), 0);
-	expect_counts(test, &f, 1, 0);
-	KUNIT_EXPECT_EQ(test, sgx2_track_finish(f.enclave), 0);
-	expect_counts(test, &f, 1, 1);
+	secs_of(f)->inside = 1;
+	KUNIT_EXPECT_EQ(test, sgx2_track_start(f->enclave), 0);
+	expect_counts(test, f, 1, 0);
+	KUNIT_EXPECT_EQ(test, sgx2_track_finish(f->enclave), 0);
+	expect_counts(test, f, 1, 1);
 	/*
 	 * The cycle before has not ended: our processor's thread does not leave by an interrupt, so
 	 * it is one that never does.
@@ -401,70 +406,70 @@ static void track_test(struct kunit *test)
 	processor.inject_leaf = SGX2_LEAF_ETRACK;
 	processor.inject_answer = SGX2_PREV_TRK_INCMPL;
 	processor.inject_times = 1;
-	secs_of(&f)->before = 0;
-	KUNIT_EXPECT_EQ(test, sgx2_track_start(f.enclave), 0);
-	expect_counts(test, &f, 2, 1);
+	secs_of(f)->before = 0;
+	KUNIT_EXPECT_EQ(test, sgx2_track_start(f->enclave), 0);
+	expect_counts(test, f, 2, 1);
 	/* Another ETRACK at the same time. */
 	processor.inject_answer = SGX2_ENCLS_FAULT | 13;
 	processor.inject_times = 5;
-	KUNIT_EXPECT_EQ(test, sgx2_track_finish(f.enclave), 0);
-	KUNIT_EXPECT_FALSE(test, sgx2_enclave_is(f.enclave, SGX2_DEAD));
+	KUNIT_EXPECT_EQ(test, sgx2_track_finish(f->enclave), 0);
+	KUNIT_EXPECT_FALSE(test, sgx2_enclave_is(f->enclave, SGX2_DEAD));
 	/* The SECS is gone. */
 	processor.inject_answer = SGX2_ENCLS_FAULT | 14;
 	processor.inject_times = 1;
-	KUNIT_EXPECT_EQ(test, sgx2_track_start(f.enclave), -EIO);
-	KUNIT_EXPECT_TRUE(test, sgx2_enclave_is(f.enclave, SGX2_DEAD));
-	mutex_unlock(&f.enclave->track);
-	sgx2_secs_unpin(f.enclave);
-	KUNIT_EXPECT_EQ(test, sgx2_secs_pin(f.enclave), -EIO);
-	stop(test, &f);
+	KUNIT_EXPECT_EQ(test, sgx2_track_start(f->enclave), -EIO);
+	KUNIT_EXPECT_TRUE(test, sgx2_enclave_is(f->enclave, SGX2_DEAD));
+	mutex_unlock(&f->enclave->track_lock);
+	sgx2_secs_unpin(f->enclave);
+	KUNIT_EXPECT_EQ(test, sgx2_secs_pin(f->enclave), -EIO);
+	stop(test, f);
 }
 
 /* A batch is blocked, tracked once and written; a thread inside costs one round for all of it. */
 static void batch_test(struct kunit *test)
 {
 	struct sgx2_chunk *chunk;
-	struct fixture f;
+	struct fixture *f = &fixture;
 	unsigned int i;
 
-	start(test, &f);
+	start(test, f);
 	for (i = 0; i < 40; i++)
-		KUNIT_ASSERT_EQ(test, grow(&f, i, 100 + i), 0);
-	reset_counts(&f);
-	chunk = sgx2_chunk_find(f.enclave, BASE / PAGE_SIZE);
+		KUNIT_ASSERT_EQ(test, grow(f, i, 100 + i), 0);
+	reset_counts(f);
+	chunk = sgx2_chunk_find(f->enclave, BASE / PAGE_SIZE);
 	mutex_lock(&chunk->lock);
 	KUNIT_EXPECT_EQ(test, evict(chunk, 10), 10);
-	expect_counts(test, &f, 1, 0);
+	expect_counts(test, f, 1, 0);
 	/* A page that another leaf is at stays. */
 	processor.inject_leaf = SGX2_LEAF_EBLOCK;
 	processor.inject_answer = SGX2_PAGE_CONFLICT;
 	processor.inject_times = 3;
 	KUNIT_EXPECT_EQ(test, evict(chunk, 10), 7);
 	KUNIT_EXPECT_EQ(test, chunk->resident, 23);
-	reset_counts(&f);
+	reset_counts(f);
 	/* EWB says once that somebody is inside. */
 	processor.inject_leaf = SGX2_LEAF_EWB;
 	processor.inject_answer = SGX2_NOT_TRACKED;
 	processor.inject_times = 1;
 	KUNIT_EXPECT_EQ(test, evict(chunk, 10), 10);
-	expect_counts(test, &f, 1, 1);
+	expect_counts(test, f, 1, 1);
 	mutex_unlock(&chunk->lock);
 	for (i = 0; i < 40; i++)
-		KUNIT_EXPECT_EQ(test, check(test, &f, i), 0);
-	stop(test, &f);
+		KUNIT_EXPECT_EQ(test, check(test, f, i), 0);
+	stop(test, f);
 }
 
 /* A page with credit survives as many rounds, and each fruitless round costs twice as much. */
 static void credit_test(struct kunit *test)
 {
 	struct sgx2_chunk *chunk;
-	struct fixture f;
+	struct fixture *f = &fixture;
 	unsigned int i;
 
-	start(test, &f);
+	start(test, f);
 	for (i = 0; i < 40; i++)
-		KUNIT_ASSERT_EQ(test, grow(&f, i, 100 + i), 0);
-	chunk = sgx2_chunk_find(f.enclave, BASE / PAGE_SIZE);
+		KUNIT_ASSERT_EQ(test, grow(f, i, 100 + i), 0);
+	chunk = sgx2_chunk_find(f->enclave, BASE / PAGE_SIZE);
 	scoped_guard(mutex, &chunk->lock) {
 		for (i = 0; i < 40; i++)
 			sgx2_page_set_credit(&chunk->page[i], i % 4 ? 3 : 0);
@@ -477,7 +482,7 @@ static void credit_test(struct kunit *test)
 	/* A round takes one credit, the next wants two, and evicts as many pages as are wanted. */
 	KUNIT_EXPECT_EQ(test, sgx2_reclaim(1), 16);
 	KUNIT_EXPECT_EQ(test, sgx2_page_credit(&chunk->page[39]), 1);
-	stop(test, &f);
+	stop(test, f);
 }
 
 /*
@@ -486,23 +491,23 @@ static void credit_test(struct kunit *test)
 static void lost_test(struct kunit *test)
 {
 	struct sgx2_chunk *chunk;
-	struct fixture f;
+	struct fixture *f = &fixture;
 	unsigned int i;
 
-	start(test, &f);
+	start(test, f);
 	for (i = 0; i < 40; i++)
-		KUNIT_ASSERT_EQ(test, grow(&f, i, 100 + i), 0);
+		KUNIT_ASSERT_EQ(test, grow(f, i, 100 + i), 0);
 	for (i = 0; i < PROCESSOR_PAGES; i++)
 		processor.page[i].valid = false;
-	chunk = sgx2_chunk_find(f.enclave, BASE / PAGE_SIZE);
+	chunk = sgx2_chunk_find(f->enclave, BASE / PAGE_SIZE);
 	mutex_lock(&chunk->lock);
 	/* EBLOCK finds it out, and then all of them are dropped. */
 	KUNIT_EXPECT_EQ(test, evict(chunk, 10), 40);
-	KUNIT_EXPECT_TRUE(test, sgx2_enclave_is(f.enclave, SGX2_DEAD));
+	KUNIT_EXPECT_TRUE(test, sgx2_enclave_is(f->enclave, SGX2_DEAD));
 	KUNIT_EXPECT_EQ(test, chunk->resident, 0);
 	KUNIT_EXPECT_EQ(test, sgx2_page_load(chunk, 1), -EIO);
 	mutex_unlock(&chunk->lock);
-	stop(test, &f);
+	stop(test, f);
 }
 
 static void inject(enum sgx2_leaf leaf, int answer)
@@ -530,92 +535,92 @@ static struct sgx2_chunk *one_out(struct kunit *test, struct fixture *f)
 static void page_refused_test(struct kunit *test)
 {
 	struct sgx2_chunk *chunk;
-	struct fixture f;
+	struct fixture *f = &fixture;
 
-	chunk = one_out(test, &f);
+	chunk = one_out(test, f);
 	inject(SGX2_LEAF_ELDU, SGX2_MAC_COMPARE_FAIL);
 	scoped_guard(mutex, &chunk->lock)
 		KUNIT_EXPECT_EQ(test, sgx2_page_load(chunk, 0), -EIO);
-	KUNIT_EXPECT_TRUE(test, sgx2_enclave_is(f.enclave, SGX2_DEAD));
-	stop(test, &f);
+	KUNIT_EXPECT_TRUE(test, sgx2_enclave_is(f->enclave, SGX2_DEAD));
+	stop(test, f);
 
-	chunk = one_out(test, &f);
+	chunk = one_out(test, f);
 	inject(SGX2_LEAF_EWB, SGX2_VA_SLOT_OCCUPIED);
 	/* It is of no use to a dead enclave, and so comes free all the same. */
 	scoped_guard(mutex, &chunk->lock)
 		KUNIT_EXPECT_EQ(test, evict(chunk, 1), 1);
-	KUNIT_EXPECT_TRUE(test, sgx2_enclave_is(f.enclave, SGX2_DEAD));
-	stop(test, &f);
+	KUNIT_EXPECT_TRUE(test, sgx2_enclave_is(f->enclave, SGX2_DEAD));
+	stop(test, f);
 }
 
 /* The same of the SECS. */
 static void secs_refused_test(struct kunit *test)
 {
 	struct sgx2_chunk *chunk;
-	struct fixture f;
+	struct fixture *f = &fixture;
 
-	chunk = one_out(test, &f);
+	chunk = one_out(test, f);
 	scoped_guard(mutex, &chunk->lock)
 		KUNIT_EXPECT_EQ(test, evict(chunk, 1), 1);
 	inject(SGX2_LEAF_EWB, SGX2_VA_SLOT_OCCUPIED);
-	KUNIT_EXPECT_FALSE(test, sgx2_secs_evict(f.enclave));
-	KUNIT_EXPECT_TRUE(test, sgx2_enclave_is(f.enclave, SGX2_DEAD));
-	stop(test, &f);
+	KUNIT_EXPECT_FALSE(test, sgx2_secs_evict(f->enclave));
+	KUNIT_EXPECT_TRUE(test, sgx2_enclave_is(f->enclave, SGX2_DEAD));
+	stop(test, f);
 
-	chunk = one_out(test, &f);
+	chunk = one_out(test, f);
 	scoped_guard(mutex, &chunk->lock)
 		KUNIT_EXPECT_EQ(test, evict(chunk, 1), 1);
-	KUNIT_EXPECT_TRUE(test, sgx2_secs_evict(f.enclave));
+	KUNIT_EXPECT_TRUE(test, sgx2_secs_evict(f->enclave));
 	inject(SGX2_LEAF_ELDU, SGX2_MAC_COMPARE_FAIL);
-	KUNIT_EXPECT_EQ(test, sgx2_secs_pin(f.enclave), -EIO);
-	KUNIT_EXPECT_TRUE(test, sgx2_enclave_is(f.enclave, SGX2_DEAD));
-	stop(test, &f);
+	KUNIT_EXPECT_EQ(test, sgx2_secs_pin(f->enclave), -EIO);
+	KUNIT_EXPECT_TRUE(test, sgx2_enclave_is(f->enclave, SGX2_DEAD));
+	stop(test, f);
 
 	/* That of a dead enclave goes as it is, and if it cannot, it stays for the end. */
-	chunk = one_out(test, &f);
+	chunk = one_out(test, f);
 	scoped_guard(mutex, &chunk->lock)
 		KUNIT_EXPECT_EQ(test, evict(chunk, 1), 1);
-	sgx2_enclave_lost(f.enclave);
+	sgx2_enclave_mark_dead(f->enclave);
 	inject(SGX2_LEAF_EREMOVE, SGX2_CHILD_PRESENT);
-	KUNIT_EXPECT_FALSE(test, sgx2_secs_evict(f.enclave));
-	KUNIT_EXPECT_TRUE(test, sgx2_secs_evict(f.enclave));
-	KUNIT_EXPECT_EQ(test, f.enclave->secs, SGX2_EPC_NONE);
-	KUNIT_EXPECT_FALSE(test, sgx2_secs_evict(f.enclave));
-	stop(test, &f);
+	KUNIT_EXPECT_FALSE(test, sgx2_secs_evict(f->enclave));
+	KUNIT_EXPECT_TRUE(test, sgx2_secs_evict(f->enclave));
+	KUNIT_EXPECT_EQ(test, f->enclave->secs, SGX2_EPC_NONE);
+	KUNIT_EXPECT_FALSE(test, sgx2_secs_evict(f->enclave));
+	stop(test, f);
 }
 
 /* No Version Array: nothing is written out, now, and nothing is lost for it. */
 static void va_refused_test(struct kunit *test)
 {
 	struct sgx2_chunk *chunk;
-	struct fixture f;
+	struct fixture *f = &fixture;
 
-	start(test, &f);
-	KUNIT_ASSERT_EQ(test, grow(&f, 0, 100), 0);
-	chunk = sgx2_chunk_find(f.enclave, BASE / PAGE_SIZE);
+	start(test, f);
+	KUNIT_ASSERT_EQ(test, grow(f, 0, 100), 0);
+	chunk = sgx2_chunk_find(f->enclave, BASE / PAGE_SIZE);
 	inject(SGX2_LEAF_EPA, SGX2_ENCLS_FAULT | X86_TRAP_PF);
 	mutex_lock(&chunk->lock);
 	KUNIT_EXPECT_EQ(test, evict(chunk, 1), 0);
-	KUNIT_EXPECT_FALSE(test, sgx2_enclave_is(f.enclave, SGX2_DEAD));
+	KUNIT_EXPECT_FALSE(test, sgx2_enclave_is(f->enclave, SGX2_DEAD));
 	KUNIT_EXPECT_EQ(test, evict(chunk, 1), 1);
 	mutex_unlock(&chunk->lock);
-	KUNIT_EXPECT_EQ(test, check(test, &f, 0), 0);
-	stop(test, &f);
+	KUNIT_EXPECT_EQ(test, check(test, f, 0), 0);
+	stop(test, f);
 }
 
 /* A call that goes through all rounds and evicts nothing keeps no reference to an enclave. */
 static void fruitless_test(struct kunit *test)
 {
-	struct fixture f;
+	struct fixture *f = &fixture;
 
-	start(test, &f);
-	KUNIT_ASSERT_EQ(test, grow(&f, 0, 100), 0);
+	start(test, f);
+	KUNIT_ASSERT_EQ(test, grow(f, 0, 100), 0);
 	inject(SGX2_LEAF_EPA, SGX2_ENCLS_FAULT | X86_TRAP_PF);
 	processor.inject_times = 1000;
 	KUNIT_EXPECT_EQ(test, sgx2_reclaim(1), 0);
 	processor.inject_times = 0;
-	KUNIT_EXPECT_EQ(test, kref_read(&f.enclave->ref), 1);
-	stop(test, &f);
+	KUNIT_EXPECT_EQ(test, kref_read(&f->enclave->ref), 1);
+	stop(test, f);
 }
 
 #ifdef CONFIG_FAULT_INJECTION
@@ -657,13 +662,13 @@ static void evict_memory_test(struct kunit *test)
 {
 	unsigned int n, done, refused = 0;
 	struct sgx2_chunk *chunk;
-	struct fixture f;
+	struct fixture *f = &fixture;
 	bool more = true;
 
 	for (n = 1; more && n < ALLOCATIONS; n++) {
-		start(test, &f);
-		KUNIT_ASSERT_EQ(test, grow(&f, 5, 55), 0);
-		chunk = sgx2_chunk_find(f.enclave, BASE / PAGE_SIZE);
+		start(test, f);
+		KUNIT_ASSERT_EQ(test, grow(f, 5, 55), 0);
+		chunk = sgx2_chunk_find(f->enclave, BASE / PAGE_SIZE);
 		scoped_guard(mutex, &chunk->lock) {
 			arm(n);
 			done = evict(chunk, 1);
@@ -671,9 +676,9 @@ static void evict_memory_test(struct kunit *test)
 		}
 		refused += !done;
 		KUNIT_EXPECT_TRUE(test, done || more);
-		KUNIT_EXPECT_FALSE(test, sgx2_enclave_is(f.enclave, SGX2_DEAD));
-		KUNIT_EXPECT_EQ(test, check(test, &f, 5), 0);
-		stop(test, &f);
+		KUNIT_EXPECT_FALSE(test, sgx2_enclave_is(f->enclave, SGX2_DEAD));
+		KUNIT_EXPECT_EQ(test, check(test, f, 5), 0);
+		stop(test, f);
 	}
 	expect_refusals(test, n, refused);
 }
@@ -687,26 +692,26 @@ static void secs_memory_test(struct kunit *test)
 	static u32 slot[FULL - 1];
 	unsigned int n, i, refused = 0;
 	struct sgx2_chunk *chunk;
-	struct fixture f;
+	struct fixture *f = &fixture;
 	bool more = true, gone;
 
 	for (n = 1; more && n < ALLOCATIONS; n++) {
-		start(test, &f);
-		KUNIT_ASSERT_EQ(test, grow(&f, 5, 55), 0);
+		start(test, f);
+		KUNIT_ASSERT_EQ(test, grow(f, 5, 55), 0);
 		for (i = 0; i < FULL - 1; i++)
-			KUNIT_ASSERT_EQ(test, sgx2_va_slot_get(&f.enclave->va, &slot[i]), 0);
-		chunk = sgx2_chunk_find(f.enclave, BASE / PAGE_SIZE);
+			KUNIT_ASSERT_EQ(test, sgx2_va_slot_get(&f->enclave->va, &slot[i]), 0);
+		chunk = sgx2_chunk_find(f->enclave, BASE / PAGE_SIZE);
 		scoped_guard(mutex, &chunk->lock)
 			KUNIT_EXPECT_EQ(test, evict(chunk, 1), 1);
 		arm(n);
-		gone = sgx2_secs_evict(f.enclave);
+		gone = sgx2_secs_evict(f->enclave);
 		more = fired();
 		refused += !gone;
 		KUNIT_EXPECT_TRUE(test, gone || more);
-		KUNIT_EXPECT_EQ(test, check(test, &f, 5), 0);
+		KUNIT_EXPECT_EQ(test, check(test, f, 5), 0);
 		for (i = 0; i < FULL - 1; i++)
-			sgx2_va_slot_put(&f.enclave->va, slot[i]);
-		stop(test, &f);
+			sgx2_va_slot_put(&f->enclave->va, slot[i]);
+		stop(test, f);
 	}
 	expect_refusals(test, n, refused);
 }
@@ -717,30 +722,30 @@ static void va_memory_test(struct kunit *test)
 	static sgx2_epc_t page[PROCESSOR_PAGES];
 	static u32 slot[FULL + 1];
 	unsigned int n, i, taken, refused = 0;
-	struct fixture f;
+	struct fixture *f = &fixture;
 	bool more = true;
 	int ret;
 
-	start(test, &f);
+	start(test, f);
 	for (i = 0; i < FULL; i++)
-		KUNIT_ASSERT_EQ(test, sgx2_va_slot_get(&f.enclave->va, &slot[i]), 0);
+		KUNIT_ASSERT_EQ(test, sgx2_va_slot_get(&f->enclave->va, &slot[i]), 0);
 	taken = sgx2_epc_alloc(page, PROCESSOR_PAGES, SGX2_EPC_RECLAIM);
-	KUNIT_EXPECT_EQ(test, sgx2_va_slot_get(&f.enclave->va, &slot[FULL]), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, sgx2_va_slot_get(&f->enclave->va, &slot[FULL]), -EAGAIN);
 	for (i = 0; i < taken; i++)
 		sgx2_epc_free(page[i]);
 	for (n = 1; more && n < ALLOCATIONS; n++) {
 		arm(n);
-		ret = sgx2_va_slot_get(&f.enclave->va, &slot[FULL]);
+		ret = sgx2_va_slot_get(&f->enclave->va, &slot[FULL]);
 		more = fired();
 		refused += ret == -ENOMEM;
 		KUNIT_EXPECT_TRUE(test, !ret || (more && ret == -ENOMEM));
 		KUNIT_EXPECT_EQ(test, processor_valid(), ret ? 3 : 4);
 		if (!ret)
-			sgx2_va_slot_put(&f.enclave->va, slot[FULL]);
+			sgx2_va_slot_put(&f->enclave->va, slot[FULL]);
 	}
 	for (i = 0; i < FULL; i++)
-		sgx2_va_slot_put(&f.enclave->va, slot[i]);
-	stop(test, &f);
+		sgx2_va_slot_put(&f->enclave->va, slot[i]);
+	stop(test, f);
 	expect_refusals(test, n, refused);
 }
 
@@ -749,24 +754,24 @@ static void chunk_test(struct kunit *test)
 {
 	unsigned long at = BASE / PAGE_SIZE;
 	struct sgx2_chunk *chunk;
-	struct fixture f;
+	struct fixture *f = &fixture;
 
-	start(test, &f);
-	mutex_lock(&f.enclave->making);
-	chunk = sgx2_chunk_make(f.enclave, at);
+	start(test, f);
+	mutex_lock(&f->enclave->chunk_create_lock);
+	chunk = sgx2_chunk_create(f->enclave, at);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(chunk));
-	KUNIT_EXPECT_NULL(test, sgx2_chunk_find(f.enclave, at));
-	sgx2_chunk_settle(chunk);
-	KUNIT_EXPECT_TRUE(test, xa_empty(&f.enclave->chunks));
-	chunk = sgx2_chunk_make(f.enclave, at);
+	KUNIT_EXPECT_NULL(test, sgx2_chunk_find(f->enclave, at));
+	sgx2_chunk_create_done(chunk);
+	KUNIT_EXPECT_TRUE(test, xa_empty(&f->enclave->chunks));
+	chunk = sgx2_chunk_create(f->enclave, at);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(chunk));
-	KUNIT_EXPECT_EQ(test, grow_in(&f, chunk, 7, 77), 0);
-	KUNIT_EXPECT_PTR_EQ(test, sgx2_chunk_find(f.enclave, at), chunk);
-	sgx2_chunk_settle(chunk);
-	mutex_unlock(&f.enclave->making);
-	KUNIT_EXPECT_PTR_EQ(test, sgx2_chunk_find(f.enclave, at), chunk);
-	KUNIT_EXPECT_EQ(test, check(test, &f, 7), 0);
-	stop(test, &f);
+	KUNIT_EXPECT_EQ(test, grow_in(f, chunk, 7, 77), 0);
+	KUNIT_EXPECT_PTR_EQ(test, sgx2_chunk_find(f->enclave, at), chunk);
+	sgx2_chunk_create_done(chunk);
+	mutex_unlock(&f->enclave->chunk_create_lock);
+	KUNIT_EXPECT_PTR_EQ(test, sgx2_chunk_find(f->enclave, at), chunk);
+	KUNIT_EXPECT_EQ(test, check(test, f, 7), 0);
+	stop(test, f);
 }
 
 /* Chunks so far from each other that the tree has to grow. */
@@ -774,45 +779,58 @@ static void chunk_memory_test(struct kunit *test)
 {
 	unsigned int n, refused = 0;
 	struct sgx2_chunk *chunk;
-	struct fixture f;
+	struct fixture *f = &fixture;
 	bool more = true;
 
-	start(test, &f);
-	KUNIT_ASSERT_EQ(test, grow(&f, 5, 55), 0);
+	start(test, f);
+	KUNIT_ASSERT_EQ(test, grow(f, 5, 55), 0);
 	for (n = 1; more && n < ALLOCATIONS; n++) {
-		mutex_lock(&f.enclave->making);
+		mutex_lock(&f->enclave->chunk_create_lock);
 		arm(n);
-		chunk = sgx2_chunk_make(f.enclave, (unsigned long)n << 30);
+		chunk = sgx2_chunk_create(f->enclave, (unsigned long)n << 30);
 		more = fired();
 		refused += IS_ERR(chunk);
 		KUNIT_EXPECT_TRUE(test, !IS_ERR(chunk) || (more && PTR_ERR(chunk) == -ENOMEM));
 		if (!IS_ERR(chunk))
-			sgx2_chunk_settle(chunk);
-		mutex_unlock(&f.enclave->making);
-		KUNIT_EXPECT_NULL(test, sgx2_chunk_find(f.enclave, (unsigned long)n << 30));
+			sgx2_chunk_create_done(chunk);
+		mutex_unlock(&f->enclave->chunk_create_lock);
+		KUNIT_EXPECT_NULL(test, sgx2_chunk_find(f->enclave, (unsigned long)n << 30));
 	}
-	stop(test, &f);
+	stop(test, f);
 	expect_refusals(test, n, refused);
 }
 
-static struct kunit_case cases[] = { KUNIT_CASE(random_test),
-				     KUNIT_CASE(va_test),
-				     KUNIT_CASE(va_shared_test),
-				     KUNIT_CASE(secs_test),
-				     KUNIT_CASE(poison_test),
-				     KUNIT_CASE(track_test),
-				     KUNIT_CASE(batch_test),
-				     KUNIT_CASE(credit_test),
-				     KUNIT_CASE(lost_test),
-				     KUNIT_CASE(page_refused_test),
-				     KUNIT_CASE(secs_refused_test),
-				     KUNIT_CASE(va_refused_test),
-				     KUNIT_CASE(fruitless_test),
-				     KUNIT_CASE(evict_memory_test),
-				     KUNIT_CASE(secs_memory_test),
-				     KUNIT_CASE(va_memory_test),
-				     KUNIT_CASE(chunk_test),
-				     KUNIT_CASE(chunk_memory_test),
-				     {} };
-static struct kunit_suite suite = { .name = "sgx2_enclave", .test_cases = cases };
+static struct kunit_case cases[] = {
+	KUNIT_CASE(random_test),
+	KUNIT_CASE(va_test),
+	KUNIT_CASE(va_shared_test),
+	KUNIT_CASE(secs_test),
+	KUNIT_CASE(poison_test),
+	KUNIT_CASE(track_test),
+	KUNIT_CASE(batch_test),
+	KUNIT_CASE(credit_test),
+	KUNIT_CASE(lost_test),
+	KUNIT_CASE(page_refused_test),
+	KUNIT_CASE(secs_refused_test),
+	KUNIT_CASE(va_refused_test),
+	KUNIT_CASE(fruitless_test),
+	KUNIT_CASE(evict_memory_test),
+	KUNIT_CASE(secs_memory_test),
+	KUNIT_CASE(va_memory_test),
+	KUNIT_CASE(chunk_test),
+	KUNIT_CASE(chunk_memory_test),
+	{},
+};
+
+/* Cleans up after a test, also after one that was aborted. */
+static void suite_exit(struct kunit *test)
+{
+	if (fixture.enclave)
+		stop(test, &fixture);
+	processor_stop();
+}
+
+static struct kunit_suite suite = { .name = "sgx2_enclave",
+				    .exit = suite_exit,
+				    .test_cases = cases };
 kunit_test_suite(suite);

@@ -9,6 +9,7 @@
 #include "epc.h"
 #include "hw.h"
 #include "processor.h"
+#include "reclaim.h"
 
 static unsigned long free_pages_now(void)
 {
@@ -83,12 +84,12 @@ static void remove_test(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, mine);
 	KUNIT_ASSERT_EQ(test, processor_start(), 0);
 	cleaned(test, PROCESSOR_PAGES);
-	sgx2_epc_exit();
+	processor_halt();
 	sgx2_hw.sections = 2;
 	sgx2_hw.section[0].size /= 2;
 	sgx2_hw.section[1].base = sgx2_hw.section[0].base + sgx2_hw.section[0].size;
 	sgx2_hw.section[1].size = sgx2_hw.section[0].size;
-	KUNIT_ASSERT_EQ(test, sgx2_epc_init(), 0);
+	KUNIT_ASSERT_EQ(test, processor_restart(), 0);
 	cleaned(test, PROCESSOR_PAGES);
 	for (round = 0; round < 2; round++) {
 		KUNIT_ASSERT_EQ(test, sgx2_epc_alloc(mine, PROCESSOR_PAGES, SGX2_EPC_RECLAIM),
@@ -103,8 +104,8 @@ static void remove_test(struct kunit *test)
 		/* Of each section in turn. */
 		for (i = 0; i < PROCESSOR_PAGES / 2; i += 2)
 			swap(mine[i], mine[PROCESSOR_PAGES - 1 - i]);
-		for (i = 0; i < PROCESSOR_PAGES; i += SGX2_EPC_BATCH)
-			sgx2_epc_remove_all(mine + i, SGX2_EPC_BATCH);
+		for (i = 0; i < PROCESSOR_PAGES; i += SGX2_EPC_BATCH_PAGES)
+			sgx2_epc_remove_all(mine + i, SGX2_EPC_BATCH_PAGES);
 		KUNIT_EXPECT_EQ(test, free_pages_now(), PROCESSOR_PAGES);
 		KUNIT_EXPECT_EQ(test, processor.calls[SGX2_LEAF_EREMOVE],
 				(round + 3) * PROCESSOR_PAGES);
@@ -131,10 +132,10 @@ static void class_test(struct kunit *test)
 	KUNIT_EXPECT_GT(test, all, ordinary);
 	KUNIT_EXPECT_EQ(test, all, PROCESSOR_PAGES);
 	/* Nothing can be evicted, so there is no hope. */
-	KUNIT_EXPECT_EQ(test, sgx2_epc_wait(1, false), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, sgx2_reclaim_wait(1, false), -ENOMEM);
 	while (all)
 		sgx2_epc_free(mine[--all]);
-	KUNIT_EXPECT_EQ(test, sgx2_epc_wait(1, false), 0);
+	KUNIT_EXPECT_EQ(test, sgx2_reclaim_wait(1, false), 0);
 	processor_stop();
 }
 
@@ -146,34 +147,45 @@ static void clean_test(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, processor_start(), 0);
 	cleaned(test, PROCESSOR_PAGES);
-	sgx2_epc_exit();
-	processor.page[3] = (struct processor_page){
-		.valid = true, .owner = 3, .flags = SGX_SECINFO_SECS, .children = 2
-	};
+	processor_halt();
+	processor.page[3] = (struct processor_page){ .valid = true,
+						     .owner = 3,
+						     .flags = SGX_SECINFO_SECS,
+						     .children = 2 };
 	processor.page[7] =
 		(struct processor_page){ .valid = true, .owner = 3, .flags = SGX_SECINFO_REG };
 	processor.page[9] =
 		(struct processor_page){ .valid = true, .owner = 3, .flags = SGX_SECINFO_REG };
-	processor.page[20] = (struct processor_page){
-		.valid = true, .owner = 20, .flags = SGX_SECINFO_SECS, .children = 1
-	};
-	KUNIT_ASSERT_EQ(test, sgx2_epc_init(), 0);
+	processor.page[20] = (struct processor_page){ .valid = true,
+						      .owner = 20,
+						      .flags = SGX_SECINFO_SECS,
+						      .children = 1 };
+	KUNIT_ASSERT_EQ(test, processor_restart(), 0);
 	cleaned(test, PROCESSOR_PAGES - 1);
 	for (i = 0; i < 50; i++) {
 		sgx2_epc_counts(&counts);
 		usleep_range(1000, 2000);
 	}
-	KUNIT_EXPECT_EQ(test, counts.lost, 1);
+	KUNIT_EXPECT_EQ(test, counts.leaked, 1);
 	KUNIT_EXPECT_EQ(test, counts.free, PROCESSOR_PAGES - 1);
 	KUNIT_EXPECT_EQ(test, counts.total, PROCESSOR_PAGES);
 	KUNIT_EXPECT_EQ(test, processor_valid(), 1);
 	processor_stop();
 }
 
-static struct kunit_case cases[] = { KUNIT_CASE(random_test),
-				     KUNIT_CASE(remove_test),
-				     KUNIT_CASE(class_test),
-				     KUNIT_CASE(clean_test),
-				     {} };
-static struct kunit_suite suite = { .name = "sgx2_epc", .test_cases = cases };
+static struct kunit_case cases[] = {
+	KUNIT_CASE(random_test),
+	KUNIT_CASE(remove_test),
+	KUNIT_CASE(class_test),
+	KUNIT_CASE(clean_test),
+	{},
+};
+
+/* Cleans up after a test, also after one that was aborted. */
+static void suite_exit(struct kunit *test)
+{
+	processor_stop();
+}
+
+static struct kunit_suite suite = { .name = "sgx2_epc", .exit = suite_exit, .test_cases = cases };
 kunit_test_suite(suite);

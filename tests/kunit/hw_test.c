@@ -7,6 +7,7 @@
 #include "enclave.h"
 #include "hw.h"
 #include "processor.h"
+#include "svn.h"
 
 #define ALL_ON (FEAT_CTL_LOCKED | FEAT_CTL_SGX_ENABLED | FEAT_CTL_SGX_LC_ENABLED)
 
@@ -71,31 +72,31 @@ static void updatesvn_test(struct kunit *test)
 {
 	KUNIT_ASSERT_EQ(test, processor_start(), 0);
 	sgx2_hw.updatesvn = false;
-	KUNIT_EXPECT_EQ(test, sgx2_hw_use(), 0);
+	KUNIT_EXPECT_EQ(test, sgx2_svn_get(), 0);
 	KUNIT_EXPECT_EQ(test, processor.calls[SGX2_LEAF_EUPDATESVN], 0);
-	sgx2_hw_unuse();
+	sgx2_svn_put();
 
 	sgx2_hw.updatesvn = true;
-	KUNIT_EXPECT_EQ(test, sgx2_hw_use(), 0);
-	KUNIT_EXPECT_EQ(test, sgx2_hw_use(), 0);
+	KUNIT_EXPECT_EQ(test, sgx2_svn_get(), 0);
+	KUNIT_EXPECT_EQ(test, sgx2_svn_get(), 0);
 	KUNIT_EXPECT_EQ(test, processor.calls[SGX2_LEAF_EUPDATESVN], 1);
-	sgx2_hw_unuse();
-	sgx2_hw_unuse();
+	sgx2_svn_put();
+	sgx2_svn_put();
 
 	inject(SGX2_NO_UPDATE, 1);
-	KUNIT_EXPECT_EQ(test, sgx2_hw_use(), 0);
-	sgx2_hw_unuse();
+	KUNIT_EXPECT_EQ(test, sgx2_svn_get(), 0);
+	sgx2_svn_put();
 	inject(SGX2_INSUFFICIENT_ENTROPY, 3);
-	KUNIT_EXPECT_EQ(test, sgx2_hw_use(), 0);
-	sgx2_hw_unuse();
+	KUNIT_EXPECT_EQ(test, sgx2_svn_get(), 0);
+	sgx2_svn_put();
 	inject(SGX2_INSUFFICIENT_ENTROPY, 1000);
-	KUNIT_EXPECT_EQ(test, sgx2_hw_use(), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, sgx2_svn_get(), -EAGAIN);
 	inject(SGX2_EPC_NOT_READY, 1);
-	KUNIT_EXPECT_EQ(test, sgx2_hw_use(), -EIO);
+	KUNIT_EXPECT_EQ(test, sgx2_svn_get(), -EIO);
 	/* One that failed is not counted. */
 	inject(0, 0);
-	KUNIT_EXPECT_EQ(test, sgx2_hw_use(), 0);
-	sgx2_hw_unuse();
+	KUNIT_EXPECT_EQ(test, sgx2_svn_get(), 0);
+	sgx2_svn_put();
 	sgx2_hw.updatesvn = false;
 	processor_stop();
 }
@@ -113,26 +114,39 @@ static DECLARE_DELAYED_WORK(release_work, release);
  */
 static void dirty_test(struct kunit *test)
 {
-	struct file *file = kunit_kzalloc(test, sizeof(*file), GFP_KERNEL);
+	struct sgx2_enclave *enclave;
 
-	KUNIT_ASSERT_NOT_NULL(test, file);
 	KUNIT_ASSERT_EQ(test, processor_start_dirty(), 0);
 	sgx2_hw.updatesvn = true;
 	schedule_delayed_work(&release_work, HZ / 20);
 	/* Before the work, or else for the work: then nothing is held any more. */
-	KUNIT_EXPECT_EQ(test, sgx2_enclave_fops.open(NULL, file), 0);
+	enclave = sgx2_enclave_new();
+	KUNIT_ASSERT_FALSE(test, IS_ERR(enclave));
 	KUNIT_EXPECT_EQ(test, processor.calls[SGX2_LEAF_EUPDATESVN], 0);
-	sgx2_enclave_fops.release(NULL, file);
-	KUNIT_EXPECT_EQ(test, sgx2_hw_use(), 0);
+	sgx2_enclave_put(enclave);
+	KUNIT_EXPECT_EQ(test, sgx2_svn_get(), 0);
 	KUNIT_EXPECT_EQ(test, processor_valid(), 0);
 	KUNIT_EXPECT_EQ(test, processor.calls[SGX2_LEAF_EUPDATESVN], 1);
-	sgx2_hw_unuse();
+	sgx2_svn_put();
 	flush_delayed_work(&release_work);
 	sgx2_hw.updatesvn = false;
 	processor_stop();
 }
 
-static struct kunit_case cases[] = { KUNIT_CASE(refusal_test), KUNIT_CASE(updatesvn_test),
-				     KUNIT_CASE(dirty_test), {} };
-static struct kunit_suite suite = { .name = "sgx2_hw", .test_cases = cases };
+static struct kunit_case cases[] = {
+	KUNIT_CASE(refusal_test),
+	KUNIT_CASE(updatesvn_test),
+	KUNIT_CASE(dirty_test),
+	{},
+};
+
+/* Cleans up after a test, also after one that was aborted. */
+static void suite_exit(struct kunit *test)
+{
+	flush_delayed_work(&release_work);
+	sgx2_hw.updatesvn = false;
+	processor_stop();
+}
+
+static struct kunit_suite suite = { .name = "sgx2_hw", .exit = suite_exit, .test_cases = cases };
 kunit_test_suite(suite);

@@ -33,12 +33,12 @@ static void cleaned(struct kunit *test, unsigned long wanted)
 	KUNIT_ASSERT_EQ(test, counts_now().free, wanted);
 }
 
-static void expect_counts(struct kunit *test, unsigned long free, unsigned long lost)
+static void expect_counts(struct kunit *test, unsigned long free, unsigned long leaked)
 {
 	struct sgx2_epc_counts counts = counts_now();
 
 	KUNIT_EXPECT_EQ(test, counts.free, free);
-	KUNIT_EXPECT_EQ(test, counts.lost, lost);
+	KUNIT_EXPECT_EQ(test, counts.leaked, leaked);
 }
 
 static struct mce record(u64 address, unsigned int shift)
@@ -185,20 +185,20 @@ static void several_pages_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sgx2_epc_poison(base - PAGE_SIZE, base + PAGE_SIZE), 2);
 	KUNIT_EXPECT_EQ(test, sgx2_epc_poison(base, base + 5 * PAGE_SIZE), 2);
 	expect_usable(test, PROCESSOR_PAGES - 8);
-	sgx2_epc_exit();
+	processor_halt();
 	/* All of a section, the second, which ends with the EPC. */
 	sgx2_hw.sections = 2;
 	sgx2_hw.section[0].size /= 2;
 	sgx2_hw.section[1].base = base + sgx2_hw.section[0].size;
 	sgx2_hw.section[1].size = sgx2_hw.section[0].size;
-	KUNIT_ASSERT_EQ(test, sgx2_epc_init(), 0);
+	KUNIT_ASSERT_EQ(test, processor_restart(), 0);
 	cleaned(test, PROCESSOR_PAGES);
 	KUNIT_EXPECT_EQ(test, sgx2_epc_poison(sgx2_hw.section[1].base, ~0ULL), PROCESSOR_PAGES / 2);
 	expect_usable(test, PROCESSOR_PAGES / 2);
 	processor_stop();
 }
 
-/* A page that is marked before ksgx2d has come to it stays lost and as it is. */
+/* A page that is marked before ksgx2d has come to it stays leaked. */
 static void not_clean_yet_test(struct kunit *test)
 {
 	KUNIT_ASSERT_EQ(test, processor_start_dirty(), 0);
@@ -214,11 +214,17 @@ static void not_clean_yet_test(struct kunit *test)
 	processor_stop();
 }
 
-static struct kunit_case cases[] = { KUNIT_CASE(free_page_test),
-				     KUNIT_CASE(page_in_use_test),
-				     KUNIT_CASE(others_test),
-				     KUNIT_CASE(several_pages_test),
-				     KUNIT_CASE(not_clean_yet_test),
-				     {} };
-static struct kunit_suite suite = { .name = "sgx2_poison", .test_cases = cases };
+static struct kunit_case cases[] = { KUNIT_CASE(free_page_test),     KUNIT_CASE(page_in_use_test),
+				     KUNIT_CASE(others_test),	     KUNIT_CASE(several_pages_test),
+				     KUNIT_CASE(not_clean_yet_test), {} };
+
+/* Cleans up after a test, also after one that was aborted. */
+static void suite_exit(struct kunit *test)
+{
+	processor_stop();
+}
+
+static struct kunit_suite suite = { .name = "sgx2_poison",
+				    .exit = suite_exit,
+				    .test_cases = cases };
 kunit_test_suite(suite);

@@ -16,7 +16,7 @@ static struct sgx2_enclave *enclave_of(struct kunit *test, bool frozen)
 	struct sgx2_enclave *enclave = kunit_kzalloc(test, sizeof(*enclave), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, enclave);
-	enclave->frozen = frozen;
+	enclave->no_dynamic_code = frozen;
 	enclave->state = BIT(SGX2_CREATED) | BIT(SGX2_INITIALIZED);
 	enclave->size = 1 << 20;
 	return enclave;
@@ -24,14 +24,15 @@ static struct sgx2_enclave *enclave_of(struct kunit *test, bool frozen)
 
 static void added_test(struct kunit *test)
 {
-	KUNIT_EXPECT_EQ(test, sgx2_policy_added(SGX_SECINFO_REG), 0);
-	KUNIT_EXPECT_EQ(test, sgx2_policy_added(SGX_SECINFO_REG | SGX_SECINFO_R), VM_READ);
-	KUNIT_EXPECT_EQ(test, sgx2_policy_added(SGX_SECINFO_REG | SGX_SECINFO_R | SGX_SECINFO_X),
+	KUNIT_EXPECT_EQ(test, sgx2_policy_added_prot(SGX_SECINFO_REG), 0);
+	KUNIT_EXPECT_EQ(test, sgx2_policy_added_prot(SGX_SECINFO_REG | SGX_SECINFO_R), VM_READ);
+	KUNIT_EXPECT_EQ(test,
+			sgx2_policy_added_prot(SGX_SECINFO_REG | SGX_SECINFO_R | SGX_SECINFO_X),
 			VM_READ | VM_EXEC);
-	KUNIT_EXPECT_EQ(test, sgx2_policy_added(SGX_SECINFO_REG | 7), VM_ACCESS_FLAGS);
-	KUNIT_EXPECT_EQ(test, sgx2_policy_added(SGX_SECINFO_TCS), VM_READ | VM_WRITE);
-	KUNIT_EXPECT_EQ(test, sgx2_policy_dynamic(enclave_of(test, false)), VM_ACCESS_FLAGS);
-	KUNIT_EXPECT_EQ(test, sgx2_policy_dynamic(enclave_of(test, true)), VM_READ | VM_WRITE);
+	KUNIT_EXPECT_EQ(test, sgx2_policy_added_prot(SGX_SECINFO_REG | 7), VM_ACCESS_FLAGS);
+	KUNIT_EXPECT_EQ(test, sgx2_policy_added_prot(SGX_SECINFO_TCS), VM_READ | VM_WRITE);
+	KUNIT_EXPECT_EQ(test, sgx2_policy_dynamic_prot(enclave_of(test, false)), VM_ACCESS_FLAGS);
+	KUNIT_EXPECT_EQ(test, sgx2_policy_dynamic_prot(enclave_of(test, true)), VM_READ | VM_WRITE);
 }
 
 /* All 64 pairs of what was declared and what is asked for. */
@@ -41,7 +42,8 @@ static void may_test(struct kunit *test)
 
 	for (max = 0; max < 8; max++) {
 		for (flags = 0; flags < 8; flags++)
-			KUNIT_EXPECT_EQ(test, sgx2_policy_may(max, flags | VM_SHARED | VM_PFNMAP),
+			KUNIT_EXPECT_EQ(test,
+					sgx2_policy_may_map(max, flags | VM_SHARED | VM_PFNMAP),
 					(flags & max) == flags);
 	}
 }
@@ -50,30 +52,30 @@ static void touch_test(struct kunit *test)
 {
 	struct sgx2_page page = { .state = SGX2_RESIDENT,
 				  .type = SGX_PAGE_TYPE_TCS,
-				  .max = VM_READ | VM_WRITE };
+				  .max_prot = VM_READ | VM_WRITE };
 
 	/* A TCS in a mapping of everything. */
-	KUNIT_EXPECT_TRUE(test, sgx2_policy_may_touch(&page, VM_ACCESS_FLAGS));
+	KUNIT_EXPECT_TRUE(test, sgx2_policy_may_install(&page, VM_ACCESS_FLAGS));
 	page.type = SGX_PAGE_TYPE_REG;
-	KUNIT_EXPECT_FALSE(test, sgx2_policy_may_touch(&page, VM_ACCESS_FLAGS));
-	KUNIT_EXPECT_TRUE(test, sgx2_policy_may_touch(&page, VM_READ | VM_WRITE));
-	page.max = VM_READ;
-	KUNIT_EXPECT_FALSE(test, sgx2_policy_may_touch(&page, VM_WRITE));
+	KUNIT_EXPECT_FALSE(test, sgx2_policy_may_install(&page, VM_ACCESS_FLAGS));
+	KUNIT_EXPECT_TRUE(test, sgx2_policy_may_install(&page, VM_READ | VM_WRITE));
+	page.max_prot = VM_READ;
+	KUNIT_EXPECT_FALSE(test, sgx2_policy_may_install(&page, VM_WRITE));
 }
 
 /* What a touch of data, code, a TCS and nothing comes to, by a fetch and else. */
 static void not_code_test(struct kunit *test)
 {
-	struct sgx2_page absent = { .state = SGX2_ABSENT, .max = VM_ACCESS_FLAGS },
+	struct sgx2_page absent = { .state = SGX2_ABSENT, .max_prot = VM_ACCESS_FLAGS },
 			 data = { .state = SGX2_RESIDENT,
 				  .type = SGX_PAGE_TYPE_REG,
-				  .max = VM_READ | VM_WRITE },
+				  .max_prot = VM_READ | VM_WRITE },
 			 code = { .state = SGX2_EVICTED,
 				  .type = SGX_PAGE_TYPE_REG,
-				  .max = VM_READ | VM_EXEC },
+				  .max_prot = VM_READ | VM_EXEC },
 			 tcs = { .state = SGX2_RESIDENT,
 				 .type = SGX_PAGE_TYPE_TCS,
-				 .max = VM_READ | VM_WRITE };
+				 .max_prot = VM_READ | VM_WRITE };
 	const struct {
 		struct sgx2_page *page;
 		bool refused;
@@ -85,10 +87,12 @@ static void not_code_test(struct kunit *test)
 		struct sgx2_page *page = rows[i].page;
 		bool refused = rows[i].refused;
 
-		KUNIT_EXPECT_FALSE(test, sgx2_policy_not_code(frozen, page, VM_WRITE, false));
-		KUNIT_EXPECT_EQ(test, sgx2_policy_not_code(frozen, page, VM_EXEC, false), refused);
-		KUNIT_EXPECT_EQ(test, sgx2_policy_not_code(frozen, page, VM_READ, true), refused);
-		KUNIT_EXPECT_FALSE(test, sgx2_policy_not_code(enclave, page, VM_EXEC, true));
+		KUNIT_EXPECT_FALSE(test, sgx2_policy_denies_exec(frozen, page, VM_WRITE, false));
+		KUNIT_EXPECT_EQ(test, sgx2_policy_denies_exec(frozen, page, VM_EXEC, false),
+				refused);
+		KUNIT_EXPECT_EQ(test, sgx2_policy_denies_exec(frozen, page, VM_READ, true),
+				refused);
+		KUNIT_EXPECT_FALSE(test, sgx2_policy_denies_exec(enclave, page, VM_EXEC, true));
 	}
 }
 
@@ -100,30 +104,30 @@ static void idle_exec_test(struct kunit *test)
 	for (flags = 0; flags < 8; flags++) {
 		bool both = (flags & (VM_WRITE | VM_EXEC)) == (VM_WRITE | VM_EXEC);
 
-		KUNIT_EXPECT_EQ(test, sgx2_policy_idle_exec(frozen, flags | VM_SHARED), both);
-		KUNIT_EXPECT_FALSE(test, sgx2_policy_idle_exec(enclave, flags | VM_SHARED));
+		KUNIT_EXPECT_EQ(test, sgx2_policy_strips_exec(frozen, flags | VM_SHARED), both);
+		KUNIT_EXPECT_FALSE(test, sgx2_policy_strips_exec(enclave, flags | VM_SHARED));
 	}
 	/* Before CREATE the module's word counts, which is to allow it. */
 	frozen->state = 0;
-	KUNIT_EXPECT_FALSE(test, sgx2_policy_idle_exec(frozen, VM_ACCESS_FLAGS));
+	KUNIT_EXPECT_FALSE(test, sgx2_policy_strips_exec(frozen, VM_ACCESS_FLAGS));
 }
 
 static void frozen_test(struct kunit *test)
 {
 	struct sgx2_enclave *enclave = enclave_of(test, false), *frozen = enclave_of(test, true);
-	struct sgx2_page code = { .max = VM_READ | VM_EXEC }, data = { .max = VM_READ };
+	struct sgx2_page code = { .max_prot = VM_READ | VM_EXEC }, data = { .max_prot = VM_READ };
 
-	KUNIT_EXPECT_TRUE(test, sgx2_policy_add(enclave, SGX_SECINFO_REG | 7));
-	KUNIT_EXPECT_TRUE(test, sgx2_policy_add(frozen, SGX_SECINFO_REG | 5));
-	KUNIT_EXPECT_TRUE(test, sgx2_policy_add(frozen, SGX_SECINFO_REG | 3));
-	KUNIT_EXPECT_FALSE(test, sgx2_policy_add(frozen, SGX_SECINFO_REG | 7));
+	KUNIT_EXPECT_TRUE(test, sgx2_policy_may_add(enclave, SGX_SECINFO_REG | 7));
+	KUNIT_EXPECT_TRUE(test, sgx2_policy_may_add(frozen, SGX_SECINFO_REG | 5));
+	KUNIT_EXPECT_TRUE(test, sgx2_policy_may_add(frozen, SGX_SECINFO_REG | 3));
+	KUNIT_EXPECT_FALSE(test, sgx2_policy_may_add(frozen, SGX_SECINFO_REG | 7));
 	KUNIT_EXPECT_TRUE(test, sgx2_policy_needs_page(frozen, VM_EXEC));
 	KUNIT_EXPECT_FALSE(test, sgx2_policy_needs_page(frozen, VM_READ | VM_WRITE));
 	KUNIT_EXPECT_FALSE(test, sgx2_policy_needs_page(enclave, VM_EXEC));
-	KUNIT_EXPECT_TRUE(test, sgx2_policy_may_patch(enclave, &code));
-	KUNIT_EXPECT_TRUE(test, sgx2_policy_may_patch(frozen, &data));
-	KUNIT_EXPECT_FALSE(test, sgx2_policy_may_patch(frozen, &code));
-	KUNIT_EXPECT_EQ(test, atomic64_read(&frozen->count[SGX2_COUNT_REFUSED]), 2);
+	KUNIT_EXPECT_TRUE(test, sgx2_policy_may_debug_write(enclave, &code));
+	KUNIT_EXPECT_TRUE(test, sgx2_policy_may_debug_write(frozen, &data));
+	KUNIT_EXPECT_FALSE(test, sgx2_policy_may_debug_write(frozen, &code));
+	KUNIT_EXPECT_EQ(test, atomic64_read(&frozen->count[SGX2_COUNT_REFUSALS]), 2);
 	/* Before EINIT nothing is known of what will be there: Gramine maps all of it then. */
 	frozen->state = BIT(SGX2_CREATED);
 	KUNIT_EXPECT_FALSE(test, sgx2_policy_needs_page(frozen, VM_EXEC));
@@ -146,9 +150,11 @@ static void range_test(struct kunit *test)
 	struct sgx2_enclave *enclave = enclave_of(test, false);
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(rows); i++)
-		KUNIT_EXPECT_EQ_MSG(test, sgx2_range_valid(enclave, rows[i].offset, rows[i].length),
-				    rows[i].valid, "row %u", i);
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		bool valid = sgx2_enclave_range_valid(enclave, rows[i].offset, rows[i].length);
+
+		KUNIT_EXPECT_EQ_MSG(test, valid, rows[i].valid, "row %u", i);
+	}
 }
 
 /* Words of a command line, as whoever boots the machine may write them. */
@@ -196,14 +202,11 @@ static void cmdline_test(struct kunit *test)
 	}
 }
 
-static struct kunit_case cases[] = { KUNIT_CASE(added_test),
-				     KUNIT_CASE(may_test),
-				     KUNIT_CASE(touch_test),
-				     KUNIT_CASE(not_code_test),
-				     KUNIT_CASE(idle_exec_test),
-				     KUNIT_CASE(frozen_test),
-				     KUNIT_CASE(range_test),
-				     KUNIT_CASE(cmdline_test),
-				     {} };
+static struct kunit_case cases[] = {
+	KUNIT_CASE(added_test),	   KUNIT_CASE(may_test),       KUNIT_CASE(touch_test),
+	KUNIT_CASE(not_code_test), KUNIT_CASE(idle_exec_test), KUNIT_CASE(frozen_test),
+	KUNIT_CASE(range_test),	   KUNIT_CASE(cmdline_test),   {},
+};
+
 static struct kunit_suite suite = { .name = "sgx2_policy", .test_cases = cases };
 kunit_test_suite(suite);

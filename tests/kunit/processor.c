@@ -10,22 +10,51 @@
 #include "epc.h"
 #include "hw.h"
 #include "processor.h"
+#include "reclaim.h"
 
 #define GP (SGX2_ENCLS_FAULT | X86_TRAP_GP)
 #define PF (SGX2_ENCLS_FAULT | X86_TRAP_PF)
 #define PENDING BIT_ULL(3)
 #define MODIFIED BIT_ULL(4)
 #define PR BIT_ULL(5)
-#define TYPE(flags) ((flags) & SGX_SECINFO_PAGE_TYPE_MASK)
-#define ORDER get_order(PROCESSOR_PAGES * PAGE_SIZE)
+#define TYPE(flags) (SGX_SECINFO_PAGE_TYPE_MASK & (flags))
+#define BYTES (PAGE_SIZE * PROCESSOR_PAGES)
+#define ORDER get_order(BYTES)
 
 struct processor processor;
 
 /* ksgx2d evicts while a test does something else: a leaf is done at once, as it is on silicon. */
 static DEFINE_SPINLOCK(processor_lock);
 
+static void processor_free(void)
+{
+	free_pages((unsigned long)processor.memory, ORDER);
+	processor.memory = NULL;
+}
+
+int processor_restart(void)
+{
+	int ret;
+
+	ret = sgx2_epc_init();
+	if (ret)
+		return ret;
+	ret = sgx2_reclaim_init();
+	if (ret)
+		sgx2_epc_exit();
+	return ret;
+}
+
+void processor_halt(void)
+{
+	sgx2_reclaim_exit();
+	sgx2_epc_exit();
+}
+
 static int start(bool dirty)
 {
+	int ret;
+
 	memset(&processor, 0, sizeof(processor));
 	if (dirty) {
 		/* A SECS, of nobody. */
@@ -40,7 +69,10 @@ static int start(bool dirty)
 	sgx2_hw.sections = 1;
 	sgx2_hw.section[0].base = virt_to_phys(processor.memory);
 	sgx2_hw.section[0].size = PROCESSOR_PAGES * PAGE_SIZE;
-	return sgx2_epc_init();
+	ret = processor_restart();
+	if (ret)
+		processor_free();
+	return ret;
 }
 
 int processor_start(void)
@@ -55,8 +87,10 @@ int processor_start_dirty(void)
 
 void processor_stop(void)
 {
-	sgx2_epc_exit();
-	free_pages((unsigned long)processor.memory, ORDER);
+	if (!processor.memory)
+		return;
+	processor_halt();
+	processor_free();
 }
 
 static unsigned int number_of(const void *address)

@@ -69,7 +69,11 @@ extern struct processor processor;
 int processor_start(void);
 /* The same with a page that a kernel before has left valid, and EREMOVE held. */
 int processor_start_dirty(void);
+/* Stops all of this; does nothing if it is not started. */
 void processor_stop(void);
+/* Stop and start the EPC layer alone, with another sgx2_hw or EPCM. */
+void processor_halt(void);
+int processor_restart(void);
 
 /* The EPCM entry of an EPC page, by its name, and how many are valid. */
 struct processor_page *processor_page(u32 epc);

@@ -32,7 +32,7 @@ static void edges_test(struct kunit *test)
 
 			offset = base[a / 12] + (a % 2 ? around[a / 2 % 6] : 0 - around[a / 2 % 6]);
 			length = base[b / 12] + (b % 2 ? around[b / 2 % 6] : 0 - around[b / 2 % 6]);
-			if (sgx2_range_valid(enclave, offset, length) ==
+			if (sgx2_enclave_range_valid(enclave, offset, length) ==
 			    plain(enclave->size, offset, length))
 				continue;
 			KUNIT_FAIL(test, "size %llx offset %llx length %llx", (u64)enclave->size,
@@ -65,7 +65,7 @@ static void random_test(struct kunit *test)
 			length %= enclave->size;
 		}
 		valid += plain(enclave->size, offset, length);
-		if (sgx2_range_valid(enclave, offset, length) !=
+		if (sgx2_enclave_range_valid(enclave, offset, length) !=
 		    plain(enclave->size, offset, length))
 			KUNIT_FAIL(test, "size %llx offset %llx length %llx", (u64)enclave->size,
 				   offset, length);
@@ -73,7 +73,11 @@ static void random_test(struct kunit *test)
 	KUNIT_EXPECT_GT(test, valid, 10000);
 }
 
-static struct kunit_case cases[] = { KUNIT_CASE(edges_test), KUNIT_CASE(random_test), {} };
+static struct kunit_case cases[] = {
+	KUNIT_CASE(edges_test),
+	KUNIT_CASE(random_test),
+	{},
+};
 
 static struct kunit_suite suite = {
 	.name = "sgx2_range",

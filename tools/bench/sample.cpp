@@ -157,7 +157,7 @@ Sample Meter::read(const Device *device) const
 	getrusage(RUSAGE_SELF, &usage);
 	s["faults"] = usage.ru_minflt + usage.ru_majflt;
 	if (device) {
-		const long rounds = fdinfo(*device, "sgx2-interrupt-rounds");
+		const long rounds = fdinfo(*device, "sgx2-ipi-broadcasts");
 		if (rounds >= 0)
 			s["rounds"] = rounds;
 	}

@@ -72,7 +72,7 @@ public:
 	}
 
 private:
-	static constexpr const char *keys[] = {"sgx2-faults", "sgx2-tracks",	"sgx2-interrupt-rounds",
+	static constexpr const char *keys[] = {"sgx2-faults", "sgx2-tracks",	"sgx2-ipi-broadcasts",
 					       "sgx2-zaps",   "sgx2-evictions", "sgx2-loads"};
 	std::vector<std::pair<std::string, long>> read() const
 	{
@@ -206,7 +206,7 @@ void change(const Enclave &enclave)
 		step(done(enclave, Op::accept, REG | PR), "the enclave accepts (EACCEPT)");
 		costs("to reset 1024 pages, nobody inside",
 		      {{"ETRACK", since("sgx2-tracks"), pages},
-		       {"rounds to turn out whoever may be inside", since("sgx2-interrupt-rounds"), pages}});
+		       {"rounds to turn out whoever may be inside", since("sgx2-ipi-broadcasts"), pages}});
 	}
 	Request touch = request(Op::write, enclave.at(enclave.image().end));
 	const Exit exit = enclave.enter(touch, 1);
@@ -228,7 +228,7 @@ void change(const Enclave &enclave)
 		step(done(enclave, Op::accept, REG | PR), "accepted");
 		costs("to reset 1024 pages beside a thread",
 		      {{"ETRACK", since("sgx2-tracks"), pages},
-		       {"rounds to turn out whoever may be inside", since("sgx2-interrupt-rounds"), pages}});
+		       {"rounds to turn out whoever may be inside", since("sgx2-ipi-broadcasts"), pages}});
 	}
 	step(done(enclave, Op::extend, REG | RW), "extended");
 	Request check = range(enclave, Op::check);
@@ -249,7 +249,7 @@ void shrink(const Enclave &enclave)
 	const Progress gone = enclave.device().remove_pages(enclave.image().end, length);
 	step(!gone.error && gone.count == length, "REMOVE_PAGES gives them back to the EPC (EREMOVE)");
 	costs("to take 1024 pages away", {{"ETRACK", since("sgx2-tracks"), pages},
-					  {"rounds to turn out whoever may be inside", since("sgx2-interrupt-rounds"), pages},
+					  {"rounds to turn out whoever may be inside", since("sgx2-ipi-broadcasts"), pages},
 					  {"searches of page tables for mappings", since("sgx2-zaps"), pages}});
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
-/* What the sgx2 driver offers on /dev/sgx_enclave beyond the calls of <asm/sgx.h>. */
+/* The ioctls of the sgx2 driver on /dev/sgx_enclave, in addition to those of <asm/sgx.h>. */
 #ifndef _UAPI_LINUX_SGX2_H
 #define _UAPI_LINUX_SGX2_H
 
@@ -8,33 +8,33 @@
 #include <asm/sgx.h>
 
 /**
- * DOC: Form of these calls
+ * DOC: Form of the calls
  *
- * Each takes one struct that begins with its size in bytes, as the program knows it. A kernel that
- * knows a longer struct takes the rest as zero; one that knows a shorter struct refuses a rest that
- * is not zero with E2BIG. So the numbers of the calls never change. Members that are reserved, and
- * those that the call fills in, have to be zero when it is made.
+ * Each call takes one struct that begins with its size in bytes, as the program knows the struct. A
+ * driver that knows a longer struct assumes zeros for the rest. A driver that knows a shorter
+ * struct fails with E2BIG if the rest is not zero. So the numbers of the calls never change. A
+ * program sets reserved members, and members that the call fills in, to zero.
  *
- * Calls that work on a range take @offset from the start of ELRANGE and @length, both in bytes and
- * multiples of 4096. They say in @count how many bytes from the start of the range are done, also
- * when they fail: what is counted is complete, tracking included, and a program that wants to go on
- * does so at @offset + @count. What comes after is as it was, except that the page at which the
- * call failed may have been changed by the processor.
+ * A call on a range takes @offset from the start of ELRANGE and @length, both in bytes and
+ * multiples of 4096. It returns in @count the number of bytes from the start of the range that are
+ * done, also if it fails. These bytes are complete, tracking included, and a program continues at
+ * @offset + @count. Later pages are unchanged, but for the page at which the call failed, which the
+ * CPU may have changed.
  *
- * An errno means the same for each of them:
+ * Each errno has one meaning:
  *
  * ========= =====================================================================================
- * E2BIG     The struct is longer than what this kernel knows, and the rest is not zero.
- * EFAULT    The struct cannot be read or written; there is no such page in the range; or the
- *           processor refused it, and @result says why.
- * EINTR     A signal came before the first page, and its handler lets no call go on. After the
- *           first page the call answers 0, and @count is short of @length.
- * EINVAL    The size is too small, something reserved is not zero, a flag is not known, the range
- *           is not a range inside of ELRANGE, or the enclave is not initialized.
- * EIO       The enclave has lost its EPC pages, as after a suspend, and has to be built again.
- * ENODEV    The processor has no SGX2.
- * ENOMEM    The kernel has no memory, or no EPC page that could be made free.
- * ENOTTY    The driver does not know the call: it is not sgx2, or older.
+ * E2BIG     The struct is longer than the driver knows, and the rest is not zero.
+ * EFAULT    The struct cannot be read or written; a page of the range is absent; or a leaf returned
+ *           the code in @result.
+ * EINTR     A signal was pending before the first page, and its handler has no SA_RESTART. After
+ *           the first page the call returns 0 instead, with a @count that is less than @length.
+ * EINVAL    The size is too small, a reserved member is not zero, a flag is not known, the range is
+ *           not inside of ELRANGE, or the enclave is not initialized.
+ * EIO       The EPC was lost, as by a suspend; the enclave is dead and has to be built again.
+ * ENODEV    The CPU has no SGX2.
+ * ENOMEM    The kernel has no memory, or no EPC page that could be evicted.
+ * ENOTTY    The driver does not know the call: it is not sgx2, or an older version.
  * ========= =====================================================================================
  */
 
@@ -43,24 +43,23 @@
 #define SGX_IOC_ENCLAVE_RESET_PERMISSIONS	_IO(SGX_MAGIC, 0x42)
 #define SGX_IOC_ENCLAVE_AUGMENT_PAGES		_IO(SGX_MAGIC, 0x43)
 
-/* The version of this interface: it grows by one with each addition. */
+/* The version of this interface; each addition increments it. */
 #define SGX2_ABI_VERSION	1
 
 /* sgx_enclave_query.features */
-#define SGX_QUERY_SGX2		(1ULL << 0)	/* the processor has SGX2 */
-#define SGX_QUERY_DYNAMIC_CODE	(1ULL << 1)	/* code may come after EINIT */
+#define SGX_QUERY_SGX2		(1ULL << 0)	/* the CPU has SGX2 */
+#define SGX_QUERY_DYNAMIC_CODE	(1ULL << 1)	/* code may be added after EINIT */
 
 /**
- * struct sgx_enclave_query - what there is; works on every open file, at any time
- * @size:	of this struct.
+ * struct sgx_enclave_query - features of the driver and the CPU; works on every open file
+ * @size:	size of the struct in bytes.
  * @abi:	SGX2_ABI_VERSION of the driver.
  * @features:	SGX_QUERY_* bits.
- * @errata:	a bit for each thing that an older driver of the same @abi does wrong and this one
- *		does right; none so far.
- * @epc_total:	bytes of EPC in the machine.
- * @epc_free:	bytes of EPC that are free at the moment.
- * @chunk_size:	ranges are worked on in aligned pieces of so many bytes; a range that is aligned to
- *		them is done with the least overhead.
+ * @errata:	a bit for each fault of older drivers with this @abi that this driver does not have;
+ *		none is defined.
+ * @epc_total:	EPC of the machine in bytes.
+ * @epc_free:	free EPC in bytes.
+ * @chunk_size:	unit of locking in bytes; a range that is aligned to it has the least overhead.
  * @reserved:	zero.
  *
  * Fails with E2BIG, EFAULT, EINVAL.
@@ -76,44 +75,45 @@ struct sgx_enclave_query {
 	__u32 reserved;
 };
 
-/* sgx_enclave_configure.set: which members to take */
+/* sgx_enclave_configure.set: the members that are set */
 #define SGX_CONFIGURE_MPROTECT		(1U << 0)
 #define SGX_CONFIGURE_AUGMENT		(1U << 1)
 #define SGX_CONFIGURE_FAULT_AROUND	(1U << 2)
 
-/* sgx_enclave_configure.mprotect: what mprotect() does to the EPCM permissions of its range */
-#define SGX_MPROTECT_NOTHING		0	/* nothing, as mainline */
-#define SGX_MPROTECT_RESET		1	/* none is left */
-#define SGX_MPROTECT_RESET_KEEP_READ	2	/* reading is left */
-#define SGX_MPROTECT_RESTRICT		3	/* those of the new protection are left */
+/* sgx_enclave_configure.mprotect: effect of mprotect() on the EPCM permissions of its range */
+#define SGX_MPROTECT_NOTHING		0	/* none, as in mainline */
+#define SGX_MPROTECT_RESET		1	/* all are cleared */
+#define SGX_MPROTECT_RESET_KEEP_READ	2	/* all but R are cleared */
+#define SGX_MPROTECT_RESTRICT		3	/* restricted to the new protection */
 
-/* sgx_enclave_configure.augment: what a touch of a page that is not there does */
-#define SGX_AUGMENT_ON_FAULT	0	/* a page is added, as in mainline */
-#define SGX_AUGMENT_NEVER	1	/* SIGBUS, each time */
+/* sgx_enclave_configure.augment: effect of an access to an absent page */
+#define SGX_AUGMENT_ON_FAULT	0	/* the page is added, as in mainline */
+#define SGX_AUGMENT_NEVER	1	/* SIGBUS */
 
-/* sgx_enclave_configure.fault_around: the most pages that one fault adds */
+/* sgx_enclave_configure.fault_around: number of pages that a fault adds at most */
 #define SGX_FAULT_AROUND_DEFAULT	64
 #define SGX_FAULT_AROUND_MAX		512
 
 /**
- * struct sgx_enclave_configure - how the enclave of this file behaves; also before CREATE
- * @size:		of this struct.
- * @set:		SGX_CONFIGURE_* bits of the members that count; the others keep their value.
- * @mprotect:		SGX_MPROTECT_*. Then mprotect() runs EMODPR on the regular pages of its
- *			range before the kernel changes the mapping, so that the enclave's EACCEPT
- *			with PR, and EMODPE, complete a change of permissions with no further call.
- *			PROT_NONE leaves EPCM permissions alone, and pages that wait for EACCEPT,
- *			and those of other types, are passed over. An mprotect() that fails may
- *			have reset a part of its range; it can be repeated. It fails with EBUSY if
- *			a page stays busy, with EAGAIN if a page is not in the EPC and there is no
- *			room for it at the moment, with EIO if the EPC was lost, and with EINTR if
- *			the task is killed.
+ * struct sgx_enclave_configure - configure the enclave of the file, also before CREATE
+ * @size:		size of the struct in bytes.
+ * @set:		SGX_CONFIGURE_* bits of the members that are set; the others keep their
+ *			value.
+ * @mprotect:		SGX_MPROTECT_*. mprotect() runs EMODPR on the regular pages of its range
+ *			before the kernel changes the mapping. The enclave completes the change by
+ *			EACCEPT with PR, and EMODPE, without a further call. PROT_NONE does not
+ *			change EPCM permissions. Pages of other types, and pages that wait for
+ *			EACCEPT, are skipped. An mprotect() that fails may have changed a part of
+ *			its range, and can be repeated. It fails with EBUSY if a thread of the
+ *			enclave keeps using a page, with EAGAIN if a page is evicted and no EPC
+ *			page is free at the moment, with EIO if the EPC was lost, and with EINTR
+ *			if a fatal signal is pending.
  * @augment:		SGX_AUGMENT_*.
- * @fault_around:	0, or as many pages as a fault may add when it looks as if the program
- *			walked through them; SGX_FAULT_AROUND_MAX at most.
+ * @fault_around:	number of pages that a fault adds at most, if the accesses look like a
+ *			sequential walk; 0 to SGX_FAULT_AROUND_MAX.
  * @reserved:		zero.
  *
- * Fails with E2BIG, EFAULT, EINVAL, EIO, ENODEV, and then changes nothing.
+ * Fails with E2BIG, EFAULT, EINVAL, EIO, ENODEV. A call that fails changes nothing.
  */
 struct sgx_enclave_configure {
 	__u32 size;
@@ -125,20 +125,21 @@ struct sgx_enclave_configure {
 };
 
 /* sgx_enclave_reset_permissions.flags */
-#define SGX_RESET_KEEP_READ	(1U << 0)	/* leave reading */
+#define SGX_RESET_KEEP_READ	(1U << 0)	/* do not clear R */
 
 /**
- * struct sgx_enclave_reset_permissions - take the EPCM permissions of a range away
- * @size:	of this struct.
+ * struct sgx_enclave_reset_permissions - clear the EPCM permissions of a range
+ * @size:	size of the struct in bytes.
  * @flags:	SGX_RESET_*.
- * @offset:	of the range in ELRANGE, in bytes.
- * @length:	of the range in bytes.
- * @result:	the processor's code (SDM Vol. 3D) if it refused a page, else 0.
- * @count:	bytes that are done.
+ * @offset:	offset of the range in ELRANGE, in bytes.
+ * @length:	length of the range in bytes.
+ * @result:	the code of EMODPR (SDM Vol. 3D) if it failed on a page, else 0.
+ * @count:	number of bytes that are done.
  *
- * Mappings stay as they are, since EACCEPT reads through them. The enclave has to EACCEPT each page
- * with PR, and can then EMODPE what it wants. Pages must be regular ones that were accepted:
- * EINVAL for a TCS or a trimmed page, EFAULT with @result 20 for one that waits for EACCEPT.
+ * Mappings are not changed, since EACCEPT reads through them. The enclave accepts each page by
+ * EACCEPT with PR, and can then extend its permissions by EMODPE. The pages have to be regular ones
+ * that have been accepted: EINVAL for a TCS or a trimmed page, EFAULT with a @result of
+ * SGX_PAGE_NOT_MODIFIABLE (20) for a page that waits for EACCEPT.
  *
  * Fails with E2BIG, EFAULT, EINTR, EINVAL, EIO, ENODEV, ENOMEM.
  */
@@ -153,16 +154,16 @@ struct sgx_enclave_reset_permissions {
 
 /**
  * struct sgx_enclave_augment_pages - add pages to an initialized enclave
- * @size:	of this struct.
+ * @size:	size of the struct in bytes.
  * @flags:	zero.
- * @offset:	of the range in ELRANGE, in bytes.
- * @length:	of the range in bytes.
- * @count:	bytes that are done: that have a page now.
- * @existing:	bytes of @count that had one before.
+ * @offset:	offset of the range in ELRANGE, in bytes.
+ * @length:	length of the range in bytes.
+ * @count:	number of bytes that are done, which have pages now.
+ * @existing:	number of bytes in @count that had pages before.
  *
- * The pages wait for EACCEPT or EACCEPTCOPY, and may be mapped with any permission, unless the
- * platform's owner forbids code. Where the caller has mapped the enclave they can be accepted
- * without a fault. Pages that the enclave never accepts do no harm.
+ * The pages wait for EACCEPT or EACCEPTCOPY. They may be mapped with any permission, but with
+ * dynamic_code=0 not as executable. Where the caller has mapped the enclave, they can be accepted
+ * without a fault. A page that the enclave never accepts does no harm, but uses an EPC page.
  *
  * Fails with E2BIG, EFAULT, EINTR, EINVAL, EIO, ENODEV, ENOMEM.
  */

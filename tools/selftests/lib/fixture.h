@@ -49,12 +49,12 @@ public:
 		etracks_ = leaf(0xc);
 		emodprs_ = leaf(0xe);
 		faults_ = fdinfo(enclave_.device(), "sgx2-faults");
-		rounds_ = fdinfo(enclave_.device(), "sgx2-interrupt-rounds");
+		rounds_ = fdinfo(enclave_.device(), "sgx2-ipi-broadcasts");
 	}
 	long etracks() const { return leaf(0xc) - etracks_; }
 	long emodprs() const { return leaf(0xe) - emodprs_; }
 	long faults() const { return fdinfo(enclave_.device(), "sgx2-faults") - faults_; }
-	long rounds() const { return fdinfo(enclave_.device(), "sgx2-interrupt-rounds") - rounds_; }
+	long rounds() const { return fdinfo(enclave_.device(), "sgx2-ipi-broadcasts") - rounds_; }
 	const isa::Monitor &machine() const { return *monitor_; }
 
 private:

@@ -59,7 +59,7 @@ class Leaks : public testing::Environment {
 class Clean : public testing::Environment {
 	void SetUp() override
 	{
-		for (unsigned tries = 0; sgx::Remains::now().lost.value_or(0) && tries < 3000; tries++)
+		for (unsigned tries = 0; sgx::Remains::now().leaked.value_or(0) && tries < 3000; tries++)
 			usleep(20000);
 	}
 };

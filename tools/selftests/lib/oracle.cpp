@@ -37,7 +37,7 @@ u64 number(const std::string &file)
 u64 used_pages()
 {
 	const std::string folder = "/sys/class/misc/sgx_enclave/epc_";
-	return (number(folder + "total_bytes") - number(folder + "free_bytes") - number(folder + "lost_bytes")) / page_size;
+	return (number(folder + "total_bytes") - number(folder + "free_bytes") - number(folder + "leaked_bytes")) / page_size;
 }
 
 u64 type_number(const std::string &name)

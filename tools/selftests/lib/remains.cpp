@@ -41,9 +41,9 @@ Remains Remains::now()
 	if (machine)
 		r.valid = machine->valid();
 	const auto total = driver_bytes("total"), unused = driver_bytes("free");
-	r.lost = driver_bytes("lost");
-	if (total && unused && r.lost)
-		r.used = *total - *unused - *r.lost;
+	r.leaked = driver_bytes("leaked");
+	if (total && unused && r.leaked)
+		r.used = *total - *unused - *r.leaked;
 	return r;
 }
 
@@ -63,7 +63,7 @@ std::string Remains::text() const
 		return value ? std::to_string(*value) : "an unknown number of";
 	};
 	std::string text =
-		say(valid) + " entries of the EPCM valid, " + say(used) + " bytes of EPC in use, " + say(lost) + " lost";
+		say(valid) + " entries of the EPCM valid, " + say(used) + " bytes of EPC in use, " + say(leaked) + " leaked";
 	return leaks.empty() ? text : text + ", and leaked memory:\n" + leaks;
 }
 

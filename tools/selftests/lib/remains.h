@@ -13,8 +13,8 @@ namespace sgx {
 struct Remains {
 	/// Entries of the EPCM that are valid, as the machine has them.
 	std::optional<u64> valid;
-	/// Bytes of EPC that the driver counts as in use, and those that it has lost. Only sgx2 says so.
-	std::optional<u64> used, lost;
+	/// Bytes of EPC that the driver counts as in use, and those that it has leaked. Only sgx2 says so.
+	std::optional<u64> used, leaked;
 	/// What kmemleak reports, where the kernel has it.
 	std::string leaks;
 
@@ -24,7 +24,7 @@ struct Remains {
 	/// kernel, a little after the process is gone.
 	static Remains settled();
 
-	bool none() const { return !valid.value_or(0) && !used.value_or(0) && !lost.value_or(0) && leaks.empty(); }
+	bool none() const { return !valid.value_or(0) && !used.value_or(0) && !leaked.value_or(0) && leaks.empty(); }
 	std::string text() const;
 };
 

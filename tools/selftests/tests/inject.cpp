@@ -276,7 +276,7 @@ TEST_F(Inject, EveryLeafFaults)
 	EXPECT_EQ(half_built.device().add_pages(add), 0) << "there was nothing wrong with it";
 	EXPECT_TRUE(whole(enclave.ask(request(Op::fill, at, some)))) << "nor with that";
 	remove(some);
-	EXPECT_EQ(Remains::now().lost.value_or(0), 0U);
+	EXPECT_EQ(Remains::now().leaked.value_or(0), 0U);
 }
 
 /// An enclave that is being built by hand, with pages that are measured.
@@ -408,7 +408,7 @@ TEST_F(Inject, PagesAheadOfNeedFault)
 		}
 	}
 	EXPECT_TRUE(whole(accept(some, REG | RW | PENDING)));
-	EXPECT_EQ(Remains::now().lost.value_or(0), 0U);
+	EXPECT_EQ(Remains::now().leaked.value_or(0), 0U);
 }
 
 void on_alarm(int) {}

@@ -35,10 +35,10 @@ std::string hex(u64 value)
 	return text;
 }
 
-u64 lost_bytes()
+u64 leaked_bytes()
 {
 	u64 value = 0;
-	std::ifstream("/sys/class/misc/sgx_enclave/epc_lost_bytes") >> value;
+	std::ifstream("/sys/class/misc/sgx_enclave/epc_leaked_bytes") >> value;
 	return value;
 }
 
@@ -115,13 +115,13 @@ protected:
 		must(other.device().augment_pages(other.image().end, 3 * epc).error, "AUGMENT");
 		look();
 	}
-	/// A freed page is lost as soon as it would be used again, and only then.
-	void expect_unused(u64 phys, u64 lost)
+	/// A freed page is leaked as soon as it would be used again, and only then.
+	void expect_unused(u64 phys, u64 leaked)
 	{
 		EXPECT_FALSE(used(phys));
-		EXPECT_EQ(lost_bytes(), lost);
+		EXPECT_EQ(leaked_bytes(), leaked);
 		when_full([&] { EXPECT_FALSE(used(phys)); });
-		EXPECT_EQ(lost_bytes(), lost + page);
+		EXPECT_EQ(leaked_bytes(), leaked + page);
 	}
 
 	const std::string folder = "/sys/kernel/debug/mce-inject/";
@@ -130,16 +130,16 @@ protected:
 
 TEST_F(Poison, FreePage)
 {
-	const u64 phys = physical(0), lost = lost_bytes();
+	const u64 phys = physical(0), leaked = leaked_bytes();
 	ASSERT_NE(phys, 0U);
 	remove(some);
 	report(phys + 0x40);
-	expect_unused(phys, lost);
+	expect_unused(phys, leaked);
 }
 
 TEST_F(Poison, PageInUse)
 {
-	const u64 phys = physical(3 * page), lost = lost_bytes();
+	const u64 phys = physical(3 * page), leaked = leaked_bytes();
 	ASSERT_NE(phys, 0U);
 	Request fill = request(Op::fill, at, some);
 	fill.value = 5;
@@ -147,12 +147,12 @@ TEST_F(Poison, PageInUse)
 	report(phys + 0xfc0);
 	// To write it out would read it, so it stays, whatever else of this enclave is evicted.
 	when_full([&] { EXPECT_EQ(physical(3 * page), phys); });
-	EXPECT_EQ(lost_bytes(), lost);
+	EXPECT_EQ(leaked_bytes(), leaked);
 	Request check = request(Op::check, at, some);
 	check.value = 5;
 	EXPECT_EQ(enclave.ask(check).result, 0U);
 	remove(some);
-	expect_unused(phys, lost);
+	expect_unused(phys, leaked);
 }
 
 } // namespace

@@ -118,7 +118,7 @@ TEST_F(Traces, Leaf)
 	machine->inject(SGX2_DEV_INJ_EMODPR, always);
 	EXPECT_EQ(enclave.device().restrict_permissions(offset, page, R), (Progress{EFAULT, 0, EPC_PAGE_CONFLICT}));
 	machine->calm();
-	expect(trace, "sgx2_encls: " + name() + "leaf=0xe address=" + hex(at) + " answer=0x7");
+	expect(trace, "sgx2_encls: " + name() + "leaf=0xe address=" + hex(at) + " code=0x7");
 }
 
 TEST_F(Traces, Eviction)
@@ -149,10 +149,10 @@ TEST_F(Traces, Loss)
 	const auto machine = isa::Monitor::find();
 	if (!machine)
 		GTEST_SKIP() << "silicon loses its EPC when it sleeps, and so would this test";
-	const Traced trace("sgx2_lost");
+	const Traced trace("sgx2_dead");
 	machine->lose_epc();
 	EXPECT_EQ(enclave.device().restrict_permissions(offset, page, R), (Progress{EIO, 0, 0}));
-	expect(trace, "sgx2_lost: enclave=" + hex(enclave.at(0)));
+	expect(trace, "sgx2_dead: enclave=" + hex(enclave.at(0)));
 	EXPECT_EQ(trace.counted(), 1U);
 }
 

@@ -3,7 +3,7 @@
 #include <kunit/test.h>
 #include <linux/prandom.h>
 #include <linux/string.h>
-#include "around.h"
+#include "fault_around.h"
 
 #define PAGES 512
 #define LIMIT 64
@@ -12,8 +12,8 @@
  * struct walk - a chunk that pages come to
  */
 struct walk {
-	/** @around: of the chunk. */
-	struct sgx2_around around;
+	/** @fault_around: of the chunk. */
+	struct sgx2_fault_around fault_around;
 	/** @there: pages that were added. */
 	bool there[PAGES];
 	/** @touched: pages that were touched. */
@@ -27,16 +27,16 @@ struct walk {
 /* What a fault does, as augment.c does it. */
 static void touch(struct walk *walk, unsigned int index)
 {
-	bool up = !sgx2_around_down(&walk->around, index);
+	bool up = !sgx2_fault_around_down(&walk->fault_around, index);
 	unsigned int far, size, i, at;
 
 	walk->touched[index] = true;
 	if (walk->there[index])
 		return;
 	walk->faults++;
-	far = sgx2_around_far(&walk->around, up);
-	size = sgx2_around_size(&walk->around, index,
-				far != SGX2_AROUND_NONE && walk->touched[far], LIMIT);
+	far = sgx2_fault_around_far(&walk->fault_around, up);
+	size = sgx2_fault_around_size(&walk->fault_around, index,
+				      far != SGX2_FAULT_AROUND_NONE && walk->touched[far], LIMIT);
 	for (i = 0; i < size; i++) {
 		at = up ? index + i : index - i;
 		if (at >= PAGES || walk->there[at])
@@ -44,8 +44,8 @@ static void touch(struct walk *walk, unsigned int index)
 		walk->there[at] = true;
 		walk->added++;
 	}
-	walk->around.first = up ? index : index - (i - 1);
-	walk->around.count = i;
+	walk->fault_around.first = up ? index : index - (i - 1);
+	walk->fault_around.count = i;
 }
 
 static void walk_test(struct kunit *test)
@@ -96,36 +96,35 @@ static void random_test(struct kunit *test)
 
 static void limit_test(struct kunit *test)
 {
-	struct sgx2_around around = { .first = 10, .count = 48 };
+	struct sgx2_fault_around around = { .first = 10, .count = 48 };
 
-	KUNIT_EXPECT_EQ(test, sgx2_around_size(&around, 58, true, 64), 64);
-	KUNIT_EXPECT_EQ(test, sgx2_around_size(&around, 58, true, 512), 96);
-	KUNIT_EXPECT_EQ(test, sgx2_around_size(&around, 58, true, 0), 1);
-	KUNIT_EXPECT_EQ(test, sgx2_around_size(&around, 58, false, 64), 1);
-	KUNIT_EXPECT_EQ(test, sgx2_around_size(&around, 59, true, 64), 1);
-	KUNIT_EXPECT_EQ(test, sgx2_around_size(&around, 9, true, 64), 64);
+	KUNIT_EXPECT_EQ(test, sgx2_fault_around_size(&around, 58, true, 64), 64);
+	KUNIT_EXPECT_EQ(test, sgx2_fault_around_size(&around, 58, true, 512), 96);
+	KUNIT_EXPECT_EQ(test, sgx2_fault_around_size(&around, 58, true, 0), 1);
+	KUNIT_EXPECT_EQ(test, sgx2_fault_around_size(&around, 58, false, 64), 1);
+	KUNIT_EXPECT_EQ(test, sgx2_fault_around_size(&around, 59, true, 64), 1);
+	KUNIT_EXPECT_EQ(test, sgx2_fault_around_size(&around, 9, true, 64), 64);
 	around.count = 0;
-	KUNIT_EXPECT_EQ(test, sgx2_around_size(&around, 10, true, 64), 1);
+	KUNIT_EXPECT_EQ(test, sgx2_fault_around_size(&around, 10, true, 64), 1);
 }
 
 /* A chunk without a window has no far end: what is computed of its zeroes lies terabytes away. */
 static void far_test(struct kunit *test)
 {
-	struct sgx2_around around = {};
+	struct sgx2_fault_around around = {};
 
-	KUNIT_EXPECT_EQ(test, sgx2_around_far(&around, true), SGX2_AROUND_NONE);
-	KUNIT_EXPECT_EQ(test, sgx2_around_far(&around, false), SGX2_AROUND_NONE);
+	KUNIT_EXPECT_EQ(test, sgx2_fault_around_far(&around, true), SGX2_FAULT_AROUND_NONE);
+	KUNIT_EXPECT_EQ(test, sgx2_fault_around_far(&around, false), SGX2_FAULT_AROUND_NONE);
 	around.first = 3;
 	around.count = 5;
-	KUNIT_EXPECT_EQ(test, sgx2_around_far(&around, true), 7);
-	KUNIT_EXPECT_EQ(test, sgx2_around_far(&around, false), 3);
+	KUNIT_EXPECT_EQ(test, sgx2_fault_around_far(&around, true), 7);
+	KUNIT_EXPECT_EQ(test, sgx2_fault_around_far(&around, false), 3);
 }
 
-static struct kunit_case cases[] = { KUNIT_CASE(far_test),
-				     KUNIT_CASE(walk_test),
-				     KUNIT_CASE(stride_test),
-				     KUNIT_CASE(random_test),
-				     KUNIT_CASE(limit_test),
-				     {} };
-static struct kunit_suite suite = { .name = "sgx2_around", .test_cases = cases };
+static struct kunit_case cases[] = {
+	KUNIT_CASE(far_test),	 KUNIT_CASE(walk_test),	 KUNIT_CASE(stride_test),
+	KUNIT_CASE(random_test), KUNIT_CASE(limit_test), {},
+};
+
+static struct kunit_suite suite = { .name = "sgx2_fault_around", .test_cases = cases };
 kunit_test_suite(suite);
