@@ -10,13 +10,13 @@ namespace isa {
 
 class Edu {
 public:
-	// Throws Skip when there is none: start QEMU with -device edu,dma_mask=0xffffffffff.
+	/// Throws Skip when there is none: start QEMU with -device edu,dma_mask=0xffffffffff.
 	Edu();
 	~Edu();
 	Edu(const Edu &) = delete;
 	Edu &operator=(const Edu &) = delete;
 
-	// 8 bytes between physical memory and the device's buffer.
+	/// 8 bytes between physical memory and the device's buffer.
 	void load(u64 phys) { move(phys, 0); }
 	void store(u64 phys) { move(phys, 2); }
 

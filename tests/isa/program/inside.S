@@ -203,7 +203,7 @@ INSIDE popf
 	popq	%r12
 	OUT
 
-/* One instruction that isa.md 10 speaks of, then the way out. Operands in memory are the words at RSI. */
+/* One instruction that Documentation/isa.md 10 speaks of, then the way out. Operands in memory are the words at RSI. */
 .macro INSN name, insn:vararg
 	.balign	16
 	.globl	insn_\name

@@ -13,7 +13,7 @@ public:
 	void fail(const std::string &name, const std::string &why);
 	void skip(const std::string &name, const std::string &why);
 	void remark(const std::string &text);
-	// Prints the totals. True when something ran and nothing failed.
+	/// Prints the totals. True when something ran and nothing failed.
 	bool end();
 
 private:

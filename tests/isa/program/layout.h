@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// The structures and numbers of the SGX ISA as isa.md 1-5 gives them, in memory layout.
+// The structures and numbers of the SGX ISA as Documentation/isa.md 1-5 gives them, in memory layout.
 #pragma once
 
 #include <cstddef>
@@ -51,7 +51,7 @@ enum Enclu : u32 {
 	EDECCSSA = 0x09,
 };
 
-// SECINFO.FLAGS, and EPCM flags by the same names.
+/// SECINFO.FLAGS, and EPCM flags by the same names.
 constexpr u64 R = 1, W = 2, X = 4, PENDING = 8, MODIFIED = 16, PR = 32;
 constexpr u64 PT(u64 type)
 {
@@ -59,21 +59,21 @@ constexpr u64 PT(u64 type)
 }
 constexpr u64 PT_SECS = PT(0), PT_TCS = PT(1), PT_REG = PT(2), PT_VA = PT(3), PT_TRIM = PT(4);
 
-// ATTRIBUTES.
+/// ATTRIBUTES.
 constexpr u64 ATTR_INIT = 1, ATTR_DEBUG = 2, ATTR_MODE64 = 4, ATTR_PROVISION = 0x10, ATTR_TOKEN = 0x20;
 constexpr u64 ATTR_KSS = 0x80, ATTR_AEXNOTIFY = 0x400;
 
-// TCS.FLAGS.
+/// TCS.FLAGS.
 constexpr u64 TCS_DBGOPTIN = 1, TCS_AEXNOTIFY = 2;
 
-// RFLAGS: the six that leaves touch, and two more.
+/// RFLAGS: the six that leaves touch, and two more.
 constexpr u64 CF = 0x1, PF_FLAG = 0x4, AF = 0x10, ZF = 0x40, SF = 0x80, TF = 0x100, OF = 0x800;
 constexpr u64 arithmetic = CF | PF_FLAG | AF | ZF | SF | OF;
 
 constexpr u64 MSR_FEAT_CTL = 0x3a, MSR_LEPUBKEYHASH0 = 0x8c;
 constexpr u64 FEAT_LOCK = 1, FEAT_SGX_LC = 1 << 17, FEAT_SGX = 1 << 18;
 
-// Page-fault error code.
+/// Page-fault error code.
 constexpr u64 PFEC_P = 1, PFEC_W = 2, PFEC_U = 4, PFEC_RSVD = 8, PFEC_I = 16, PFEC_PK = 32, PFEC_SGX = 0x8000;
 
 constexpr unsigned VEC_DB = 1, VEC_BP = 3, VEC_UD = 6, VEC_GP = 13, VEC_PF = 14;
@@ -182,7 +182,7 @@ struct Report {
 	u8 key_id[32], mac[16];
 };
 
-// The registers at the end of an SSA frame.
+/// The registers at the end of an SSA frame.
 struct Gprsgx {
 	u64 rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15;
 	u64 rflags, rip, ursp, urbp;

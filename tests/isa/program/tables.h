@@ -28,7 +28,7 @@ struct Cpuid {
 	u32 eax, ebx, ecx, edx;
 };
 Cpuid cpuid(u32 leaf, u32 subleaf = 0);
-// CPUID.12H.0:EAX, and CPUID.12H.1: settable attributes and XFRM.
+/// CPUID.12H.0:EAX, and CPUID.12H.1: settable attributes and XFRM.
 u32 cpuid_sgx();
 u64 cpuid_attributes();
 u64 cpuid_xfrm();
@@ -36,7 +36,7 @@ u64 cpuid_xfrm();
 constexpr u32 CPUID_SGX1 = 1, CPUID_SGX2 = 2, CPUID_ENCLV = 1 << 5, CPUID_ENCLS_C = 1 << 6, CPUID_EVERIFYREPORT2 = 1 << 7,
 	      CPUID_EUPDATESVN = 1 << 10, CPUID_EDECCSSA = 1 << 11;
 
-// The machine was started with sgx-epc.strict-tcs=on.
+/// The machine was started with sgx-epc.strict-tcs=on.
 extern bool strict_tcs;
 
 } // namespace isa

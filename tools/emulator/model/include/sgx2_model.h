@@ -256,7 +256,7 @@ struct sgx2_injection {
 	uint32_t eblock_conflict;	/* EBLOCK returns 7 */
 	uint32_t emodpr_conflict;	/* EMODPR returns 7 */
 	uint32_t emodt_conflict;	/* EMODT returns 7 */
-	uint32_t gp_conflict;		/* #GP where the ISA answers a conflict so (isa.md 12) */
+	uint32_t gp_conflict;		/* #GP where the ISA answers a conflict so (Documentation/isa.md 12) */
 	uint32_t einit_event;		/* EINIT returns 128 */
 	uint32_t entropy;		/* EUPDATESVN returns 29 */
 	/* Of one leaf, by its number: its own rate, if not 0, in place of gp_conflict. */

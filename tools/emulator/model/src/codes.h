@@ -1,9 +1,6 @@
-/* SPDX-License-Identifier: GPL-2.0 */
-/*
- * What a leaf can answer: an exception, a code in RAX, or nothing at all.
- */
-#ifndef SGX2_CODES_H
-#define SGX2_CODES_H
+// SPDX-License-Identifier: GPL-2.0
+// What a leaf can answer: an exception, a code in RAX, or nothing at all.
+#pragma once
 
 #include <cstdint>
 #include <optional>
@@ -12,7 +9,7 @@
 
 namespace sgx2 {
 
-/* RAX of a leaf that returns one (isa.md 5). */
+/// RAX of a leaf that returns one (Documentation/isa.md 5).
 enum class Code : uint32_t {
 	Success = 0,
 	InvalidSigStruct = 1,
@@ -70,12 +67,12 @@ namespace feat_ctl {
 constexpr uint64_t lock = 1u << 0, sgx_enable = 1u << 18;
 }
 
-/* Bits of a segment's attr, which is laid out as a descriptor's upper half. */
+/// Bits of a segment's attr, which is laid out as a descriptor's upper half.
 namespace segment {
 constexpr uint32_t type_accessed_rw = 3u << 8, expand_down = 1u << 10, code = 1u << 11, user_type = 1u << 12, dpl3 = 3u << 13,
 		   present = 1u << 15, big = 1u << 22, granular = 1u << 23;
 
-/* A null selector leaves a segment that is not. */
+/// A null selector leaves a segment that is not.
 constexpr bool usable(const sgx2_segment &s)
 {
 	return s.attr & present;
@@ -103,20 +100,18 @@ constexpr Fault gp_fault()
 	return {vector::gp, true, 0, 0};
 }
 
-/*
- * The end of a leaf. Converting from Fault keeps the check lists readable:
- * "return gp_fault();" in a leaf that otherwise returns a code.
- */
+/// The end of a leaf. Converting from Fault keeps the check lists readable:
+/// "return gp_fault();" in a leaf that otherwise returns a code.
 class [[nodiscard]] Outcome {
 public:
 	Outcome(const Fault &f) : kind_(Kind::Faulted), fault_(f) {}
 
-	/* Success of a leaf that leaves RAX and the flags alone. */
+	/// Success of a leaf that leaves RAX and the flags alone.
 	static Outcome silent() { return Outcome(Kind::Silent, Code::Success); }
 	static Outcome success() { return Outcome(Kind::Returned, Code::Success); }
-	/* A failure that the flags announce by ZF. */
+	/// A failure that the flags announce by ZF.
 	static Outcome error(Code c) { return Outcome(Kind::Returned, c, rflags::zf); }
-	/* A code that is news rather than failure: CF, and ZF stays clear. */
+	/// A code that is news rather than failure: CF, and ZF stays clear.
 	static Outcome notice(Code c) { return Outcome(Kind::Returned, c, rflags::cf); }
 
 	bool faulted() const { return kind_ == Kind::Faulted; }
@@ -137,5 +132,3 @@ private:
 };
 
 } // namespace sgx2
-
-#endif

@@ -1,9 +1,6 @@
-/* SPDX-License-Identifier: GPL-2.0 */
-/*
- * The end of a stay inside, wanted (EEXIT) or not (AEX).
- */
-#ifndef SGX2_EXITS_H
-#define SGX2_EXITS_H
+// SPDX-License-Identifier: GPL-2.0
+// The end of a stay inside, wanted (EEXIT) or not (AEX).
+#pragma once
 
 #include "cpu.h"
 
@@ -12,16 +9,12 @@ namespace sgx2 {
 Tcs load_tcs(const Epc &page);
 void store_tcs(const Cpu &cpu, const Epc &page, const Tcs &tcs);
 
-/**
- * What both exits do: FS, GS, XCR0 and TF as they were outside, the thread's
- * TCS free, the CPU counted out of its epoch.
- * @return the effects.
- */
+/// What both exits do: FS, GS, XCR0 and TF as they were outside, the thread's
+/// TCS free, the CPU counted out of its epoch.
+/// @return the effects.
 uint32_t leave_enclave(Cpu &cpu, sgx2_regs &regs);
 
-/** Asynchronous exit; @return the effects, none when not inside. */
+/// Asynchronous exit; @return the effects, none when not inside.
 uint32_t asynchronous_exit(Cpu &cpu, sgx2_regs &regs, const sgx2_event &event);
 
 } // namespace sgx2
-
-#endif

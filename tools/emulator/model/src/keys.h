@@ -1,13 +1,10 @@
-/* SPDX-License-Identifier: GPL-2.0 */
-/*
- * The secrets of a platform, and what EGETKEY, EREPORT and EINIT derive from
- * them. The derivation function of silicon is not public; here a key is the
- * AES-CMAC, under the root key, of its dependencies packed one after the other.
- * What counts is that two leaves that should agree on a key do, and that any
- * dependency that differs gives another key.
- */
-#ifndef SGX2_KEYS_H
-#define SGX2_KEYS_H
+// SPDX-License-Identifier: GPL-2.0
+// The secrets of a platform, and what EGETKEY, EREPORT and EINIT derive from
+// them. The derivation function of silicon is not public; here a key is the
+// AES-CMAC, under the root key, of its dependencies packed one after the other.
+// What counts is that two leaves that should agree on a key do, and that any
+// dependency that differs gives another key.
+#pragma once
 
 #include <array>
 #include <cstdint>
@@ -21,7 +18,7 @@ namespace sgx2 {
 
 using Key128 = std::array<uint8_t, 16>;
 
-/** AES-128-CMAC of @message. */
+/// AES-128-CMAC of @message.
 Key128 cmac(const Key128 &key, std::span<const uint8_t> message);
 
 struct KeyDependencies {
@@ -52,22 +49,22 @@ class Keys {
 public:
 	using CpuSvn = std::array<uint8_t, 16>;
 
-	/** Burn the fuses: everything that outlives a reset. */
+	/// Burn the fuses: everything that outlives a reset.
 	void fuse(uint64_t seed);
-	/** What a reset draws anew. */
+	/// What a reset draws anew.
 	void renew();
 
-	/** Key of a report for @target, by EREPORT and by the target's EGETKEY. */
+	/// Key of a report for @target, by EREPORT and by the target's EGETKEY.
 	Key128 report_key(const TargetInfo &target, std::span<const uint8_t, 32> keyid) const;
-	/** Key of a launch token that a launch enclave of signer @signer made. */
+	/// Key of a launch token that a launch enclave of signer @signer made.
 	Key128 token_key(const EinitToken &token, std::span<const uint8_t, 32> signer) const;
-	/** Key that @enclave's @request asks for; EGETKEY has checked it. */
+	/// Key that @enclave's @request asks for; EGETKEY has checked it.
 	Key128 requested_key(const KeyRequest &request, const Enclave &enclave) const;
 
 	const CpuSvn &cpusvn() const { return cpusvn_; }
-	/** Is @svn newer than this platform? */
+	/// Is @svn newer than this platform?
 	bool beyond(std::span<const uint8_t, 16> svn) const;
-	/** EUPDATESVN: a newer platform; false once there is no more to update. */
+	/// EUPDATESVN: a newer platform; false once there is no more to update.
 	bool update_svn();
 
 	std::span<const uint8_t, 32> report_keyid() const { return report_keyid_; }
@@ -89,5 +86,3 @@ private:
 };
 
 } // namespace sgx2
-
-#endif

@@ -1,11 +1,8 @@
-/* SPDX-License-Identifier: GPL-2.0 */
-/*
- * Architectural structures as they lie in memory (isa.md 3). Members that the
- * architecture reserves are named rsvd*, so that a leaf can test them; what no
- * leaf looks at is still spelled out, since the offsets behind it depend on it.
- */
-#ifndef SGX2_LAYOUT_H
-#define SGX2_LAYOUT_H
+// SPDX-License-Identifier: GPL-2.0
+// Architectural structures as they lie in memory (Documentation/isa.md 3). Members that the
+// architecture reserves are named rsvd*, so that a leaf can test them; what no
+// leaf looks at is still spelled out, since the offsets behind it depend on it.
+#pragma once
 
 #include <algorithm>
 #include <bit>
@@ -42,7 +39,7 @@ inline bool all_zero(std::span<const uint8_t> bytes)
 
 enum class PageType : uint8_t { Secs = 0, Tcs = 1, Reg = 2, Va = 3, Trim = 4 };
 
-/* 128 bits that are compared and masked as one. */
+/// 128 bits that are compared and masked as one.
 struct Attributes {
 	uint64_t flags;
 	uint64_t xfrm;
@@ -60,7 +57,7 @@ namespace miscselect {
 constexpr uint32_t exinfo = 1u << 0;
 }
 
-/* The defined part of a SECS; behind it all is reserved to software. */
+/// The defined part of a SECS; behind it all is reserved to software.
 struct SecsCore {
 	uint64_t size;
 	uint64_t base;
@@ -118,7 +115,7 @@ constexpr uint64_t tcs_active = 1;
 struct PageInfo {
 	uint64_t linaddr;
 	uint64_t srcpge;
-	uint64_t secinfo; /* for EWB and ELDx: the PCMD */
+	uint64_t secinfo; ///< for EWB and ELDx: the PCMD
 	uint64_t secs;
 };
 static_assert(sizeof(PageInfo) == 32);
@@ -139,9 +136,9 @@ struct Secinfo {
 	uint64_t type() const { return (flags & secinfo_flag::type_mask) >> secinfo_flag::type_shift; }
 	bool is(PageType t) const { return type() == static_cast<uint64_t>(t); }
 	uint8_t rights() const { return static_cast<uint8_t>(flags & secinfo_flag::rwx); }
-	/* Reserved bits and bytes; whether the state bits count too depends on the leaf. */
+	/// Reserved bits and bytes; whether the state bits count too depends on the leaf.
 	bool reserved_clear(uint64_t also = 0) const { return (flags & (secinfo_flag::reserved | also)) == 0 && all_zero(rsvd); }
-	/* Writable and unreadable, which the EPCM cannot express. */
+	/// Writable and unreadable, which the EPCM cannot express.
 	bool write_only() const { return (flags & (secinfo_flag::r | secinfo_flag::w)) == secinfo_flag::w; }
 };
 static_assert(sizeof(Secinfo) == 64);
@@ -286,7 +283,7 @@ struct RdInfo {
 };
 static_assert(sizeof(RdInfo) == 32);
 
-/* End of an SSA frame, EXINFO of the MISC region right below GPRSGX included. */
+/// End of an SSA frame, EXINFO of the MISC region right below GPRSGX included.
 struct Exinfo {
 	uint64_t maddr;
 	uint32_t errcd;
@@ -295,7 +292,7 @@ struct Exinfo {
 static_assert(sizeof(Exinfo) == 16);
 
 struct Gprsgx {
-	uint64_t gpr[16]; /* in the order of enum sgx2_gpr */
+	uint64_t gpr[16]; ///< in the order of enum sgx2_gpr
 	uint64_t rflags;
 	uint64_t rip;
 	uint64_t ursp;
@@ -317,7 +314,7 @@ namespace exitinfo {
 constexpr uint32_t hardware = 3u << 8, software = 6u << 8, valid = 1u << 31;
 }
 
-/* The XSAVE header, 512 bytes into an area. */
+/// The XSAVE header, 512 bytes into an area.
 struct XsaveHeader {
 	uint64_t xstate_bv;
 	uint64_t xcomp_bv;
@@ -328,5 +325,3 @@ constexpr size_t xsave_header_offset = 512;
 constexpr uint32_t xsave_minimum = xsave_header_offset + sizeof(XsaveHeader);
 
 } // namespace sgx2
-
-#endif

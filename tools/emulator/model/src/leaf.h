@@ -1,31 +1,28 @@
-/* SPDX-License-Identifier: GPL-2.0 */
-/*
- * The leaves by number. Each is one function, in the file of its theme, which
- * runs the checks of isa.md 6 and 7 in their order and then commits. It runs with
- * the machine's lock held, or, if it is brief, takes it behind its last operand.
- */
-#ifndef SGX2_LEAF_H
-#define SGX2_LEAF_H
+// SPDX-License-Identifier: GPL-2.0
+// The leaves by number. Each is one function, in the file of its theme, which
+// runs the checks of Documentation/isa.md 6 and 7 in their order and then commits. It runs with
+// the machine's lock held, or, if it is brief, takes it behind its last operand.
+#pragma once
 
 #include "codes.h"
 #include "exec.h"
 
 namespace sgx2 {
 
-/* encls_build.cc */
+/// encls_build.cpp
 Outcome ecreate(Exec &x);
 Outcome eadd(Exec &x);
 Outcome eextend(Exec &x);
 Outcome einit(Exec &x);
 Outcome eremove(Exec &x);
 
-/* encls_debug.cc */
+/// encls_debug.cpp
 Outcome edbgrd(Exec &x);
 Outcome edbgwr(Exec &x);
 Outcome erdinfo(Exec &x);
 Outcome eupdatesvn(Exec &x);
 
-/* encls_paging.cc */
+/// encls_paging.cpp
 Outcome epa(Exec &x);
 Outcome eblock(Exec &x);
 Outcome etrack(Exec &x);
@@ -36,35 +33,33 @@ Outcome eldu(Exec &x);
 Outcome eldbc(Exec &x);
 Outcome elduc(Exec &x);
 
-/* encls_edmm.cc */
+/// encls_edmm.cpp
 Outcome eaug(Exec &x);
 Outcome emodpr(Exec &x);
 Outcome emodt(Exec &x);
 
-/* enclu_entry.cc */
+/// enclu_entry.cpp
 Outcome eenter(Exec &x);
 Outcome eresume(Exec &x);
 Outcome eexit(Exec &x);
 Outcome edeccssa(Exec &x);
 
-/* enclu_edmm.cc */
+/// enclu_edmm.cpp
 Outcome eaccept(Exec &x);
 Outcome eacceptcopy(Exec &x);
 Outcome emodpe(Exec &x);
 
-/* enclu_attest.cc */
+/// enclu_attest.cpp
 Outcome ereport(Exec &x);
 Outcome egetkey(Exec &x);
 
-/** Run ENCLS (@user false) or ENCLU from the prologue on, count and trace it. */
+/// Run ENCLS (@user false) or ENCLU from the prologue on, count and trace it.
 sgx2_outcome execute(Cpu &cpu, bool user, sgx2_regs &regs, uint32_t &effects, Fault &fault);
 
-/** Does the leaf call the host without the machine's lock? */
+/// Does the leaf call the host without the machine's lock?
 bool is_brief(bool user, uint32_t number);
 
-/** A leaf's name, or nullptr. */
+/// A leaf's name, or nullptr.
 const char *leaf_name(bool user, uint32_t number);
 
 } // namespace sgx2
-
-#endif

@@ -1,11 +1,8 @@
-/* SPDX-License-Identifier: GPL-2.0 */
-/*
- * The locks of a machine. One CPU alone, or each CPU for itself and then page by
- * page: a CPU's own lock is nobody else's business until somebody wants all of
- * them, so brief leaves on pages of their own don't meet.
- */
-#ifndef SGX2_LOCKS_H
-#define SGX2_LOCKS_H
+// SPDX-License-Identifier: GPL-2.0
+// The locks of a machine. One CPU alone, or each CPU for itself and then page by
+// page: a CPU's own lock is nobody else's business until somebody wants all of
+// them, so brief leaves on pages of their own don't meet.
+#pragma once
 
 #include <array>
 #include <cstddef>
@@ -15,7 +12,7 @@
 
 namespace sgx2 {
 
-/* What it covers takes less time than to fall asleep and be woken, so it is waited for by spinning first. */
+/// What it covers takes less time than to fall asleep and be woken, so it is waited for by spinning first.
 class alignas(64) Mutex {
 public:
 	Mutex()
@@ -38,10 +35,10 @@ private:
 	pthread_mutex_t mutex_;
 };
 
-/* Order: CPUs by their numbers, then one page. */
+/// Order: CPUs by their numbers, then one page.
 class Locks {
 public:
-	/* Of all CPUs, and so of everything. */
+	/// Of all CPUs, and so of everything.
 	void lock()
 	{
 		for (Mutex &cpu : cpus_)
@@ -52,11 +49,11 @@ public:
 		for (Mutex &cpu : cpus_)
 			cpu.unlock();
 	}
-	/* CPUs and pages share them where they are more. */
+	/// CPUs and pages share them where they are more.
 	static constexpr size_t slots = 8;
 	static constexpr size_t slot(size_t cpu) { return cpu % slots; }
 	Mutex &cpu(size_t number) { return cpus_[slot(number)]; }
-	/* Neighbours have one lock: who walks over pages finds it in his cache. */
+	/// Neighbours have one lock: who walks over pages finds it in his cache.
 	Mutex &page(size_t number) { return pages_[number / neighbours % pages_.size()]; }
 
 private:
@@ -69,5 +66,3 @@ private:
 using Lock = std::lock_guard<Locks>;
 
 } // namespace sgx2
-
-#endif

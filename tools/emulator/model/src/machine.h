@@ -1,19 +1,16 @@
-/* SPDX-License-Identifier: GPL-2.0 */
-/*
- * What the CPUs of a machine share: EPC sections, platform keys, CPUID's word
- * on what is supported, injected conflicts and counters.
- *
- * Locking: @lock covers everything below it in the structure and all of the
- * EPCM and the Enclave records. A brief leaf, and a TLB fill, has the lock of its
- * CPU and of one page of an enclave instead (PageLock): it may change that page,
- * and read what changes under @lock alone, as SECS pages, records and epochs do.
- * Sections are immutable once leaves run, which is why the translation of an
- * address needs no lock. What happens often is counted by CPU, under its lock, so
- * that CPUs do not meet there; denials and aborts atomically, since
- * sgx2_tlb_check() takes no lock for ordinary memory.
- */
-#ifndef SGX2_MACHINE_H
-#define SGX2_MACHINE_H
+// SPDX-License-Identifier: GPL-2.0
+// What the CPUs of a machine share: EPC sections, platform keys, CPUID's word
+// on what is supported, injected conflicts and counters.
+//
+// Locking: @lock covers everything below it in the structure and all of the
+// EPCM and the Enclave records. A brief leaf, and a TLB fill, has the lock of its
+// CPU and of one page of an enclave instead (PageLock): it may change that page,
+// and read what changes under @lock alone, as SECS pages, records and epochs do.
+// Sections are immutable once leaves run, which is why the translation of an
+// address needs no lock. What happens often is counted by CPU, under its lock, so
+// that CPUs do not meet there; denials and aborts atomically, since
+// sgx2_tlb_check() takes no lock for ordinary memory.
+#pragma once
 
 #include <array>
 #include <atomic>
@@ -29,17 +26,15 @@
 
 namespace sgx2 {
 
-/* Components beyond this end are not offered: a CPU keeps one area in itself. */
+/// Components beyond this end are not offered: a CPU keeps one area in itself.
 constexpr uint32_t xsave_limit = 8 * page_size;
 
 struct Free {
 	void operator()(void *p) const { std::free(p); }
 };
 
-/*
- * The arrays come from calloc: an invalid entry is all zero, and the memory of
- * a big section that is never used is never touched.
- */
+/// The arrays come from calloc: an invalid entry is all zero, and the memory of
+/// a big section that is never used is never touched.
 struct Section {
 	uint64_t physical = 0;
 	uint64_t size = 0;
@@ -67,20 +62,20 @@ struct sgx2_machine {
 	void reset();
 	void lose_epc();
 
-	/* Lock-free. */
+	/// Lock-free.
 	bool is_epc(uint64_t physical) const { return static_cast<bool>(find(physical)); }
 	sgx2::Epc find(uint64_t physical) const;
-	/* The page of that index over all sections. */
+	/// The page of that index over all sections.
 	sgx2::Epc page(uint64_t index) const;
 	uint64_t page_count() const;
-	/* Bytes of a standard-format area; components that are unknown take none. */
+	/// Bytes of a standard-format area; components that are unknown take none.
 	uint32_t xsave_size(uint64_t xfrm) const;
 
 	size_t new_cpu() { return next_cpu++; }
-	/* What this CPU has counted, and those that share its lock, which is held. */
+	/// What this CPU has counted, and those that share its lock, which is held.
 	sgx2_counters &counted(size_t cpu) { return counts[sgx2::Locks::slot(cpu)].counters; }
 
-	/* With the lock held. */
+	/// With the lock held.
 	uint64_t valid_pages() const;
 	uint64_t new_eid() { return next_eid++; }
 	void snapshot(sgx2_counters &out) const;
@@ -92,7 +87,7 @@ struct sgx2_machine {
 	sgx2::Keys keys;
 	sgx2::Pager pager;
 	sgx2::Injector inject;
-	std::array<std::atomic<uint64_t>, 3> denied{}; /* read, write, fetch */
+	std::array<std::atomic<uint64_t>, 3> denied{}; ///< read, write, fetch
 	std::atomic<uint64_t> aborts{0};
 
 private:
@@ -110,5 +105,3 @@ private:
 namespace sgx2 {
 using Machine = ::sgx2_machine;
 } // namespace sgx2
-
-#endif

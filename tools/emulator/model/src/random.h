@@ -1,9 +1,6 @@
-/* SPDX-License-Identifier: GPL-2.0 */
-/*
- * Deterministic chance: conflicts, which never arise otherwise, since leaves wait for each other.
- */
-#ifndef SGX2_RANDOM_H
-#define SGX2_RANDOM_H
+// SPDX-License-Identifier: GPL-2.0
+// Deterministic chance: conflicts, which never arise otherwise, since leaves wait for each other.
+#pragma once
 
 #include <cstdint>
 #include <mutex>
@@ -12,7 +9,7 @@
 
 namespace sgx2 {
 
-/* splitmix64 (Steele, Lea, Flood): tiny, and every seed is a good one. */
+/// splitmix64 (Steele, Lea, Flood): tiny, and every seed is a good one.
 class Random {
 public:
 	explicit Random(uint64_t seed) : state_(seed) {}
@@ -38,11 +35,11 @@ public:
 		random_ = Random(rates.seed);
 	}
 
-	/* Whoever asks holds a lock of some CPU; the draws have one of their own. One draw; a rate of zero costs none, so that it shifts no other draws. */
+	/// Whoever asks holds a lock of some CPU; the draws have one of their own. One draw; a rate of zero costs none, so that it shifts no other draws.
 	bool eblock_conflict() { return hit(rates_.eblock_conflict); }
 	bool emodpr_conflict() { return hit(rates_.emodpr_conflict); }
 	bool emodt_conflict() { return hit(rates_.emodt_conflict); }
-	/* Of that leaf of ENCLU (@user) or ENCLS. */
+	/// Of that leaf of ENCLU (@user) or ENCLS.
 	bool conflict(bool user, uint32_t leaf)
 	{
 		const uint32_t own = (user ? rates_.enclu : rates_.encls)[leaf % SGX2_LEAVES];
@@ -75,5 +72,3 @@ private:
 };
 
 } // namespace sgx2
-
-#endif

@@ -1,9 +1,6 @@
-/* SPDX-License-Identifier: GPL-2.0 */
-/*
- * The EPCM's word at a TLB fill (isa.md 9).
- */
-#ifndef SGX2_TLB_H
-#define SGX2_TLB_H
+// SPDX-License-Identifier: GPL-2.0
+// The EPCM's word at a TLB fill (Documentation/isa.md 9).
+#pragma once
 
 #include "codes.h"
 #include "cpu.h"
@@ -14,12 +11,10 @@ struct TlbRequest {
 	uint64_t linear;
 	uint64_t physical;
 	sgx2_access access;
-	bool count; /* false for a probe */
+	bool count; ///< false for a probe
 };
 
-/** May the access go on, and what may the entry allow? */
+/// May the access go on, and what may the entry allow?
 sgx2_tlb_verdict tlb_check(Cpu &cpu, const TlbRequest &request, uint32_t &rights, Fault &fault);
 
 } // namespace sgx2
-
-#endif

@@ -9,7 +9,7 @@
 
 namespace fuzz {
 
-// An operation is one byte, modulo Count, followed by the arguments named here.
+/// An operation is one byte, modulo Count, followed by the arguments named here.
 enum class Op : std::uint8_t {
 	Encls,	 // leaf, rbx, rcx, rdx: addresses
 	Enclu,	 // cpu, leaf, rbx, rcx, rdx: addresses
@@ -36,7 +36,7 @@ enum class Op : std::uint8_t {
 	Ram,	 // RAM page, offset u16, value u64
 	State,	 // cpu, field, value u64
 	Inject,	 // which, rate selector, seed byte
-	Machine, // 0 lose EPC, 1 reset, 2 CPU reset, 3 JSON, 4 counters
+	Machine, ///< 0 lose EPC, 1 reset, 2 CPU reset, 3 JSON, 4 counters
 	Event,	 // cpu, EINIT's pending event
 	Count,
 };
@@ -49,7 +49,7 @@ constexpr std::uint64_t slot_base(unsigned slot)
 	return 0x10000000ULL * (slot + 1);
 }
 
-// Writes programs for the seed corpus.
+/// Writes programs for the seed corpus.
 class Writer {
 public:
 	template <class... Args>
@@ -72,7 +72,7 @@ public:
 		return *this;
 	}
 
-	std::vector<std::uint8_t> bytes{0}; // the first byte chooses the configuration
+	std::vector<std::uint8_t> bytes{0}; ///< the first byte chooses the configuration
 };
 
 } // namespace fuzz

@@ -16,7 +16,7 @@
 
 namespace sgx {
 
-// What a call is to answer.
+/// What a call is to answer.
 struct Answer {
 	enum Kind { Done, Fault, Error, Info } kind = Done;
 	u8 vector = 0;
@@ -24,11 +24,11 @@ struct Answer {
 	u64 cr2 = 0, code = 0, cr2_mask = ~u64{0};
 };
 
-Answer done(); // RAX=0 and ZF=CF=0 for a leaf that returns a code
+Answer done(); ///< RAX=0 and ZF=CF=0 for a leaf that returns a code
 Answer gp();
 Answer ud();
 Answer nm();
-Answer pf(u64 address, u32 error); // an ordinary page fault
+Answer pf(u64 address, u32 error); ///< an ordinary page fault
 Answer epcm(u64 address);	   // one with the SGX bit, from ENCLS
 Answer uepcm(u64 address);	   // the same from ENCLU, read or write
 Answer in_page(Answer a);	   // CR2 anywhere in that page
@@ -39,8 +39,8 @@ testing::AssertionResult answers(const Result &r, const Answer &a);
 #define EXPECT_ANSWER(call, answer) EXPECT_TRUE(::sgx::answers((call), (answer)))
 #define ASSERT_ANSWER(call, answer) ASSERT_TRUE(::sgx::answers((call), (answer)))
 
-// The checks of one leaf in their order. Each step spoils the operands of a good call in one way. Every step
-// is run alone, and with all steps behind it too, where its own answer must still win.
+/// The checks of one leaf in their order. Each step spoils the operands of a good call in one way. Every step
+/// is run alone, and with all steps behind it too, where its own answer must still win.
 template <class F>
 struct Step {
 	const char *name;
@@ -88,22 +88,22 @@ class Enclave {
 public:
 	Enclave(Machine &m, const EnclaveSpec &s = {});
 
-	// The leaves, on CPU 0, for the page at an offset into the enclave. They must succeed.
+	/// The leaves, on CPU 0, for the page at an offset into the enclave. They must succeed.
 	void create();
 	void add(u64 offset, u64 flags, const Page &content, bool measure = true);
 	void add_tcs(u64 offset, const TcsSpec &t = {}) { add(offset, TCS, tcs_page(t)); }
 	void init() { init(sigstruct()); }
 	void init(const Sigstruct &s);
 	void aug(u64 offset);
-	// EWB of a page through a blob that reload() takes back. block() does EBLOCK and ETRACK.
+	/// EWB of a page through a blob that reload() takes back. block() does EBLOCK and ETRACK.
 	void block(u64 offset);
 	void remove(u64 offset);
-	// Makes a REG page of these EPCM rights: EAUG, EACCEPT, EMODPE by a thread that is inside.
+	/// Makes a REG page of these EPCM rights: EAUG, EACCEPT, EMODPE by a thread that is inside.
 	Sigstruct sigstruct(Signer who = Signer::One) const;
-	// Removes every page. With a thread inside this fails, and says so.
+	/// Removes every page. With a thread inside this fails, and says so.
 	void destroy();
 
-	// Calls that may fail.
+	/// Calls that may fail.
 	Result try_add(u64 offset, u64 flags, const Page &content);
 	Result try_init(const Sigstruct &s, const Token &t = {});
 	Result try_aug(u64 offset);
@@ -117,7 +117,7 @@ public:
 	Result enter(std::size_t cpu_index, u64 tcs_offset = 0, u64 aep = 0x402000);
 	Result resume(std::size_t cpu_index, u64 tcs_offset = 0, u64 aep = 0x402000);
 	Result exit(std::size_t cpu_index, u64 where = 0x403000);
-	// EACCEPT and friends by the thread inside on that CPU; SECINFO lies at kSecinfo in the enclave.
+	/// EACCEPT and friends by the thread inside on that CPU; SECINFO lies at kSecinfo in the enclave.
 	Result eaccept(std::size_t cpu_index, u64 offset, u64 flags);
 	Result eacceptcopy(std::size_t cpu_index, u64 to, u64 from, u64 flags);
 	Result emodpe(std::size_t cpu_index, u64 offset, u64 flags);
@@ -132,7 +132,7 @@ public:
 		std::memcpy(&v, mem(offset), sizeof(v));
 		return v;
 	}
-	// A store by the enclave's own code.
+	/// A store by the enclave's own code.
 	template <class T>
 	void poke(u64 offset, T v)
 	{
@@ -141,31 +141,31 @@ public:
 	sgx2_epcm_entry entry(u64 offset) const { return m.entry(epc(offset)); }
 	u64 eid() const { return m.entry(secs).enclave; }
 	u32 cssa(u64 tcs_offset = 0);
-	// Offset of GPRSGX in frame n of the thread whose OSSA this is.
+	/// Offset of GPRSGX in frame n of the thread whose OSSA this is.
 	u64 gpr(u32 frame, u64 ossa = 0x1000) const { return ossa + (u64{frame} + 1) * spec.ssaframesize * kPage - gpr::SIZE; }
 	Cpu &cpu() { return m.cpu(0); }
 
-	static constexpr u64 kSecinfo = 0x5000; // the data page's first bytes
+	static constexpr u64 kSecinfo = 0x5000; ///< the data page's first bytes
 
 	Machine &m;
 	EnclaveSpec spec;
 	u64 secs = 0;
-	std::map<u64, u64> pages; // offset to the kernel's linear address of the EPC page
+	std::map<u64, u64> pages; ///< offset to the kernel's linear address of the EPC page
 	Measurement measure;
 	Buffer info, secinfo, source, sigbuf, tokbuf;
 };
 
-// Offsets of the standard enclave: two threads, code, and data of each kind.
+/// Offsets of the standard enclave: two threads, code, and data of each kind.
 namespace at {
 constexpr u64 Tcs = 0, Ssa = 0x1000, Code = 0x4000, Data = 0x5000, Data2 = 0x6000, RoData = 0x7000, Tcs2 = 0x8000, Ssa2 = 0x9000,
 	      Free = 0x20000;
 }
 
-// The standard enclave, initialised unless told otherwise. Thread 1 has frames of SSA from 0x1000 (NSSA 3 of one
-// page each, or as many as fit), thread 2 from 0x9000 (2). Heap is free from 0x20000.
+/// The standard enclave, initialised unless told otherwise. Thread 1 has frames of SSA from 0x1000 (NSSA 3 of one
+/// page each, or as many as fit), thread 2 from 0x9000 (2). Heap is free from 0x20000.
 std::unique_ptr<Enclave> standard(Machine &m, const EnclaveSpec &s = {}, bool init = true, const TcsSpec &t = {});
 
-// An evicted page, as the kernel keeps it.
+/// An evicted page, as the kernel keeps it.
 struct Evicted {
 	Buffer info, content, pcmd;
 	u64 slot = 0;

@@ -10,7 +10,7 @@ class Inside {
 public:
 	Inside(Enclave &enclave, std::size_t cpu_index) : e(enclave), c(enclave.m.cpu(cpu_index)) {}
 
-	// 0x6000: TARGETINFO, KEYREQUEST; 0x6200: REPORTDATA; 0x6400: REPORT; 0x6800: key.
+	/// 0x6000: TARGETINFO, KEYREQUEST; 0x6200: REPORTDATA; 0x6400: REPORT; 0x6800: key.
 	static constexpr u64 kIn = at::Data2, kData = at::Data2 + 0x200, kOut = at::Data2 + 0x400, kKey = at::Data2 + 0x800;
 
 	Result try_report(const TargetInfo &t, const Blob<64> &data)

@@ -9,7 +9,7 @@
 
 namespace sgx {
 
-// base and size of each enclave by EID, where known. Returns what is broken, in words.
+/// base and size of each enclave by EID, where known. Returns what is broken, in words.
 inline std::string broken_invariants(const Machine &m, const std::map<u64, std::pair<u64, u64>> &ranges = {})
 {
 	std::string s;

@@ -13,14 +13,14 @@ struct Value {
 	enum Kind { Null, Bool, Number, String, Array, Object } kind = Null;
 	bool boolean = false;
 	std::string text;	       // of a string, or a number as written
-	std::vector<Value> items;      // of an array, or an object
-	std::vector<std::string> keys; // of an object's items
+	std::vector<Value> items;      ///< of an array, or an object
+	std::vector<std::string> keys; ///< of an object's items
 
 	const Value *find(std::string_view key) const;
 	unsigned long long number() const { return std::stoull(text, nullptr, 0); }
 };
 
-// The whole text is one value, no key twice in an object; nothing if it is not JSON (RFC 8259).
+/// The whole text is one value, no key twice in an object; nothing if it is not JSON (RFC 8259).
 std::optional<Value> parse(std::string_view text);
 
 } // namespace json

@@ -27,12 +27,12 @@ struct Pte {
 struct MachineOptions {
 	sgx2_config config = default_config();
 	std::size_t epc_pages = 64, ram_pages = 40;
-	std::vector<std::size_t> sections = {}; // instead of epc_pages, when not empty
+	std::vector<std::size_t> sections = {}; ///< instead of epc_pages, when not empty
 };
 
 class Cpu;
 
-// Memory behind one linear address; ordinary RAM has a host pointer.
+/// Memory behind one linear address; ordinary RAM has a host pointer.
 struct Buffer {
 	u64 linear = 0;
 	u8 *host = nullptr;
@@ -70,11 +70,11 @@ public:
 	Machine &operator=(const Machine &) = delete;
 
 	sgx2_machine *get() const { return m_; }
-	Cpu &cpu(std::size_t i); // made at first use; 0 is the kernel's
+	Cpu &cpu(std::size_t i); ///< made at first use; 0 is the kernel's
 
-	// Ordinary memory, page by page, mapped for the kernel only.
+	/// Ordinary memory, page by page, mapped for the kernel only.
 	Buffer ram();
-	// EPC as the kernel sees it. epc() gives a page that is invalid now and was not given before.
+	/// EPC as the kernel sees it. epc() gives a page that is invalid now and was not given before.
 	u64 epc();
 	void epc_free(u64 linear) { free_.push_back(linear); }
 	u64 epc_linear(std::size_t index) const { return kEpcLinear + index * kPage; }
@@ -90,7 +90,7 @@ public:
 	Pte *pte(u64 linear);
 	bool is_epc(u64 physical) const;
 	u8 *ram_host(u64 physical);
-	// Bytes to wherever the kernel's mapping of that address leads, as far as that is RAM.
+	/// Bytes to wherever the kernel's mapping of that address leads, as far as that is RAM.
 	void place(u64 linear, const void *data, std::size_t n);
 	template <std::size_t N>
 	void place(u64 linear, const Blob<N> &v)
@@ -127,7 +127,7 @@ struct Xinit {
 	bool operator==(const Xinit &) const = default;
 };
 
-// What one leaf did.
+/// What one leaf did.
 struct Result {
 	bool user = false;
 	u32 leaf = 0;
@@ -150,10 +150,10 @@ public:
 	sgx2_cpu *get() const { return cpu_; }
 	bool inside() const { return sgx2_in_enclave(cpu_); }
 
-	// A leaf with its operands. Registers that are no operand hold noise; after a fault regs is as before.
+	/// A leaf with its operands. Registers that are no operand hold noise; after a fault regs is as before.
 	Result encls(u32 leaf, u64 rbx = 0, u64 rcx = 0, u64 rdx = 0);
 	Result enclu(u32 leaf, u64 rbx = 0, u64 rcx = 0, u64 rdx = 0);
-	// The same with regs exactly as they are.
+	/// The same with regs exactly as they are.
 	Result run(bool user);
 	u32 aex(const sgx2_event &ev);
 	u32 aex_interrupt(u8 vector = 0x20) { return aex({SGX2_EV_INTERRUPT, vector, 0, false, false, false}); }
@@ -161,9 +161,9 @@ public:
 
 	sgx2_regs regs{};
 	bool watch = true;	    // check after each call what must hold for any call
-	bool compare_memory = true; // of these checks, the slow ones
+	bool compare_memory = true; ///< of these checks, the slow ones
 
-	// Extended state as this CPU's XSAVE sees it, and what the model did with it.
+	/// Extended state as this CPU's XSAVE sees it, and what the model did with it.
 	u8 xtag = 0x5a;
 	u64 xsave_bv = ~u64{0};
 	std::vector<u64> xsaves;
@@ -171,7 +171,7 @@ public:
 	std::vector<std::vector<u8>> xrstors;
 	unsigned xrstor_dry = 0;
 	bool xrstor_refuses = false;
-	// The nth read or write of ordinary memory from now on faults, as if the page tables had just changed; 0: none.
+	/// The nth read or write of ordinary memory from now on faults, as if the page tables had just changed; 0: none.
 	unsigned failing_read = 0, failing_write = 0;
 	std::vector<Written> epc_written;
 	std::vector<sgx2_trace> traces;
@@ -199,13 +199,13 @@ private:
 	u32 serial_ = 0;
 };
 
-// Everything a call could have changed.
+/// Everything a call could have changed.
 struct Snapshot {
 	std::vector<u8> ram, epc;
 	std::vector<sgx2_epcm_entry> epcm;
 
 	static Snapshot of(const Machine &m, bool memory = true);
-	// Where it differs from another, in words; empty: nowhere.
+	/// Where it differs from another, in words; empty: nowhere.
 	std::string diff(const Snapshot &o, bool with_ram = true) const;
 };
 

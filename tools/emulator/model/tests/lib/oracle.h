@@ -21,17 +21,17 @@ public:
 	struct Page {
 		bool valid = false, blocked = false, pending = false, modified = false, pr = false;
 		u8 type = 0;
-		u64 rwx = 0, linear = 0, stamp = 0; // stamp: when its tracking began, 0: never
+		u64 rwx = 0, linear = 0, stamp = 0; ///< stamp: when its tracking began, 0: never
 		int enclave = -1;
 		Tcs tcs = {};
 	};
-	// A call of ETRACK and those who were inside then and have not left since.
+	/// A call of ETRACK and those who were inside then and have not left since.
 	struct Cycle {
 		u64 when;
 		std::set<u64> remaining;
 	};
 	struct Owner {
-		bool init = false, exists = false; // exists: in the EPC or in a blob
+		bool init = false, exists = false; ///< exists: in the EPC or in a blob
 		int secs = -1;			   // page index; -1: evicted
 		u64 base = 0, size = 0, eid = 0;
 		std::set<u64> inside = {};
@@ -40,7 +40,7 @@ public:
 	struct Blob {
 		Page page;
 		u64 version = 0;
-		std::map<unsigned, u64> slots = {}; // of a VA page
+		std::map<unsigned, u64> slots = {}; ///< of a VA page
 	};
 	struct Thread {
 		int enclave = -1;
@@ -50,7 +50,7 @@ public:
 
 	Oracle(Machine &machine, std::size_t cpus) : pages(machine.epc_pages()), threads(cpus), m_(machine) {}
 
-	// The kernel's leaves. Pages are indices; a leaf that succeeds also changes the state.
+	/// The kernel's leaves. Pages are indices; a leaf that succeeds also changes the state.
 	Answer ecreate(std::size_t p, int enclave, u64 base, u64 size);
 	Answer eadd(std::size_t p, std::size_t secs, u64 linear, u64 flags, const Tcs &tcs);
 	Answer einit(std::size_t secs);
@@ -66,7 +66,7 @@ public:
 		   bool intact);
 	Answer edbgrd(std::size_t p, unsigned offset);
 
-	// The user's, on a CPU. Addresses are linear; 0 stands for no page mapped there.
+	/// The user's, on a CPU. Addresses are linear; 0 stands for no page mapped there.
 	Answer eenter(std::size_t cpu, u64 linear);
 	Answer eresume(std::size_t cpu, u64 linear);
 	Answer eexit(std::size_t cpu);
@@ -77,20 +77,20 @@ public:
 	Answer emodpe(std::size_t cpu, u64 secinfo, u64 flags, u64 linear);
 	sgx2_tlb_verdict tlb(std::size_t cpu, u64 linear, std::size_t p, sgx2_access a, u32 &rights) const;
 
-	// May the enclave of that CPU read or write there? (for a test that plays its code)
+	/// May the enclave of that CPU read or write there? (for a test that plays its code)
 	bool reaches(std::size_t cpu, u64 linear, u64 perm) const;
 	std::size_t children(int enclave) const;
-	// Where the model's EPCM is not what it should be, in words.
+	/// Where the model's EPCM is not what it should be, in words.
 	std::string compare() const;
 
 	std::vector<Page> pages;
 	std::vector<Thread> threads;
 	std::map<int, Owner> enclaves;
-	std::map<std::pair<std::size_t, unsigned>, u64> slots; // versions
+	std::map<std::pair<std::size_t, unsigned>, u64> slots; ///< versions
 
 private:
 	u64 kernel(std::size_t p) const { return m_.epc_linear(p); }
-	// The EPC page that a linear address leads to, or -1.
+	/// The EPC page that a linear address leads to, or -1.
 	int resolve(u64 linear) const;
 	std::map<unsigned, u64> take_slots(std::size_t va);
 	bool tracked(const Page &p) const;

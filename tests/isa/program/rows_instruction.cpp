@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0
+// Rows on the instructions that Documentation/isa.md 10 tells of, executed inside an enclave.
+
+#include "tables.h"
+
+#include <cpuid.h>
+
+/// A function of inside.S and the instruction in it that is to fault.
+#define INSN(name)                         \
+	[](Rig &r) {                       \
+		r.function = insn_##name;  \
+		r.stop = insn_##name##_at; \
+	}
+
+#define DECLARE(name) extern const isa::u8 insn_##name[], insn_##name##_at[];
+
+extern "C" {
+DECLARE(cpuid)
+DECLARE(getsec)
+DECLARE(rdpmc)
+DECLARE(sgdt)
+DECLARE(sidt)
+DECLARE(sldt)
+DECLARE(str)
+DECLARE(smsw)
+DECLARE(vmcall)
+DECLARE(vmfunc)
+DECLARE(in)
+DECLARE(out)
+DECLARE(ins)
+DECLARE(outs)
+DECLARE(lcall)
+DECLARE(ljmp)
+DECLARE(lret)
+DECLARE(int_n)
+DECLARE(iret)
+DECLARE(lss)
+DECLARE(lfs)
+DECLARE(lgs)
+DECLARE(mov_ds)
+DECLARE(mov_es)
+DECLARE(mov_ss)
+DECLARE(mov_fs)
+DECLARE(mov_gs)
+DECLARE(pop_fs)
+DECLARE(pop_gs)
+DECLARE(syscall)
+DECLARE(sysenter)
+DECLARE(int3)
+DECLARE(int1)
+DECLARE(div0)
+DECLARE(hlt)
+DECLARE(xsetbv)
+DECLARE(mov_cr)
+DECLARE(cli)
+DECLARE(rdtsc)
+DECLARE(rdtscp)
+DECLARE(rdrand)
+DECLARE(pause)
+DECLARE(wrfsbase)
+DECLARE(lsl)
+DECLARE(lar)
+DECLARE(verr)
+DECLARE(verw)
+DECLARE(encls)
+DECLARE(enclv)
+DECLARE(xsave)
+DECLARE(avx)
+}
+
+namespace isa {
+
+namespace {
+
+using namespace expect;
+
+/// Operands in memory: ordinary, outside ELRANGE, large enough for XSAVE.
+alignas(64) u8 operands[8192];
+
+void right(Rig &r)
+{
+	r.e.ready();
+	r.rcx = reinterpret_cast<u64>(operands);
+}
+
+/// What EXITINFO of the frame must say after a fault; `what` and type as Documentation/isa.md 11 numbers them.
+void tells(Rig &r, u32 vector, u32 type)
+{
+	r.check(r.e.saved().exitinfo == (1U << 31 | type << 8 | vector), "EXITINFO is " + std::to_string(r.e.saved().exitinfo));
+}
+
+void silent(Rig &r)
+{
+	r.check(r.e.saved().exitinfo == 0, "EXITINFO is " + std::to_string(r.e.saved().exitinfo));
+}
+
+#define TELLS_UD ROW(tells(r, VEC_UD, 3))
+
+/// clang-format off
+const Row rows[] = {
+	{"CPUID", UD, INSN(cpuid), nullptr, TELLS_UD},
+	{"GETSEC", UD, INSN(getsec), nullptr, TELLS_UD},
+	{"RDPMC", UD, INSN(rdpmc), nullptr, TELLS_UD},
+	{"SGDT", UD, INSN(sgdt), nullptr, TELLS_UD},
+	{"SIDT", UD, INSN(sidt), nullptr, TELLS_UD},
+	{"SLDT", UD, INSN(sldt), nullptr, TELLS_UD},
+	{"STR", UD, INSN(str), nullptr, TELLS_UD},
+	{"SMSW", UD, INSN(smsw), nullptr, TELLS_UD},
+	{"VMCALL", UD, INSN(vmcall), nullptr, TELLS_UD},
+	{"VMFUNC", UD, INSN(vmfunc), nullptr, TELLS_UD},
+	{"IN, before IOPL is looked at", UD, INSN(in), nullptr, TELLS_UD},
+	{"OUT", UD, INSN(out), nullptr, TELLS_UD},
+	{"INS", UD, INSN(ins), nullptr, TELLS_UD},
+	{"OUTS", UD, INSN(outs), nullptr, TELLS_UD},
+	{"far CALL", UD, INSN(lcall), nullptr, TELLS_UD},
+	{"far JMP", UD, INSN(ljmp), nullptr, TELLS_UD},
+	{"far RET", UD, INSN(lret), nullptr, TELLS_UD},
+	{"INT n", UD, INSN(int_n), nullptr, TELLS_UD},
+	{"IRET", UD, INSN(iret), nullptr, TELLS_UD},
+	{"LSS", UD, INSN(lss), nullptr, TELLS_UD},
+	{"LFS", UD, INSN(lfs), nullptr, TELLS_UD},
+	{"LGS", UD, INSN(lgs), nullptr, TELLS_UD},
+	{"MOV to DS", UD, INSN(mov_ds), nullptr, TELLS_UD},
+	{"MOV to ES", UD, INSN(mov_es), nullptr, TELLS_UD},
+	{"MOV to SS", UD, INSN(mov_ss), nullptr, TELLS_UD},
+	{"MOV to FS", UD, INSN(mov_fs), nullptr, TELLS_UD},
+	{"MOV to GS", UD, INSN(mov_gs), nullptr, TELLS_UD},
+	{"POP FS", UD, INSN(pop_fs), nullptr, TELLS_UD},
+	{"POP GS", UD, INSN(pop_gs), nullptr, TELLS_UD},
+	{"SYSCALL", UD, INSN(syscall), nullptr, TELLS_UD},
+	{"SYSENTER", UD, INSN(sysenter), nullptr, TELLS_UD},
+	{"INT1", UD, INSN(int1), nullptr, TELLS_UD},
+	{"UD2", UD, INSN(ud2), nullptr, TELLS_UD},
+	{"ENCLS: CPL 3", UD, INSN(encls), nullptr, TELLS_UD},
+	{"ENCLV, not enumerated", UD, INSN(enclv), nullptr, TELLS_UD},
+	{"INT3, opted out", UD, INSN(int3), nullptr, TELLS_UD},
+	{"INT3, opted in: a fault", BP, ROW(r.e.poke(TCS_A + 8, TCS_DBGOPTIN); INSN(int3)(r)), nullptr, ROW(tells(r, VEC_BP, 6))},
+	{"DIV by 0", DE, INSN(div0), nullptr, ROW(tells(r, 0, 3))},
+	{"HLT", GP, INSN(hlt), nullptr, ROW(silent(r))},
+	{"XSETBV", GP, INSN(xsetbv), nullptr, ROW(silent(r))},
+	{"MOV from CR0", GP, INSN(mov_cr), nullptr, ROW(silent(r))},
+	{"CLI", GP, INSN(cli), nullptr, ROW(silent(r))},
+	{"RDTSC, with SGX2", OK, INSN(rdtsc)},
+	{"RDTSCP, with SGX2", OK, INSN(rdtscp)},
+	{"RDRAND", OK,
+	 ROW(u32 a, b, c = 0, d; __get_cpuid(1, &a, &b, &c, &d); if (!(c & bit_RDRND)) throw Skip{"no RDRAND"}; INSN(rdrand)(r))},
+	{"PAUSE", OK, INSN(pause)},
+	{"WRFSBASE", OK, ROW(if (!(r.k.cr4() & 1 << 16)) throw Skip{"no FSGSBASE"}; INSN(wrfsbase)(r))},
+	{"LSL", OK, INSN(lsl)},
+	{"LAR", OK, INSN(lar)},
+	{"VERR", OK, INSN(verr)},
+	{"VERW", OK, INSN(verw)},
+	{"AVX without AVX in XFRM", UD, INSN(avx), nullptr, TELLS_UD},
+	{"AVX with AVX in XFRM", OK,
+	 ROW(if (!(cpuid_xfrm() & 4)) throw Skip{"no AVX in XFRM"}; r.e.discard(); r.e.xfrm = 7; r.e.ready(); INSN(avx)(r))},
+	{"XSAVE", OK, ROW(if (!(r.k.cr4() & 1 << 18)) throw Skip{"no OSXSAVE"}; INSN(xsave)(r))},
+	{"POPF that sets TF, opted out: TF stays 0", OK, ROW(r.function = inside_popf), nullptr,
+	 ROW(r.check(!(r.frame.r12 & TF), "TF is set"))},
+	{"POPF that sets TF, opted in: single step", DB, ROW(r.e.poke(TCS_A + 8, TCS_DBGOPTIN); r.function = inside_popf),
+	 nullptr, ROW(tells(r, VEC_DB, 3))},
+};
+/// clang-format on
+
+/// The same leaves inside as prologue rows have outside.
+
+void leaf_inside(Rig &r)
+{
+	r.e.ready();
+	r.rbx = r.e.at(TCS_B);
+	r.rcx = address_of(isa_aep);
+}
+
+/// clang-format off
+const Row leaves[] = {
+	{"EENTER", GP, ROW(r.leaf = EENTER)},
+	{"ERESUME", GP, ROW(r.leaf = ERESUME)},
+	{"leaf 0AH", GP, ROW(r.leaf = 0xa)},
+	{"leaf 1FH", GP, ROW(r.leaf = 0x1f)},
+	{"leaf FFFFFFFFH", GP, ROW(r.leaf = 0xffffffff)},
+	{"EVERIFYREPORT2, not enumerated", GP,
+	 ROW(if (cpuid_sgx() & CPUID_EVERIFYREPORT2) throw Skip{"enumerated"}; r.leaf = EVERIFYREPORT2)},
+	{"EDECCSSA with CSSA 0, enumerated or not", GP, ROW(r.leaf = EDECCSSA)},
+	{"EEXIT, RBX not canonical", GP, ROW(r.leaf = EEXIT; r.rbx = 1ULL << 47)},
+};
+/// clang-format on
+
+const Group groups[] = {
+	{"inside", 0, Place::touch, right, rows, false},
+	{"inside", 0, Place::within, leaf_inside, leaves, false},
+};
+
+} // namespace
+
+std::span<const Group> instruction_groups()
+{
+	return groups;
+}
+
+} // namespace isa

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "epcm.h"
+
+namespace sgx2 {
+
+void Page::become_secs(Enclave &record)
+{
+	*this = Page{};
+	eid = record.hidden.eid;
+	enclave = &record;
+	type = PageType::Secs;
+	valid = used = true;
+}
+
+void Page::become_va()
+{
+	*this = Page{};
+	type = PageType::Va;
+	valid = used = true;
+}
+
+void Page::become_child(Enclave &owner, uint64_t at, PageType t, uint8_t rwx)
+{
+	*this = Page{};
+	linear = at;
+	eid = owner.hidden.eid;
+	enclave = &owner;
+	type = t;
+	rights = rwx;
+	valid = used = true;
+	owner.gain_child();
+}
+
+void Page::invalidate()
+{
+	if (is_child())
+		enclave->lose_child();
+	*this = Page{};
+	used = true; // the old contents are still there
+}
+
+} // namespace sgx2
