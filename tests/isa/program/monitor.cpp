@@ -137,7 +137,7 @@ void Monitor::calm() const
 {
 	for (unsigned reg = SGX2_DEV_INJ_EBLOCK; reg <= SGX2_DEV_INJ_ENTROPY; reg += 8)
 		write(reg, 0);
-	for (unsigned leaf = 0; leaf < SGX2_DEV_INJ_LEAVES; leaf++) {
+	for (unsigned leaf = 0; leaf < SGX2_DEV_LEAVES; leaf++) {
 		write(SGX2_DEV_INJ_ENCLS(leaf), 0);
 		write(SGX2_DEV_INJ_ENCLU(leaf), 0);
 	}

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-// The C ABI over the model's own types. Locks are taken here or right below.
+// The C interface of the model. A function here takes the locks itself or calls one that does.
 #include <new>
 
-#include "exits.h"
+#include "aex.h"
 #include "json.h"
 #include "leaf.h"
 #include "sgx2_model.h"
@@ -72,7 +72,7 @@ SGX2_EXPORT void sgx2_cpu_reset(sgx2_cpu *cpu)
 	const Lock guard(cpu->machine.lock);
 
 	if (cpu->inside)
-		cpu->go_outside();
+		cpu->leave_enclave_mode();
 }
 
 SGX2_EXPORT void sgx2_cpu_destroy(sgx2_cpu *cpu)
@@ -89,15 +89,15 @@ SGX2_EXPORT bool sgx2_in_enclave(const sgx2_cpu *cpu)
 
 SGX2_EXPORT bool sgx2_debug_optin(const sgx2_cpu *cpu)
 {
-	return cpu->inside && cpu->stay.optin;
+	return cpu->inside && cpu->mode.optin;
 }
 
 SGX2_EXPORT bool sgx2_elrange(const sgx2_cpu *cpu, uint64_t *base, uint64_t *size)
 {
 	if (!cpu->inside)
 		return false;
-	*base = cpu->stay.base;
-	*size = cpu->stay.size;
+	*base = cpu->mode.base;
+	*size = cpu->mode.size;
 	return true;
 }
 
@@ -173,14 +173,14 @@ SGX2_EXPORT void sgx2_counters_json(const sgx2_machine *m, void (*put)(void *opa
 	sgx2::counters_json(c, put, opaque);
 }
 
-SGX2_EXPORT bool sgx2_encls_brief(uint32_t leaf)
+SGX2_EXPORT bool sgx2_encls_locks_late(uint32_t leaf)
 {
-	return sgx2::is_brief(false, leaf);
+	return sgx2::locks_late(false, leaf);
 }
 
-SGX2_EXPORT bool sgx2_enclu_brief(uint32_t leaf)
+SGX2_EXPORT bool sgx2_enclu_locks_late(uint32_t leaf)
 {
-	return sgx2::is_brief(true, leaf);
+	return sgx2::locks_late(true, leaf);
 }
 
 SGX2_EXPORT const char *sgx2_encls_name(uint32_t leaf)

@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
-// Asynchronous exits (Documentation/isa.md 11). Nothing here can fault: the frame's pages were
-// checked and remembered when the thread went in.
+// Asynchronous exits (Documentation/isa.md 11). No function here can fault, because EENTER or
+// ERESUME has checked the pages of the SSA frame and kept references to them.
 #include <algorithm>
 #include <cstring>
 
 #include "codes.h"
-#include "exits.h"
+#include "aex.h"
 #include "ssa.h"
 
 namespace sgx2 {
 
 namespace {
 
-constexpr uint64_t synthetic_rax = 3; // ERESUME, ready for the AEP to execute
+constexpr uint64_t synthetic_rax = 3; // ERESUME, for the AEP to execute
 
 bool is_exception(const sgx2_event &e, uint8_t vector)
 {
 	return e.kind == SGX2_EV_EXCEPTION && e.vector == vector;
 }
 
-/// #PF and #GP: told to the enclave only if it asked by MISCSELECT.EXINFO.
+/// Return whether MISCSELECT.EXINFO controls the report of the event: #GP, and #PF of user code.
 bool is_exinfo_event(const sgx2_event &e)
 {
 	return is_exception(e, vector::gp) || (is_exception(e, vector::pf) && (e.error_code & SGX2_PFEC_U));
@@ -39,7 +39,8 @@ uint32_t exit_info(const sgx2_event &e, bool exinfo)
 	return exitinfo::valid | (software ? exitinfo::software : exitinfo::hardware) | e.vector;
 }
 
-/// RF as the event would push it were there no enclave.
+/// Return the RFLAGS for SSA.RFLAGS. RF has the value that the event would push outside of an
+/// enclave.
 uint64_t saved_flags(const sgx2_regs &regs, const sgx2_event &e)
 {
 	uint64_t flags = regs.rflags & ~rflags::tf;
@@ -51,7 +52,7 @@ uint64_t saved_flags(const sgx2_regs &regs, const sgx2_event &e)
 
 void save_frame(Cpu &cpu, const sgx2_regs &regs, const sgx2_event &e)
 {
-	const Stay &s = cpu.stay;
+	const EnclaveMode &s = cpu.mode;
 	const bool exinfo = s.enclave->secs.miscselect & miscselect::exinfo;
 
 	save_extended_state(cpu, s.frame, s.xfrm);
@@ -65,11 +66,11 @@ void save_frame(Cpu &cpu, const sgx2_regs &regs, const sgx2_event &e)
 	}
 }
 
-void synthesise(const Cpu &cpu, sgx2_regs &regs, const sgx2_event &e, uint64_t ursp, uint64_t urbp)
+void load_synthetic_state(const Cpu &cpu, sgx2_regs &regs, const sgx2_event &e, uint64_t ursp, uint64_t urbp)
 {
 	constexpr uint16_t fcw = 0x037f, fcw_mf = 0x037e, fsw_mf = 0x8081;
 	constexpr uint32_t mxcsr = 0x1fb0, mxcsr_xm = 0x1f01;
-	const Stay &s = cpu.stay;
+	const EnclaveMode &s = cpu.mode;
 	const bool mf = is_exception(e, vector::mf);
 	const bool xm = is_exception(e, vector::xm);
 
@@ -81,7 +82,7 @@ void synthesise(const Cpu &cpu, sgx2_regs &regs, const sgx2_event &e, uint64_t u
 	regs.gpr[SGX2_RBP] = urbp;
 	regs.rip = s.aep;
 	regs.rflags &= ~(rflags::arithmetic | rflags::rf);
-	// The page, not the address, is the system's business.
+	// The system needs the page number only; the offset in the page would be a side channel.
 	if (is_exception(e, vector::pf))
 		regs.cr2 = page_base(regs.cr2);
 	cpu.ops.xinit(cpu.ctx, s.xfrm, mf ? fcw_mf : fcw, mf ? fsw_mf : uint16_t{0}, xm ? mxcsr_xm : mxcsr);
@@ -118,8 +119,8 @@ void trace(const Cpu &cpu, const sgx2_regs &before, const sgx2_event &e)
 
 	t.kind = SGX2_TRACE_AEX;
 	t.leaf = e.vector;
-	t.rbx = cpu.stay.tcs_linear;
-	t.rcx = cpu.stay.aep;
+	t.rbx = cpu.mode.tcs_linear;
+	t.rcx = cpu.mode.aep;
 	t.rdx = before.rip;
 	t.result = e.error_code;
 	cpu.trace(t);
@@ -138,12 +139,12 @@ Tcs load_tcs(const Epc &page)
 void store_tcs(const Cpu &cpu, const Epc &page, const Tcs &tcs)
 {
 	std::memcpy(page.data, &tcs, sizeof(tcs));
-	cpu.wrote(page, sizeof(tcs));
+	cpu.epc_written(page, sizeof(tcs));
 }
 
 uint32_t leave_enclave(Cpu &cpu, sgx2_regs &regs)
 {
-	const Stay &s = cpu.stay;
+	const EnclaveMode &s = cpu.mode;
 	uint32_t effects = SGX2_EFFECT_FLUSH | SGX2_EFFECT_MODE | SGX2_EFFECT_SEGMENTS;
 
 	regs.fs = s.fs;
@@ -154,17 +155,18 @@ uint32_t leave_enclave(Cpu &cpu, sgx2_regs &regs)
 		regs.xcr0 = s.saved_xcr0;
 		effects |= SGX2_EFFECT_XCR0;
 	}
-	cpu.go_outside();
+	cpu.leave_enclave_mode();
 	return effects;
 }
 
 uint32_t asynchronous_exit(Cpu &cpu, sgx2_regs &regs, const sgx2_event &event)
 {
-	// Most events are none of ours, and this is the CPU's own thread.
+	// Most events arrive outside of enclave mode. Only the CPU's own thread writes @inside, so
+	// no lock is needed.
 	if (!cpu.inside)
 		return 0;
 
-	const Stay &s = cpu.stay;
+	const EnclaveMode &s = cpu.mode;
 	const Lock guard(cpu.machine.lock);
 	uint64_t ursp = s.ursp;
 	uint64_t urbp = s.urbp;
@@ -180,22 +182,22 @@ uint32_t asynchronous_exit(Cpu &cpu, sgx2_regs &regs, const sgx2_event &event)
 		tcs.cssa++;
 		store_tcs(cpu, s.tcs, tcs);
 	}
-	synthesise(cpu, regs, event, ursp, urbp);
+	load_synthetic_state(cpu, regs, event, ursp, urbp);
 	return leave_enclave(cpu, regs);
 }
 
 } // namespace sgx2
 
-void sgx2_cpu::go_outside()
+void sgx2_cpu::leave_enclave_mode()
 {
 	using namespace sgx2;
 
-	if (stay.alive()) {
-		Tcs tcs = load_tcs(stay.tcs);
+	if (mode.alive()) {
+		Tcs tcs = load_tcs(mode.tcs);
 
 		tcs.state = tcs_inactive;
-		store_tcs(*this, stay.tcs, tcs);
-		stay.enclave->tracking.leave(stay.epoch);
+		store_tcs(*this, mode.tcs, tcs);
+		mode.enclave->tracking.leave(mode.epoch);
 	}
 	inside = false;
 }

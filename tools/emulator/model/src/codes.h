@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// What a leaf can answer: an exception, a code in RAX, or nothing at all.
+// The result of a leaf: an exception, a code in RAX, or neither.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 namespace sgx2 {
 
-/// RAX of a leaf that returns one (Documentation/isa.md 5).
+/// Codes that a leaf returns in RAX (Documentation/isa.md 5).
 enum class Code : uint32_t {
 	Success = 0,
 	InvalidSigStruct = 1,
@@ -67,12 +67,12 @@ namespace feat_ctl {
 constexpr uint64_t lock = 1u << 0, sgx_enable = 1u << 18;
 }
 
-/// Bits of a segment's attr, which is laid out as a descriptor's upper half.
+/// Bits of the attr member of a segment, which has the layout of the upper half of a descriptor.
 namespace segment {
 constexpr uint32_t type_accessed_rw = 3u << 8, expand_down = 1u << 10, code = 1u << 11, user_type = 1u << 12, dpl3 = 3u << 13,
 		   present = 1u << 15, big = 1u << 22, granular = 1u << 23;
 
-/// A null selector leaves a segment that is not.
+/// Return whether the segment is usable; a segment with a null selector is not.
 constexpr bool usable(const sgx2_segment &s)
 {
 	return s.attr & present;
@@ -100,18 +100,18 @@ constexpr Fault gp_fault()
 	return {vector::gp, true, 0, 0};
 }
 
-/// The end of a leaf. Converting from Fault keeps the check lists readable:
-/// "return gp_fault();" in a leaf that otherwise returns a code.
+/// The result of a leaf. The implicit conversion from Fault lets a leaf that returns a code write
+/// "return gp_fault();".
 class [[nodiscard]] Outcome {
 public:
 	Outcome(const Fault &f) : kind_(Kind::Faulted), fault_(f) {}
 
-	/// Success of a leaf that leaves RAX and the flags alone.
-	static Outcome silent() { return Outcome(Kind::Silent, Code::Success); }
+	/// Success of a leaf that changes neither RAX nor the flags.
+	static Outcome no_code() { return Outcome(Kind::NoCode, Code::Success); }
 	static Outcome success() { return Outcome(Kind::Returned, Code::Success); }
-	/// A failure that the flags announce by ZF.
+	/// A failure: the code in RAX, with ZF set.
 	static Outcome error(Code c) { return Outcome(Kind::Returned, c, rflags::zf); }
-	/// A code that is news rather than failure: CF, and ZF stays clear.
+	/// A code that reports a state, not a failure: CF is set and ZF is clear.
 	static Outcome notice(Code c) { return Outcome(Kind::Returned, c, rflags::cf); }
 
 	bool faulted() const { return kind_ == Kind::Faulted; }
@@ -121,7 +121,7 @@ public:
 	uint64_t flags() const { return flags_; }
 
 private:
-	enum class Kind : uint8_t { Silent, Returned, Faulted };
+	enum class Kind : uint8_t { NoCode, Returned, Faulted };
 
 	Outcome(Kind kind, Code code, uint64_t flags = 0) : kind_(kind), code_(code), flags_(flags) {}
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// One logical processor: whom it serves, and its stay inside an enclave.
+// One logical processor and its enclave-mode state.
 #pragma once
 
 #include <array>
@@ -9,18 +9,17 @@
 
 namespace sgx2 {
 
-/// An SSA frame by the pages that were checked when the CPU went in. An AEX
-/// writes through these and so cannot fault, whatever has become of the page
-/// tables meanwhile; the EPC pages cannot go away, since the tracking of their
-/// eviction waits for this CPU.
+/// An SSA frame as references to the EPC pages that EENTER or ERESUME checked. An AEX writes
+/// through these references and therefore cannot fault, even if the page tables have changed. The
+/// EPC pages cannot be evicted in the meantime, because their tracking waits for this CPU.
 struct Frame {
 	std::array<Epc, xsave_limit / page_size> span; ///< the XSAVE area
 	Epc last;				       // MISC and GPRSGX
 	uint32_t xsave_bytes;
 };
 
-/// What a CPU holds from EENTER or ERESUME to the exit.
-struct Stay {
+/// The state that a CPU keeps from EENTER or ERESUME to the exit.
+struct EnclaveMode {
 	Enclave *enclave;
 	uint64_t eid;
 	uint64_t epoch;
@@ -30,14 +29,14 @@ struct Stay {
 	uint64_t base, size; ///< ELRANGE
 	Frame frame;
 	bool optin;    ///< TCS.FLAGS.DBGOPTIN
-	bool saved_tf; ///< meaningful unless opted in
+	bool saved_tf; ///< valid unless @optin
 	bool switched_xcr0;
 	uint64_t saved_xcr0;
 	uint64_t xfrm;
-	uint64_t ursp, urbp; ///< for an AEX out of an enclave that is gone
+	uint64_t ursp, urbp; ///< U_RSP and U_RBP for an AEX after a loss of the EPC
 	sgx2_segment fs, gs;
 
-	/// False once the EPC was lost under the CPU.
+	/// Return false if the EPC was lost while the CPU was in enclave mode.
 	bool alive() const { return enclave->hidden.eid == eid; }
 	bool in_elrange(uint64_t linear) const { return linear - base < size; }
 };
@@ -47,16 +46,16 @@ struct Stay {
 struct sgx2_cpu {
 	sgx2_cpu(sgx2_machine &m, const sgx2_host_ops &o, void *c) : machine(m), ops(o), ctx(c), number(m.new_cpu()) {}
 
-	/// Leave the enclave as far as the model's own state goes.
-	void go_outside();
+	/// Mark the TCS inactive, remove the CPU from its tracking epoch, and clear @inside.
+	void leave_enclave_mode();
 
 	void trace(const sgx2_trace &t) const
 	{
 		if (ops.trace != nullptr)
 			ops.trace(ctx, &t);
 	}
-	/// EPC contents from @at on were written.
-	void wrote(const sgx2::Epc &at, size_t len) const
+	/// Notify the embedder that @len bytes of EPC contents from @at on were written.
+	void epc_written(const sgx2::Epc &at, size_t len) const
 	{
 		if (ops.epc_written != nullptr)
 			ops.epc_written(ctx, at.physical, len);
@@ -65,17 +64,17 @@ struct sgx2_cpu {
 	sgx2_machine &machine;
 	const sgx2_host_ops ops;
 	void *const ctx;
-	const size_t number; ///< which lock is its own
+	const size_t number; ///< selects the CPU's lock
 	bool inside = false;
-	sgx2::Stay stay{};
-	/// The area between the SSA and the embedder's XSAVE state.
+	sgx2::EnclaveMode mode{};
+	/// A buffer between the SSA frame and the embedder's XSAVE state.
 	alignas(64) std::array<uint8_t, sgx2::xsave_limit> xsave_area{};
 };
 
 namespace sgx2 {
 using Cpu = ::sgx2_cpu;
 
-/// For a brief leaf, or a TLB fill: this CPU's lock and a page's.
+/// Hold the lock of the CPU and the lock of one page, for a late-locking leaf or a TLB fill.
 class PageLock {
 public:
 	PageLock(const Cpu &cpu, const Epc &page)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// The life of an enclave up to EINIT, and the end of a page: ECREATE, EADD,
-// EEXTEND, EINIT, EREMOVE (Documentation/isa.md 6).
+// Construction of an enclave up to EINIT, and removal of pages: ECREATE, EADD, EEXTEND, EINIT,
+// EREMOVE (Documentation/isa.md 6).
 #include <bit>
 #include <cstring>
 
@@ -13,16 +13,16 @@ namespace {
 
 // ------------------------------------------------------------- ECREATE
 
-/// Feature bits that only make sense together, as XSETBV has them.
-bool xcr0_legal(uint64_t xfrm)
+/// Return whether the components are a combination that XSETBV accepts.
+bool xcr0_legal(uint64_t value)
 {
-	constexpr uint64_t x87_sse = 3, avx = 1u << 2, mpx = 3u << 3, avx512 = 7u << 5, amx = 3u << 17;
-	const auto all_or_none = [xfrm](uint64_t bits) {
-		return (xfrm & bits) == 0 || (xfrm & bits) == bits;
+	using namespace xfrm;
+	const auto all_or_none = [value](uint64_t bits) {
+		return (value & bits) == 0 || (value & bits) == bits;
 	};
 
-	return (xfrm & x87_sse) == x87_sse && all_or_none(mpx) && all_or_none(avx512) && all_or_none(amx) &&
-	       ((xfrm & avx512) == 0 || (xfrm & avx) != 0) && xfrm >> 63 == 0;
+	return (value & x87_sse) == x87_sse && all_or_none(mpx) && all_or_none(avx512) && all_or_none(amx) &&
+	       ((value & avx512) == 0 || (value & avx) != 0) && (value & xfrm::reserved) == 0;
 }
 
 uint64_t allowed_attributes(const sgx2_config &c)
@@ -43,7 +43,7 @@ bool ssa_frame_suffices(const Machine &m, const SecsCore &secs)
 	return uint64_t{secs.ssa_frame_pages} * page_size >= m.xsave_size(secs.attributes.xfrm) + sizeof(Gprsgx) + misc;
 }
 
-bool elrange_valid(const Exec &x, const SecsCore &secs)
+bool elrange_valid(const Execution &x, const SecsCore &secs)
 {
 	const bool mode64 = secs.attributes.flags & attribute::mode64;
 	const sgx2_config &c = x.m.config;
@@ -56,7 +56,7 @@ bool elrange_valid(const Exec &x, const SecsCore &secs)
 	return secs.size >= 2 * page_size && std::has_single_bit(secs.size) && aligned(secs.base, secs.size);
 }
 
-bool secs_acceptable(const Exec &x, const SecsPage &page)
+bool secs_acceptable(const Execution &x, const SecsPage &page)
 {
 	const SecsCore &secs = page.core;
 	const sgx2_config &c = x.m.config;
@@ -76,22 +76,21 @@ bool secs_acceptable(const Exec &x, const SecsPage &page)
 
 // ---------------------------------------------------------------- EADD
 
-/// A TCS page as EADD takes it: FLAGS are not judged before EENTER.
+/// Return whether EADD accepts the page as a TCS. EENTER checks TCS.FLAGS, EADD does not.
 bool tcs_page_acceptable(const Enclave &enclave, std::span<const uint8_t, page_size> page)
 {
-	constexpr uint32_t page_granular = 0xfff;
 	Tcs tcs;
 
 	std::memcpy(&tcs, page.data(), sizeof(tcs));
 	if (!all_zero(page.subspan(sizeof(tcs))))
 		return false;
-	return enclave.has(attribute::mode64) || (tcs.fslimit & tcs.gslimit & page_granular) == page_granular;
+	return enclave.has(attribute::mode64) || (tcs.fslimit & tcs.gslimit & tcs_limit_low) == tcs_limit_low;
 }
 
 // --------------------------------------------------------------- EINIT
 
-/// A token of a launch enclave, for a signer that LEPUBKEYHASH does not name.
-std::optional<Code> judge_token(const Exec &x, const Enclave &enclave, const Digest &mrenclave, const Digest &mrsigner,
+/// Check the token of a launch enclave. EINIT needs one if LEPUBKEYHASH is not the signer's hash.
+std::optional<Code> check_token(const Execution &x, const Enclave &enclave, const Digest &mrenclave, const Digest &mrsigner,
 				const EinitToken &token)
 {
 	const Keys &keys = x.m.keys;
@@ -103,7 +102,7 @@ std::optional<Code> judge_token(const Exec &x, const Enclave &enclave, const Dig
 	if ((token.valid & ~1u) != 0 || !all_zero(token.rsvd0) || !all_zero(token.rsvd1) || !all_zero(token.rsvd2) ||
 	    !all_zero(token.rsvd3))
 		return Code::InvalidEinitToken;
-	if (keys.beyond(token.cpusvnle))
+	if (keys.svn_is_newer(token.cpusvnle))
 		return Code::InvalidCpuSvn;
 
 	const Key128 key = keys.token_key(token, launch_signer);
@@ -120,8 +119,8 @@ std::optional<Code> judge_token(const Exec &x, const Enclave &enclave, const Dig
 	return {};
 }
 
-/// Everything of EINIT behind the SECS checks that answers with a code.
-std::optional<Code> judge_launch(const Exec &x, const Enclave &enclave, const Sigstruct &sig, const EinitToken &token,
+/// Perform the checks of EINIT that follow those of the SECS and return a code on failure.
+std::optional<Code> check_launch(const Execution &x, const Enclave &enclave, const Sigstruct &sig, const EinitToken &token,
 				 const Digest &mrsigner)
 {
 	const Digest mrenclave = enclave.hidden.measurement.digest();
@@ -137,13 +136,13 @@ std::optional<Code> judge_launch(const Exec &x, const Enclave &enclave, const Si
 	if ((secs.miscselect & sig.miscmask) != (sig.miscselect & sig.miscmask))
 		return Code::InvalidAttribute;
 	if (token.valid & 1)
-		return judge_token(x, enclave, mrenclave, mrsigner, token);
+		return check_token(x, enclave, mrenclave, mrsigner, token);
 	if (!launch_signer)
 		return Code::InvalidEinitToken;
 	return {};
 }
 
-void initialise(Enclave &enclave, const Sigstruct &sig, const Digest &mrsigner)
+void initialize(Enclave &enclave, const Sigstruct &sig, const Digest &mrsigner)
 {
 	const Digest mrenclave = enclave.hidden.measurement.digest();
 	SecsCore &secs = enclave.secs;
@@ -159,7 +158,7 @@ void initialise(Enclave &enclave, const Sigstruct &sig, const Digest &mrsigner)
 
 } // namespace
 
-Outcome ecreate(Exec &x)
+Outcome ecreate(Execution &x)
 {
 	const uint64_t rbx = x.rbx();
 	const uint64_t rcx = x.rcx();
@@ -200,13 +199,13 @@ Outcome ecreate(Exec &x)
 	enclave.hidden.eid = x.m.new_eid();
 	enclave.hidden.context = page.physical;
 	enclave.hidden.measurement.ecreate(enclave.secs.ssa_frame_pages, enclave.secs.size);
-	page.page->become_secs(enclave);
+	page.page->init_secs(enclave);
 	std::memset(page.data, 0, page_size);
-	x.cpu.wrote(page, page_size);
-	return Outcome::silent();
+	x.cpu.epc_written(page, page_size);
+	return Outcome::no_code();
 }
 
-Outcome eadd(Exec &x)
+Outcome eadd(Execution &x)
 {
 	const uint64_t rbx = x.rbx();
 	const uint64_t rcx = x.rcx();
@@ -235,7 +234,8 @@ Outcome eadd(Exec &x)
 	const bool is_tcs = secinfo.is(PageType::Tcs);
 	if (!secinfo.reserved_clear(secinfo_flag::state) || (!is_tcs && !secinfo.is(PageType::Reg)))
 		return gp_fault();
-	// The one draw stands for the page, the SECS and its measurement.
+	// One draw of the injector stands for a conflict on the page, on the SECS or on its
+	// measurement.
 	if (x.conflict())
 		return gp_fault();
 	if (page.page->valid)
@@ -250,7 +250,7 @@ Outcome eadd(Exec &x)
 		return gp_fault();
 	if (!enclave.contains(info.linaddr))
 		return gp_fault();
-	if (enclave.initialised())
+	if (enclave.initialized())
 		return gp_fault();
 
 	if (is_tcs) {
@@ -266,12 +266,12 @@ Outcome eadd(Exec &x)
 	}
 	std::memcpy(page.data, source.data(), page_size);
 	enclave.hidden.measurement.eadd(info.linaddr - enclave.secs.base, secinfo);
-	page.page->become_child(enclave, info.linaddr, is_tcs ? PageType::Tcs : PageType::Reg, secinfo.rights());
-	x.cpu.wrote(page, page_size);
-	return Outcome::silent();
+	page.page->init_child(enclave, info.linaddr, is_tcs ? PageType::Tcs : PageType::Reg, secinfo.rights());
+	x.cpu.epc_written(page, page_size);
+	return Outcome::no_code();
 }
 
-Outcome eextend(Exec &x)
+Outcome eextend(Execution &x)
 {
 	constexpr size_t chunk = Measurement::chunk;
 	const uint64_t rbx = x.rbx();
@@ -295,15 +295,15 @@ Outcome eextend(Exec &x)
 		return gp_fault();
 
 	Enclave &enclave = *page.page->enclave;
-	if (enclave.initialised())
+	if (enclave.initialized())
 		return gp_fault();
 
 	const uint64_t offset = page.page->linear - enclave.secs.base + page_offset(rcx);
 	enclave.hidden.measurement.eextend(offset, std::span<const uint8_t, chunk>(page.at(), chunk));
-	return Outcome::silent();
+	return Outcome::no_code();
 }
 
-Outcome einit(Exec &x)
+Outcome einit(Execution &x)
 {
 	constexpr uint64_t token_align = 512;
 	const uint64_t rcx = x.rcx();
@@ -334,13 +334,13 @@ Outcome einit(Exec &x)
 	Enclave &enclave = *page.record;
 	if (!enclave.has(attribute::kss) && (!all_zero(sig.isvfamilyid) || !all_zero(sig.isvextprodid)))
 		return Outcome::error(Code::InvalidSigStruct);
-	if (enclave.initialised())
+	if (enclave.initialized())
 		return gp_fault();
 
 	const Digest mrsigner = sha256(sig.modulus);
-	if (auto code = judge_launch(x, enclave, sig, token, mrsigner))
+	if (auto code = check_launch(x, enclave, sig, token, mrsigner))
 		return Outcome::error(*code);
-	initialise(enclave, sig, mrsigner);
+	initialize(enclave, sig, mrsigner);
 	return Outcome::success();
 }
 
@@ -361,7 +361,7 @@ Outcome remove(const Epc &page)
 		*page.record = Enclave{};
 		break;
 	case PageType::Trim:
-		// An accepted trim has been tracked: nobody can hold it any more.
+		// An accepted trim has been tracked, so no CPU holds a translation of the page.
 		if (!p.modified)
 			break;
 		[[fallthrough]];
@@ -377,7 +377,7 @@ Outcome remove(const Epc &page)
 
 } // namespace
 
-Outcome eremove(Exec &x)
+Outcome eremove(Execution &x)
 {
 	Epc page;
 
@@ -391,7 +391,7 @@ Outcome eremove(Exec &x)
 		if (!page.page->is_valid(PageType::Secs))
 			return remove(page);
 	}
-	// With a SECS goes the record, which leaves of other CPUs may be reading.
+	// Removing a SECS clears its record, which leaves on other CPUs may be reading.
 	const Lock guard(x.m.lock);
 	return remove(page);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Looking into the EPC from outside, and the platform's version: EDBGRD,
+// Debug access to EPC pages, page information, and the update of the platform's SVN: EDBGRD,
 // EDBGWR, ERDINFO, EUPDATESVN (Documentation/isa.md 6).
 #include <cstring>
 #include <optional>
@@ -10,8 +10,8 @@ namespace sgx2 {
 
 namespace {
 
-/// The checks that EDBGRD and EDBGWR share, up to what the page type says.
-MaybeFault debug_operand(const Exec &x, sgx2_access access, Epc &page)
+/// Perform the checks that EDBGRD and EDBGWR share, up to that of the page type.
+MaybeFault debug_operand(const Execution &x, sgx2_access access, Epc &page)
 {
 	const uint64_t rcx = x.rcx();
 
@@ -26,16 +26,16 @@ MaybeFault debug_operand(const Exec &x, sgx2_access access, Epc &page)
 	return {};
 }
 
-size_t debug_width(const Exec &x)
+size_t debug_width(const Execution &x)
 {
 	return x.in.mode64 ? 8 : 4;
 }
 
-/// What ERDINFO tells of a page, or why it tells nothing.
-std::optional<Outcome> describe(Exec &x, const Epc &page, RdInfo &info)
+/// Fill @info for ERDINFO, or return the code that ERDINFO returns instead.
+std::optional<Outcome> fill_rdinfo(Execution &x, const Epc &page, RdInfo &info)
 {
-	constexpr uint64_t child_present = 1u << 0;
-	constexpr uint64_t blocked = uint64_t{1} << 63;
+	constexpr uint64_t status_child_present = 1u << 0;
+	constexpr uint64_t flags_blocked = uint64_t{1} << 63;
 	const PageLock guard(x.cpu, page);
 
 	if (x.conflict())
@@ -52,18 +52,18 @@ std::optional<Outcome> describe(Exec &x, const Epc &page, RdInfo &info)
 	if (p.pr)
 		info.flags |= secinfo_flag::pr;
 	if (p.blocked)
-		info.flags |= blocked;
+		info.flags |= flags_blocked;
 	if (p.enclave != nullptr) {
 		info.enclavecontext = p.enclave->hidden.context;
 		if (p.type == PageType::Secs && p.enclave->children() != 0)
-			info.status |= child_present;
+			info.status |= status_child_present;
 	}
 	return {};
 }
 
 } // namespace
 
-Outcome edbgrd(Exec &x)
+Outcome edbgrd(Execution &x)
 {
 	Epc page;
 
@@ -76,10 +76,10 @@ Outcome edbgrd(Exec &x)
 
 	if (p.type != PageType::Reg && p.type != PageType::Tcs && p.type != PageType::Va)
 		return x.denied(x.rcx());
-	if (!p.settled())
+	if (!p.accepted())
 		return Outcome::error(Code::PageNotDebuggable);
 	if (p.type == PageType::Va) {
-		// Which slots are in use is no secret; the versions are.
+		// EDBGRD shows whether a VA slot is in use, but not the version in the slot.
 		std::memcpy(&value, page.data + (offset & ~uint64_t{7}), sizeof(value));
 		value = value != 0 ? ~uint64_t{0} : 0;
 		if (!x.in.mode64)
@@ -95,7 +95,7 @@ Outcome edbgrd(Exec &x)
 	return Outcome::success();
 }
 
-Outcome edbgwr(Exec &x)
+Outcome edbgwr(Execution &x)
 {
 	Epc page;
 
@@ -107,18 +107,18 @@ Outcome edbgwr(Exec &x)
 
 	if (p.type != PageType::Reg && p.type != PageType::Tcs)
 		return x.denied(x.rcx());
-	if (!p.settled())
+	if (!p.accepted())
 		return Outcome::error(Code::PageNotDebuggable);
 	if (p.type == PageType::Tcs && page_offset(page.physical) / sizeof(uint64_t) != offsetof(Tcs, flags) / sizeof(uint64_t))
 		return gp_fault();
 	if (!p.enclave->has(attribute::debug))
 		return gp_fault();
 	std::memcpy(page.at(), &value, debug_width(x));
-	x.cpu.wrote(page, debug_width(x));
+	x.cpu.epc_written(page, debug_width(x));
 	return Outcome::success();
 }
 
-Outcome erdinfo(Exec &x)
+Outcome erdinfo(Execution &x)
 {
 	const uint64_t rcx = x.rcx();
 	RdInfo info{};
@@ -126,20 +126,20 @@ Outcome erdinfo(Exec &x)
 
 	if (!aligned(x.rbx(), sizeof(RdInfo)) || !aligned(rcx, page_size))
 		return gp_fault();
-	// Unlike anywhere else, a page outside the EPC is an answer.
+	// A page outside of the EPC gives a code here and a #PF in all other leaves.
 	if (auto f = x.translate(rcx, SGX2_READ, physical))
 		return *f;
 	const Epc page = x.m.find(physical);
 	if (!page)
 		return Outcome::notice(Code::PageNonEpc);
-	if (auto refusal = describe(x, page, info))
+	if (auto refusal = fill_rdinfo(x, page, info))
 		return *refusal;
 	if (auto f = x.write(x.rbx(), &info, sizeof(info)))
 		return *f;
 	return Outcome::success();
 }
 
-Outcome eupdatesvn(Exec &x)
+Outcome eupdatesvn(Execution &x)
 {
 	if (x.m.inject.entropy())
 		return Outcome::error(Code::InsufficientEntropy);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// Changing an enclave that runs, the system's half: EAUG, EMODPR, EMODT
-// (Documentation/isa.md 6). The enclave's half is in enclu_edmm.cpp.
+// The leaves by which the system changes an initialized enclave: EAUG, EMODPR, EMODT
+// (Documentation/isa.md 6). The leaves that the enclave executes for this are in enclu_edmm.cpp.
 #include <cstring>
 
 #include "leaf.h"
@@ -9,8 +9,9 @@ namespace sgx2 {
 
 namespace {
 
-/// RBX: SECINFO, RCX: page. Aligned, in EPC, SECINFO read but not judged.
-MaybeFault modify_operands(const Exec &x, Secinfo &secinfo, Epc &page)
+/// Check the alignment of SECINFO (RBX) and of the page (RCX), find the page, and read SECINFO
+/// without a check of its contents.
+MaybeFault modify_operands(const Execution &x, Secinfo &secinfo, Epc &page)
 {
 	const uint64_t rbx = x.rbx();
 
@@ -23,7 +24,7 @@ MaybeFault modify_operands(const Exec &x, Secinfo &secinfo, Epc &page)
 
 } // namespace
 
-Outcome eaug(Exec &x)
+Outcome eaug(Execution &x)
 {
 	const uint64_t rbx = x.rbx();
 	const uint64_t rcx = x.rcx();
@@ -51,26 +52,27 @@ Outcome eaug(Exec &x)
 		return gp_fault();
 	if (page.page->valid)
 		return x.denied(rcx);
-	// Only CET gives EAUG a use for a SECINFO, and there is no CET.
+	// EAUG uses a SECINFO only with CET, which the model does not have.
 	if (info.secinfo != 0)
 		return gp_fault();
 	if (auto f = x.secs(owner, secs))
 		return *f;
 
 	Enclave &enclave = *owner.record;
-	if (!enclave.initialised() || !enclave.contains(info.linaddr))
+	if (!enclave.initialized() || !enclave.contains(info.linaddr))
 		return gp_fault();
 
 	std::memset(page.data, 0, page_size);
-	page.page->become_child(enclave, info.linaddr, PageType::Reg, SGX2_READ | SGX2_WRITE);
+	page.page->init_child(enclave, info.linaddr, PageType::Reg, SGX2_READ | SGX2_WRITE);
 	page.page->pending = true;
-	x.cpu.wrote(page, page_size);
-	return Outcome::silent();
+	x.cpu.epc_written(page, page_size);
+	return Outcome::no_code();
 }
 
-/// 20 comes before the page type here, and behind it in EMODT. Drivers live on
-/// it: EMODPR of a trimmed page tells whether the enclave has accepted the trim.
-Outcome emodpr(Exec &x)
+/// EMODPR tests for SGX_PAGE_NOT_MODIFIABLE (20) before it tests the page type; EMODT tests in the
+/// opposite order. Drivers depend on this: EMODPR of a trimmed page shows whether the enclave has
+/// accepted the trim.
+Outcome emodpr(Execution &x)
 {
 	const uint64_t rcx = x.rcx();
 	Secinfo secinfo;
@@ -90,20 +92,20 @@ Outcome emodpr(Exec &x)
 		return x.denied(rcx);
 	if (x.m.inject.emodpr_conflict())
 		return Outcome::error(Code::PageConflict);
-	if (!p.settled())
+	if (!p.accepted())
 		return Outcome::error(Code::PageNotModifiable);
 	if (p.type != PageType::Reg)
 		return x.denied(rcx);
-	if (!p.enclave->initialised())
+	if (!p.enclave->initialized())
 		return gp_fault();
 
 	p.pr = true;
 	p.rights &= secinfo.rights();
-	p.stamp_now();
+	p.stamp_epoch();
 	return Outcome::success();
 }
 
-Outcome emodt(Exec &x)
+Outcome emodt(Execution &x)
 {
 	const uint64_t rcx = x.rcx();
 	Secinfo secinfo;
@@ -122,16 +124,16 @@ Outcome emodt(Exec &x)
 	Page &p = *page.page;
 	if (!p.is_valid(PageType::Reg) && !(trim && p.is_valid(PageType::Tcs)))
 		return x.denied(rcx);
-	if (!p.settled())
+	if (!p.accepted())
 		return Outcome::error(Code::PageNotModifiable);
-	if (!p.enclave->initialised())
+	if (!p.enclave->initialized())
 		return gp_fault();
 
 	p.pr = false;
 	p.modified = true;
 	p.rights = 0;
 	p.type = trim ? PageType::Trim : PageType::Tcs;
-	p.stamp_now();
+	p.stamp_epoch();
 	return Outcome::success();
 }
 

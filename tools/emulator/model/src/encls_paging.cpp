@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// Eviction and return: EPA, EBLOCK, ETRACK, EWB, ELDB, ELDU and the variants
-// that answer a conflict with a code (Documentation/isa.md 6).
+// Eviction and reload: EPA, EBLOCK, ETRACK, EWB, ELDB, ELDU, and the variants that return a code on
+// a conflict (Documentation/isa.md 6).
 #include <cstring>
 
 #include "leaf.h"
@@ -9,8 +9,8 @@ namespace sgx2 {
 
 namespace {
 
-/// A SECS in an evicted page: the defined part, then what is hidden from
-/// software, which nothing but the seal protects there.
+/// A SECS in an evicted page: the defined part, then the part that is hidden from software. In the
+/// evicted page, only the encryption protects the hidden part.
 struct SecsImage {
 	SecsCore core;
 	SecsHidden hidden;
@@ -28,7 +28,8 @@ void save_secs(const Enclave &enclave, PageBytes image)
 	std::memcpy(image.data(), &i, sizeof(i));
 }
 
-/// Nobody was inside when it left, so its epochs may begin afresh. It may have come to another page.
+/// Restore the record of a SECS. No CPU was inside the enclave when the SECS was evicted, so the
+/// tracking epochs may start from the beginning. The page may differ from the one that EWB evicted.
 void restore_secs(const Epc &page, ConstPageBytes image)
 {
 	Enclave &enclave = *page.record;
@@ -49,13 +50,13 @@ uint64_t load_slot(const Epc &slot)
 	return version;
 }
 
-void store_slot(Exec &x, const Epc &slot, uint64_t version)
+void store_slot(Execution &x, const Epc &slot, uint64_t version)
 {
 	std::memcpy(slot.at(), &version, sizeof(version));
-	x.cpu.wrote(slot, sizeof(version));
+	x.cpu.epc_written(slot, sizeof(version));
 }
 
-Secinfo describe(const Page &p)
+Secinfo secinfo_of(const Page &p)
 {
 	Secinfo s{};
 
@@ -69,8 +70,8 @@ Secinfo describe(const Page &p)
 	return s;
 }
 
-/// The first operands of EWB and ELDx: PAGEINFO, page, VA slot.
-MaybeFault paging_operands(const Exec &x, Epc &page, Epc &slot)
+/// Check the first operands of EWB and ELDx: PAGEINFO, the page, the VA slot.
+MaybeFault paging_operands(const Execution &x, Epc &page, Epc &slot)
 {
 	const uint64_t rdx = x.rdx();
 
@@ -83,8 +84,8 @@ MaybeFault paging_operands(const Exec &x, Epc &page, Epc &slot)
 	return x.epc(rdx, SGX2_WRITE, slot);
 }
 
-/// Why a page cannot be written back yet.
-std::optional<Code> eviction_obstacle(const Page &p)
+/// Return the code of EWB for a page that cannot be evicted yet.
+std::optional<Code> check_evictable(const Page &p)
 {
 	if (p.is_child()) {
 		if (!p.blocked)
@@ -98,11 +99,11 @@ std::optional<Code> eviction_obstacle(const Page &p)
 }
 
 struct LoadVariant {
-	bool block;    // ELDB: come back blocked
-	bool conflict; // ELDxC: a conflict is code 7
+	bool block;    // ELDB: the page is loaded blocked
+	bool conflict; // ELDxC: a conflict gives SGX_EPC_PAGE_CONFLICT (7)
 };
 
-Outcome load(Exec &x, LoadVariant variant)
+Outcome load(Execution &x, LoadVariant variant)
 {
 	const uint64_t rcx = x.rcx();
 	PageInfo info;
@@ -161,26 +162,26 @@ Outcome load(Exec &x, LoadVariant variant)
 	if (child) {
 		Page &p = *page.page;
 
-		p.become_child(*owner.record, info.linaddr, static_cast<PageType>(secinfo.type()), secinfo.rights());
+		p.init_child(*owner.record, info.linaddr, static_cast<PageType>(secinfo.type()), secinfo.rights());
 		p.pending = secinfo.flags & secinfo_flag::pending;
 		p.modified = secinfo.flags & secinfo_flag::modified;
 		p.pr = secinfo.flags & secinfo_flag::pr;
 		p.blocked = variant.block;
 	} else if (secinfo.is(PageType::Secs)) {
 		restore_secs(page, plain);
-		page.page->become_secs(*page.record);
-		plain.fill(0); // the record has it all
+		page.page->init_secs(*page.record);
+		plain.fill(0); // the record holds the SECS
 	} else {
-		page.page->become_va();
+		page.page->init_va();
 	}
 	std::memcpy(page.data, plain.data(), page_size);
-	x.cpu.wrote(page, page_size);
+	x.cpu.epc_written(page, page_size);
 	return Outcome::success();
 }
 
 } // namespace
 
-Outcome epa(Exec &x)
+Outcome epa(Execution &x)
 {
 	const uint64_t rcx = x.rcx();
 	Epc page;
@@ -195,12 +196,12 @@ Outcome epa(Exec &x)
 		return x.denied(rcx);
 
 	std::memset(page.data, 0, page_size);
-	page.page->become_va();
-	x.cpu.wrote(page, page_size);
-	return Outcome::silent();
+	page.page->init_va();
+	x.cpu.epc_written(page, page_size);
+	return Outcome::no_code();
 }
 
-Outcome eblock(Exec &x)
+Outcome eblock(Execution &x)
 {
 	Epc page;
 
@@ -221,11 +222,11 @@ Outcome eblock(Exec &x)
 	if (p.blocked)
 		return Outcome::notice(Code::BlockState);
 	p.blocked = true;
-	p.stamp_now();
+	p.stamp_epoch();
 	return Outcome::success();
 }
 
-Outcome etrack(Exec &x)
+Outcome etrack(Execution &x)
 {
 	const uint64_t rcx = x.rcx();
 	Epc page;
@@ -243,7 +244,7 @@ Outcome etrack(Exec &x)
 	return Outcome::success();
 }
 
-Outcome etrackc(Exec &x)
+Outcome etrackc(Execution &x)
 {
 	Epc page;
 
@@ -260,7 +261,7 @@ Outcome etrackc(Exec &x)
 	return Outcome::success();
 }
 
-Outcome ewb(Exec &x)
+Outcome ewb(Execution &x)
 {
 	const uint64_t rbx = x.rbx();
 	PageInfo info;
@@ -271,7 +272,8 @@ Outcome ewb(Exec &x)
 		return *f;
 	if (page.same_page(slot))
 		return gp_fault();
-	// PAGEINFO is read and written: a page that is not writable faults as such.
+	// EWB reads and writes PAGEINFO, so a PAGEINFO that is not writable raises the #PF of a
+	// write.
 	if (auto f = x.probe_write(rbx))
 		return *f;
 	if (auto f = x.read(rbx, info))
@@ -291,9 +293,9 @@ Outcome ewb(Exec &x)
 		return x.denied(x.rcx());
 	if (!slot.page->is_valid(PageType::Va))
 		return x.denied(x.rdx());
-	if (auto code = eviction_obstacle(p))
+	if (auto code = check_evictable(p))
 		return Outcome::error(*code);
-	// All outputs must be writable before any of them is written.
+	// All outputs must be writable before EWB writes one of them.
 	if (auto f = x.probe_write(srcpge))
 		return *f;
 	if (auto f = x.probe_write(pcmd_at))
@@ -307,7 +309,7 @@ Outcome ewb(Exec &x)
 
 	PagingHeader header{};
 	Pcmd pcmd{};
-	header.secinfo = describe(p);
+	header.secinfo = secinfo_of(p);
 	header.linaddr = p.linear;
 	header.eid = p.is_child() ? p.eid : 0;
 	header.version = x.m.pager.new_version();
@@ -330,22 +332,22 @@ Outcome ewb(Exec &x)
 	return occupied ? Outcome::notice(Code::VaSlotOccupied) : Outcome::success();
 }
 
-Outcome eldb(Exec &x)
+Outcome eldb(Execution &x)
 {
 	return load(x, {.block = true, .conflict = false});
 }
 
-Outcome eldu(Exec &x)
+Outcome eldu(Execution &x)
 {
 	return load(x, {.block = false, .conflict = false});
 }
 
-Outcome eldbc(Exec &x)
+Outcome eldbc(Execution &x)
 {
 	return load(x, {.block = true, .conflict = true});
 }
 
-Outcome elduc(Exec &x)
+Outcome elduc(Execution &x)
 {
 	return load(x, {.block = false, .conflict = true});
 }

@@ -8,8 +8,8 @@ namespace sgx2 {
 
 namespace {
 
-/// An operand of these leaves: aligned, in ELRANGE, and a page we may use so.
-MaybeFault operand(const Exec &x, uint64_t at, uint64_t alignment, sgx2_access access, Epc &to)
+/// Check an operand in the enclave: alignment, ELRANGE, and the EPCM's permission for the access.
+MaybeFault operand(const Execution &x, uint64_t at, uint64_t alignment, sgx2_access access, Epc &to)
 {
 	if (!aligned(at, alignment) || !x.in_elrange(at))
 		return gp_fault();
@@ -37,10 +37,10 @@ Report build_report(const Keys &keys, const Enclave &enclave, const uint8_t *dat
 	return r;
 }
 
-/// Which enclaves may ask for a key, and how old an identity they may claim.
+/// The enclaves that may request a key, and the versions that the request may name.
 struct KeyRule {
 	KeyName name;
-	uint64_t attribute; // needed, or 0
+	uint64_t attribute; // attribute that the enclave needs, or 0
 	bool svn_bound;
 	bool configsvn_bound;
 };
@@ -53,7 +53,7 @@ constexpr KeyRule key_rules[] = {
 	{KeyName::Seal, 0, true, true},
 };
 
-std::optional<Code> judge_request(const Keys &keys, const Enclave &enclave, const KeyRequest &request)
+std::optional<Code> check_key_request(const Keys &keys, const Enclave &enclave, const KeyRequest &request)
 {
 	for (const KeyRule &rule : key_rules) {
 		if (static_cast<uint16_t>(rule.name) != request.keyname)
@@ -62,7 +62,7 @@ std::optional<Code> judge_request(const Keys &keys, const Enclave &enclave, cons
 			return Code::InvalidAttribute;
 		if (!rule.svn_bound)
 			return {};
-		if (keys.beyond(request.cpusvn))
+		if (keys.svn_is_newer(request.cpusvn))
 			return Code::InvalidCpuSvn;
 		if (request.isvsvn > enclave.secs.isvsvn)
 			return Code::InvalidIsvSvn;
@@ -82,7 +82,7 @@ bool request_well_formed(const Enclave &enclave, const KeyRequest &request)
 
 } // namespace
 
-Outcome ereport(Exec &x)
+Outcome ereport(Execution &x)
 {
 	constexpr uint64_t data_align = 128;
 	Epc target_page;
@@ -101,17 +101,17 @@ Outcome ereport(Exec &x)
 		return *f;
 
 	const Keys &keys = x.m.keys;
-	Report report = build_report(keys, *x.cpu.stay.enclave, data.at());
+	Report report = build_report(keys, *x.cpu.mode.enclave, data.at());
 	const Key128 key = keys.report_key(target, keys.report_keyid());
 	const auto *raw = reinterpret_cast<const uint8_t *>(&report);
 	const Key128 mac = cmac(key, {raw, report_signed});
 	std::memcpy(report.mac, mac.data(), mac.size());
 	std::memcpy(to.at(), &report, sizeof(report));
-	x.cpu.wrote(to, sizeof(report));
-	return Outcome::silent();
+	x.cpu.epc_written(to, sizeof(report));
+	return Outcome::no_code();
 }
 
-Outcome egetkey(Exec &x)
+Outcome egetkey(Execution &x)
 {
 	Epc request_page;
 	Epc to;
@@ -123,15 +123,15 @@ Outcome egetkey(Exec &x)
 		return *f;
 	std::memcpy(&request, request_page.at(), sizeof(request));
 
-	const Enclave &enclave = *x.cpu.stay.enclave;
+	const Enclave &enclave = *x.cpu.mode.enclave;
 	if (!request_well_formed(enclave, request))
 		return gp_fault();
-	if (auto code = judge_request(x.m.keys, enclave, request))
+	if (auto code = check_key_request(x.m.keys, enclave, request))
 		return Outcome::error(*code);
 
 	const Key128 key = x.m.keys.requested_key(request, enclave);
 	std::memcpy(to.at(), key.data(), key.size());
-	x.cpu.wrote(to, key.size());
+	x.cpu.epc_written(to, key.size());
 	return Outcome::success();
 }
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
-// Changing an enclave that runs, the enclave's half: EACCEPT, EACCEPTCOPY,
-// EMODPE (Documentation/isa.md 7). What is checked under the lock need not be checked again,
-// as the architecture prescribes it behind the page's lock.
+// The leaves by which an enclave takes part in a change of its pages: EACCEPT, EACCEPTCOPY, EMODPE
+// (Documentation/isa.md 7). The architecture repeats some checks after it has locked the page; here
+// they run once, because they run under the lock.
 #include <cstring>
 
-#include "exits.h"
+#include "aex.h"
 #include "leaf.h"
 
 namespace sgx2 {
@@ -19,8 +19,8 @@ Secinfo load_secinfo(const Epc &at)
 	return s;
 }
 
-/// The SECINFO that is at @at in the enclave, copied, so that its page's lock is free again.
-MaybeFault copy_secinfo(const Exec &x, const Epc &info, uint64_t at, Secinfo &to)
+/// Copy the SECINFO at @at in the enclave, so that the lock of its page is released.
+MaybeFault copy_secinfo(const Execution &x, const Epc &info, uint64_t at, Secinfo &to)
 {
 	const PageLock guard(x.cpu, info);
 
@@ -30,8 +30,8 @@ MaybeFault copy_secinfo(const Exec &x, const Epc &info, uint64_t at, Secinfo &to
 	return {};
 }
 
-/// The changes that an enclave can be asked to accept.
-bool acceptable_change(const Secinfo &s)
+/// Return whether SECINFO describes a change that an enclave can accept.
+bool secinfo_acceptable(const Secinfo &s)
 {
 	const uint64_t state = s.flags & secinfo_flag::state;
 
@@ -40,20 +40,19 @@ bool acceptable_change(const Secinfo &s)
 	return (s.is(PageType::Tcs) || s.is(PageType::Trim)) && state == secinfo_flag::modified;
 }
 
-/// Is the page what the enclave thinks it is? PR is not compared.
-bool matches(const Page &p, const Secinfo &s, uint64_t linear)
+/// Return whether the page is in the state that SECINFO gives. PR is not compared.
+bool page_matches(const Page &p, const Secinfo &s, uint64_t linear)
 {
 	return p.linear == linear && s.is(p.type) && p.rights == s.rights() &&
 	       p.pending == static_cast<bool>(s.flags & secinfo_flag::pending) &&
 	       p.modified == static_cast<bool>(s.flags & secinfo_flag::modified);
 }
 
-/// A regular page that has become a TCS must be one that EADD could have made. The SDM
-/// demands a frame to enter with, too; of a page of zeroes enclaves expect that it
-/// passes. Nobody can enter by it either way.
-bool fresh_tcs(const Machine &m, const Enclave &enclave, const Epc &page)
+/// Return whether EACCEPT accepts the page as a TCS. It must be a page that EADD could have made.
+/// The SDM also demands a free SSA frame; enclaves expect that a page of zeros is accepted. An
+/// enclave cannot be entered by such a page in either case.
+bool tcs_acceptable(const Machine &m, const Enclave &enclave, const Epc &page)
 {
-	constexpr uint32_t page_granular = 0xfff;
 	const Tcs tcs = load_tcs(page);
 
 	if (!all_zero({page.data + sizeof(Tcs), page_size - sizeof(Tcs)}))
@@ -62,12 +61,12 @@ bool fresh_tcs(const Machine &m, const Enclave &enclave, const Epc &page)
 		return false;
 	if (tcs.cssa >= tcs.nssa && (m.config.strict_tcs || !all_zero({page.data, sizeof(Tcs)})))
 		return false;
-	return enclave.has(attribute::mode64) || (tcs.fslimit & tcs.gslimit & page_granular) == page_granular;
+	return enclave.has(attribute::mode64) || (tcs.fslimit & tcs.gslimit & tcs_limit_low) == tcs_limit_low;
 }
 
 } // namespace
 
-Outcome eaccept(Exec &x)
+Outcome eaccept(Execution &x)
 {
 	const uint64_t rbx = x.rbx();
 	const uint64_t rcx = x.rcx();
@@ -87,26 +86,26 @@ Outcome eaccept(Exec &x)
 		return gp_fault();
 	if (auto f = x.epc(rcx, SGX2_READ, page))
 		return *f;
-	if (!acceptable_change(secinfo))
+	if (!secinfo_acceptable(secinfo))
 		return gp_fault();
 
 	const PageLock guard(x.cpu, page);
 	Page &p = *page.page;
-	if (!p.owned_by(x.cpu.stay.eid) || p.blocked)
+	if (!p.owned_by(x.cpu.mode.eid) || p.blocked)
 		return x.denied(rcx, SGX2_READ);
 	if (x.conflict())
 		return gp_fault();
-	if (!matches(p, secinfo, rcx))
+	if (!page_matches(p, secinfo, rcx))
 		return Outcome::error(Code::PageAttributesMismatch);
 	if (!p.tracked())
 		return Outcome::error(Code::NotTracked);
-	if (p.type == PageType::Tcs && !fresh_tcs(x.m, *p.enclave, page))
+	if (p.type == PageType::Tcs && !tcs_acceptable(x.m, *p.enclave, page))
 		return gp_fault();
-	p.settle();
+	p.accept();
 	return Outcome::success();
 }
 
-Outcome eacceptcopy(Exec &x)
+Outcome eacceptcopy(Execution &x)
 {
 	constexpr uint8_t augmented = SGX2_READ | SGX2_WRITE;
 	const uint64_t rbx = x.rbx();
@@ -137,7 +136,7 @@ Outcome eacceptcopy(Exec &x)
 		return *f;
 
 	Page &p = *to.page;
-	if (!p.owned_by(x.cpu.stay.eid) || p.type != PageType::Reg || p.blocked || !p.pending || p.modified)
+	if (!p.owned_by(x.cpu.mode.eid) || p.type != PageType::Reg || p.blocked || !p.pending || p.modified)
 		return Outcome::error(Code::PageAttributesMismatch);
 	if (x.conflict())
 		return gp_fault();
@@ -147,11 +146,11 @@ Outcome eacceptcopy(Exec &x)
 	std::memcpy(to.data, from.data, page_size);
 	p.rights = secinfo.rights();
 	p.pending = false;
-	x.cpu.wrote(to, page_size);
+	x.cpu.epc_written(to, page_size);
 	return Outcome::success();
 }
 
-Outcome emodpe(Exec &x)
+Outcome emodpe(Execution &x)
 {
 	const uint64_t rbx = x.rbx();
 	const uint64_t rcx = x.rcx();
@@ -174,7 +173,7 @@ Outcome emodpe(Exec &x)
 
 	const PageLock guard(x.cpu, page);
 	Page &p = *page.page;
-	if (!p.usable(x.cpu.stay.eid, p.linear, PageType::Reg))
+	if (!p.usable(x.cpu.mode.eid, p.linear, PageType::Reg))
 		return x.denied(rcx, SGX2_READ);
 	if (x.conflict())
 		return gp_fault();
@@ -183,7 +182,7 @@ Outcome emodpe(Exec &x)
 	if (!(p.rights & SGX2_READ) && secinfo.write_only())
 		return gp_fault();
 	p.rights |= secinfo.rights();
-	return Outcome::silent();
+	return Outcome::no_code();
 }
 
 } // namespace sgx2

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-// Ways in and the wanted way out: EENTER, ERESUME, EEXIT, EDECCSSA (Documentation/isa.md 7).
+// Entry and synchronous exit: EENTER, ERESUME, EEXIT, EDECCSSA (Documentation/isa.md 7).
 #include <algorithm>
 
-#include "exits.h"
+#include "aex.h"
 #include "leaf.h"
 #include "ssa.h"
 
@@ -10,9 +10,7 @@ namespace sgx2 {
 
 namespace {
 
-constexpr uint64_t low32 = 0xffffffff;
-
-/// What an entry leaf has found out about the thread before it commits.
+/// What the checks of an entry leaf have found before the leaf commits.
 struct Thread {
 	Epc page;
 	uint64_t linear;
@@ -33,12 +31,13 @@ Bases tcs_bases(const Thread &t)
 	return {t.secs().base + t.tcs.ofsbase, t.secs().base + t.tcs.ogsbase};
 }
 
-bool target_valid(const Exec &x, uint64_t at)
+bool target_valid(const Execution &x, uint64_t at)
 {
 	return x.in.mode64 ? x.canonical(at) : at <= x.in.cs.limit;
 }
 
-/// Flat segments, as 32-bit enclaves need them. A null selector in ES or SS is none of the enclave's business.
+/// Return whether the segments are flat, as a 32-bit enclave needs them. A null selector in ES or
+/// SS is allowed.
 bool segments_acceptable(const sgx2_regs &r)
 {
 	if (r.mode64)
@@ -50,21 +49,22 @@ bool segments_acceptable(const sgx2_regs &r)
 	return !segment::usable(r.ss) || (r.ss.base == 0 && (r.ss.attr & segment::big));
 }
 
-/// In 32-bit code FS and GS have to be parts of DS. Around the end of the addresses goes only what is a part of all of them.
-bool bases_valid(const Exec &x, const Thread &t, const Bases &b)
+/// Return whether the bases are valid. In 32-bit code FS and GS must lie within DS; a segment that
+/// wraps around the end of the address space is allowed only if DS covers the whole space.
+bool bases_valid(const Execution &x, const Thread &t, const Bases &b)
 {
 	if (x.in.mode64)
 		return x.canonical(b.fs) && x.canonical(b.gs);
 
-	const auto within_ds = [&x](uint64_t base, uint32_t limit) {
+	const auto fits_ds = [&x](uint64_t base, uint32_t limit) {
 		const uint64_t end = (base & low32) + limit;
 
 		return end > low32 ? x.in.ds.limit == low32 : end <= x.in.ds.limit;
 	};
-	return within_ds(b.fs, t.tcs.fslimit) && within_ds(b.gs, t.tcs.gslimit);
+	return fits_ds(b.fs, t.tcs.fslimit) && fits_ds(b.gs, t.tcs.gslimit);
 }
 
-bool flags_acceptable(const Exec &x, const Thread &t)
+bool flags_acceptable(const Execution &x, const Thread &t)
 {
 	uint64_t allowed = tcs_flag::dbgoptin;
 
@@ -75,19 +75,17 @@ bool flags_acceptable(const Exec &x, const Thread &t)
 	return t.optin() || static_cast<bool>(t.tcs.flags & tcs_flag::aex_notify) == t.enclave->has(attribute::aex_notify);
 }
 
-bool xfrm_usable(const sgx2_regs &r, uint64_t xfrm)
+bool xfrm_usable(const sgx2_regs &r, uint64_t value)
 {
-	constexpr uint64_t x87_sse = 3;
-
 	if (!(r.cr4 & cr4::osfxsr))
 		return false;
 	if (!(r.cr4 & cr4::osxsave))
-		return xfrm == x87_sse;
-	return (xfrm & ~r.xcr0) == 0;
+		return value == xfrm::x87_sse;
+	return (value & ~r.xcr0) == 0;
 }
 
-/// What EENTER and ERESUME test alike, before they look at frames.
-MaybeFault find_thread(const Exec &x, Thread &t)
+/// Perform the checks that EENTER and ERESUME share, up to those of the SSA frames.
+MaybeFault check_thread(const Execution &x, Thread &t)
 {
 	const uint64_t rbx = x.rbx();
 
@@ -109,7 +107,7 @@ MaybeFault find_thread(const Exec &x, Thread &t)
 
 	if (!aligned(t.tcs.ossa | t.tcs.ofsbase | t.tcs.ogsbase, page_size))
 		return gp_fault();
-	if (!flags_acceptable(x, t) || !t.enclave->initialised())
+	if (!flags_acceptable(x, t) || !t.enclave->initialized())
 		return gp_fault();
 	if (x.in.mode64 != t.enclave->has(attribute::mode64))
 		return gp_fault();
@@ -127,10 +125,10 @@ sgx2_segment thread_segment(uint64_t base, uint32_t limit)
 	return {base, limit, attr, selector};
 }
 
-/// Commit: from here on the CPU is inside, in @frame, and the thread is busy.
-void go_inside(Exec &x, Thread &t, const Frame &frame, const Bases &b)
+/// Commit: put the CPU in enclave mode with @frame as its SSA frame and mark the TCS active.
+void enter_enclave_mode(Execution &x, Thread &t, const Frame &frame, const Bases &b)
 {
-	Stay &s = x.cpu.stay;
+	EnclaveMode &s = x.cpu.mode;
 	const uint64_t base_mask = x.in.mode64 ? ~uint64_t{0} : low32;
 
 	s.enclave = t.enclave;
@@ -166,9 +164,9 @@ void go_inside(Exec &x, Thread &t, const Frame &frame, const Bases &b)
 	}
 }
 
-/// Arrive at OENTRY with a fresh frame: EENTER, and ERESUME of a thread that
-/// wants to hear of asynchronous exits. All checks from the frame on.
-Outcome enter_at_oentry(Exec &x, Thread &t)
+/// Enter at OENTRY with the next SSA frame: EENTER, and ERESUME of a thread that uses AEX-Notify.
+/// This function performs all checks from the frame on.
+Outcome enter_at_oentry(Execution &x, Thread &t)
 {
 	const Bases bases = tcs_bases(t);
 	Frame frame;
@@ -182,19 +180,19 @@ Outcome enter_at_oentry(Exec &x, Thread &t)
 	if (t.tcs.state != tcs_inactive)
 		return gp_fault();
 
-	go_inside(x, t, frame, bases);
-	x.cpu.stay.ursp = x.number(SGX2_RSP);
-	x.cpu.stay.urbp = x.number(SGX2_RBP);
-	store_outside_stack(x.cpu, frame, x.cpu.stay.ursp, x.cpu.stay.urbp);
+	enter_enclave_mode(x, t, frame, bases);
+	x.cpu.mode.ursp = x.number(SGX2_RSP);
+	x.cpu.mode.urbp = x.number(SGX2_RBP);
+	store_untrusted_stack(x.cpu, frame, x.cpu.mode.ursp, x.cpu.mode.urbp);
 	x.out.gpr[SGX2_RAX] = t.tcs.cssa;
 	x.out.gpr[SGX2_RCX] = x.in.next_rip;
 	x.out.rip = t.entry();
 	if (t.optin() && (x.in.rflags & rflags::tf))
 		x.effects |= SGX2_EFFECT_PEND_DB;
-	return Outcome::silent();
+	return Outcome::no_code();
 }
 
-/// RFLAGS of a resumed thread: what user code may change comes from the frame.
+/// Return RFLAGS after ERESUME: the bits that user code may change come from the SSA frame.
 uint64_t resumed_flags(uint64_t current, uint64_t saved, bool optin)
 {
 	uint64_t from_frame = rflags::arithmetic | rflags::df | rflags::nt | rflags::ac | rflags::id | rflags::rf;
@@ -208,7 +206,7 @@ uint64_t resumed_flags(uint64_t current, uint64_t saved, bool optin)
 	return flags;
 }
 
-void restore_registers(Exec &x, const Gprsgx &g)
+void restore_registers(Execution &x, const Gprsgx &g)
 {
 	constexpr unsigned legacy = 8;
 
@@ -224,21 +222,21 @@ void restore_registers(Exec &x, const Gprsgx &g)
 
 } // namespace
 
-Outcome eenter(Exec &x)
+Outcome eenter(Execution &x)
 {
 	Thread t{};
 
-	if (auto f = find_thread(x, t))
+	if (auto f = check_thread(x, t))
 		return *f;
 	return enter_at_oentry(x, t);
 }
 
-Outcome eresume(Exec &x)
+Outcome eresume(Execution &x)
 {
 	Thread t{};
 	Frame frame;
 
-	if (auto f = find_thread(x, t))
+	if (auto f = check_thread(x, t))
 		return *f;
 	if (t.tcs.cssa == 0)
 		return gp_fault();
@@ -246,29 +244,29 @@ Outcome eresume(Exec &x)
 		return *f;
 
 	const Gprsgx g = load_gprsgx(frame);
-	if ((t.tcs.flags & tcs_flag::aex_notify) && (g.aexnotify & 1))
+	if ((t.tcs.flags & tcs_flag::aex_notify) && (g.aexnotify & aexnotify_enabled))
 		return enter_at_oentry(x, t);
 
-	// Only 64-bit code can move them inside.
+	// Only 64-bit code can change the bases while it is inside.
 	const Bases bases = x.in.mode64 ? Bases{g.fsbase, g.gsbase} : tcs_bases(t);
 	if (!target_valid(x, g.rip) || !bases_valid(x, t, bases))
 		return gp_fault();
 	if (t.tcs.state != tcs_inactive)
 		return gp_fault();
-	// Last, since it is the one check that also commits.
+	// This check must be the last, because it also loads the state.
 	if (!load_extended_state(x.cpu, frame, t.secs().attributes.xfrm))
 		return gp_fault();
 
 	t.tcs.cssa--;
-	go_inside(x, t, frame, bases);
-	x.cpu.stay.ursp = g.ursp;
-	x.cpu.stay.urbp = g.urbp;
+	enter_enclave_mode(x, t, frame, bases);
+	x.cpu.mode.ursp = g.ursp;
+	x.cpu.mode.urbp = g.urbp;
 	restore_registers(x, g);
 	x.out.rflags = resumed_flags(x.in.rflags, g.rflags, t.optin());
-	return Outcome::silent();
+	return Outcome::no_code();
 }
 
-Outcome eexit(Exec &x)
+Outcome eexit(Execution &x)
 {
 	const uint64_t target = x.number(SGX2_RBX);
 
@@ -276,16 +274,16 @@ Outcome eexit(Exec &x)
 		return gp_fault();
 
 	x.out.rip = target;
-	x.out.gpr[SGX2_RCX] = x.cpu.stay.aep;
+	x.out.gpr[SGX2_RCX] = x.cpu.mode.aep;
 	x.effects |= leave_enclave(x.cpu, x.out);
 	if (x.out.rflags & rflags::tf)
 		x.effects |= SGX2_EFFECT_PEND_DB;
-	return Outcome::silent();
+	return Outcome::no_code();
 }
 
-Outcome edeccssa(Exec &x)
+Outcome edeccssa(Execution &x)
 {
-	Stay &s = x.cpu.stay;
+	EnclaveMode &s = x.cpu.mode;
 	Frame frame;
 
 	if (!s.alive())
@@ -299,7 +297,7 @@ Outcome edeccssa(Exec &x)
 	tcs.cssa--;
 	store_tcs(x.cpu, s.tcs, tcs);
 	s.frame = frame;
-	return Outcome::silent();
+	return Outcome::no_code();
 }
 
 } // namespace sgx2

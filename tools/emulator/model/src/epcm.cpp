@@ -3,7 +3,7 @@
 
 namespace sgx2 {
 
-void Page::become_secs(Enclave &record)
+void Page::init_secs(Enclave &record)
 {
 	*this = Page{};
 	eid = record.hidden.eid;
@@ -12,14 +12,14 @@ void Page::become_secs(Enclave &record)
 	valid = used = true;
 }
 
-void Page::become_va()
+void Page::init_va()
 {
 	*this = Page{};
 	type = PageType::Va;
 	valid = used = true;
 }
 
-void Page::become_child(Enclave &owner, uint64_t at, PageType t, uint8_t rwx)
+void Page::init_child(Enclave &owner, uint64_t at, PageType t, uint8_t rwx)
 {
 	*this = Page{};
 	linear = at;
@@ -28,15 +28,15 @@ void Page::become_child(Enclave &owner, uint64_t at, PageType t, uint8_t rwx)
 	type = t;
 	rights = rwx;
 	valid = used = true;
-	owner.gain_child();
+	owner.add_child();
 }
 
 void Page::invalidate()
 {
 	if (is_child())
-		enclave->lose_child();
+		enclave->remove_child();
 	*this = Page{};
-	used = true; // the old contents are still there
+	used = true; // the page still holds the old contents
 }
 
 } // namespace sgx2

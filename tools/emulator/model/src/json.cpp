@@ -13,7 +13,7 @@ namespace sgx2 {
 
 namespace {
 
-/// Pieces of text that never exceed a line, formatted without the heap.
+/// Format text in pieces of at most a line, without the heap.
 class Writer {
 public:
 	Writer(Put put, void *opaque) : put_(put), opaque_(opaque) {}
@@ -30,7 +30,7 @@ public:
 			put_(opaque_, line, std::min<size_t>(static_cast<size_t>(n), sizeof(line) - 1));
 	}
 
-	/// A separator before all but the first of a sequence.
+	/// Write a separator before each element but the first.
 	void separate(bool &first)
 	{
 		put_(opaque_, first ? "\n" : ",\n", first ? 1 : 2);
@@ -56,8 +56,6 @@ const char *type_name(uint8_t type)
 
 void leaf_table(Writer &w, const char *name, bool user, const uint64_t (&table)[SGX2_LEAVES][SGX2_RESULTS])
 {
-	constexpr unsigned other = 32;
-	constexpr unsigned faulted = 33;
 	bool first_leaf = true;
 
 	w.print("  \"%s\": {", name);
@@ -78,9 +76,9 @@ void leaf_table(Writer &w, const char *name, bool user, const uint64_t (&table)[
 					w.print("    \"LEAF_%02X\": {", leaf);
 			}
 			w.print("%s\"", first ? "" : ", ");
-			if (result == faulted)
+			if (result == SGX2_RESULT_FAULT)
 				w.print("fault");
-			else if (result == other)
+			else if (result == SGX2_RESULT_OTHER)
 				w.print("other");
 			else
 				w.print("%u", result);
@@ -189,7 +187,7 @@ void counters_json(const sgx2_counters &c, Put put, void *opaque)
 		{"aborts", c.aborts},
 	};
 	named(w, rest);
-	// Always there, so that the list can end without a comma.
+	// This member is written even if it is 0, so that the list ends without a comma.
 	w.print("  \"injected\": %" PRIu64 "\n}\n", c.injected);
 }
 

@@ -123,7 +123,7 @@ Key128 Keys::requested_key(const KeyRequest &request, const Enclave &enclave) co
 		return report_key(self, request.keyid);
 	}
 
-	// INIT and DEBUG can't be masked out: a debug enclave gets keys of its own.
+	// The request cannot mask out INIT and DEBUG, so a debug enclave gets different keys.
 	const Attributes included = {
 		request.attributemask.flags | attribute::init | attribute::debug,
 		request.attributemask.xfrm,
@@ -134,7 +134,8 @@ Key128 Keys::requested_key(const KeyRequest &request, const Enclave &enclave) co
 	d.miscselect = secs.miscselect & request.miscmask;
 	copy<16>(d.cpusvn, request.cpusvn);
 
-	// The provisioning keys outlive the owner and have no wear-out.
+	// A change of owner does not change the provisioning keys, and their requests have no
+	// KEYID.
 	const bool provisioning = name == KeyName::Provision || name == KeyName::ProvisionSeal;
 	if (!provisioning) {
 		copy<16>(d.owner_epoch, owner_epoch_);
@@ -143,7 +144,8 @@ Key128 Keys::requested_key(const KeyRequest &request, const Enclave &enclave) co
 	if (name != KeyName::Provision)
 		copy<16>(d.fuses, fuses_);
 
-	// The masks are bound as they were asked for, whatever they select, but into the key of launch tokens.
+	// A key depends on the masks of its request, even where they select nothing; the key of
+	// launch tokens does not.
 	if (name != KeyName::EinitToken) {
 		d.attributemask = request.attributemask;
 		d.miscmask = ~request.miscmask;
@@ -169,9 +171,9 @@ Key128 Keys::requested_key(const KeyRequest &request, const Enclave &enclave) co
 	return derive(d);
 }
 
-bool Keys::beyond(std::span<const uint8_t, 16> svn) const
+bool Keys::svn_is_newer(std::span<const uint8_t, 16> svn) const
 {
-	// Little endian: the last byte weighs most.
+	// The value is little endian: the last byte is the most significant.
 	return std::lexicographical_compare(cpusvn_.rbegin(), cpusvn_.rend(), svn.rbegin(), svn.rend());
 }
 

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-// The secrets of a platform, and what EGETKEY, EREPORT and EINIT derive from
-// them. The derivation function of silicon is not public; here a key is the
-// AES-CMAC, under the root key, of its dependencies packed one after the other.
-// What counts is that two leaves that should agree on a key do, and that any
-// dependency that differs gives another key.
+// The secrets of a platform, and the keys that EGETKEY, EREPORT and EINIT derive from them. Intel
+// has not published the derivation function of silicon. Here a key is the AES-CMAC of its packed
+// dependencies under the root key. The model guarantees that two leaves derive equal keys from
+// equal dependencies, and different keys from different ones.
 #pragma once
 
 #include <array>
@@ -18,7 +17,7 @@ namespace sgx2 {
 
 using Key128 = std::array<uint8_t, 16>;
 
-/// AES-128-CMAC of @message.
+/// Return the AES-128-CMAC of @message.
 Key128 cmac(const Key128 &key, std::span<const uint8_t> message);
 
 struct KeyDependencies {
@@ -43,28 +42,29 @@ struct KeyDependencies {
 	uint8_t isvfamilyid[16];
 	uint8_t isvextprodid[16];
 };
-static_assert(std::has_unique_object_representations_v<KeyDependencies>, "padding would get into the keys");
+static_assert(std::has_unique_object_representations_v<KeyDependencies>, "keys must not depend on padding");
 
 class Keys {
 public:
 	using CpuSvn = std::array<uint8_t, 16>;
 
-	/// Burn the fuses: everything that outlives a reset.
+	/// Derive all secrets that survive a reset from @seed.
 	void fuse(uint64_t seed);
-	/// What a reset draws anew.
+	/// Draw the secrets that a reset replaces.
 	void renew();
 
-	/// Key of a report for @target, by EREPORT and by the target's EGETKEY.
+	/// Return the key of a report for @target, as EREPORT and EGETKEY of the target derive it.
 	Key128 report_key(const TargetInfo &target, std::span<const uint8_t, 32> keyid) const;
-	/// Key of a launch token that a launch enclave of signer @signer made.
+	/// Return the key of the launch tokens of a launch enclave whose signer is @signer.
 	Key128 token_key(const EinitToken &token, std::span<const uint8_t, 32> signer) const;
-	/// Key that @enclave's @request asks for; EGETKEY has checked it.
+	/// Return the key for @request of @enclave; the caller has checked the request.
 	Key128 requested_key(const KeyRequest &request, const Enclave &enclave) const;
 
 	const CpuSvn &cpusvn() const { return cpusvn_; }
-	/// Is @svn newer than this platform?
-	bool beyond(std::span<const uint8_t, 16> svn) const;
-	/// EUPDATESVN: a newer platform; false once there is no more to update.
+	/// Return whether @svn is greater than the platform's CPUSVN.
+	bool svn_is_newer(std::span<const uint8_t, 16> svn) const;
+	/// Increase the CPUSVN, as EUPDATESVN does.
+	/// @return false if there is no further update.
 	bool update_svn();
 
 	std::span<const uint8_t, 32> report_keyid() const { return report_keyid_; }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-// Architectural structures as they lie in memory (Documentation/isa.md 3). Members that the
-// architecture reserves are named rsvd*, so that a leaf can test them; what no
-// leaf looks at is still spelled out, since the offsets behind it depend on it.
+// The architectural structures in their memory layout (Documentation/isa.md 3). Members that the
+// architecture reserves are named rsvd*. Members that no leaf reads are present, because the
+// offsets of later members depend on them.
 #pragma once
 
 #include <algorithm>
@@ -32,6 +32,9 @@ constexpr bool aligned(uint64_t address, uint64_t to)
 	return (address & (to - 1)) == 0;
 }
 
+/// The bits of an address or a register that 32-bit code uses.
+constexpr uint64_t low32 = 0xffffffff;
+
 inline bool all_zero(std::span<const uint8_t> bytes)
 {
 	return std::all_of(bytes.begin(), bytes.end(), [](uint8_t b) { return b == 0; });
@@ -39,7 +42,7 @@ inline bool all_zero(std::span<const uint8_t> bytes)
 
 enum class PageType : uint8_t { Secs = 0, Tcs = 1, Reg = 2, Va = 3, Trim = 4 };
 
-/// 128 bits that are compared and masked as one.
+/// ATTRIBUTES, with XFRM: 128 bits that are compared and masked together.
 struct Attributes {
 	uint64_t flags;
 	uint64_t xfrm;
@@ -53,11 +56,19 @@ constexpr uint64_t init = 1u << 0, debug = 1u << 1, mode64 = 1u << 2, provision_
 		   kss = 1u << 7, aex_notify = 1u << 10;
 }
 
+/// Components of XCR0 and XFRM.
+namespace xfrm {
+constexpr uint64_t x87_sse = 3u << 0, avx = 1u << 2, mpx = 3u << 3, avx512 = 7u << 5, amx = 3u << 17;
+constexpr uint64_t reserved = uint64_t{1} << 63;
+/// The number of the first component behind the XSAVE header, and the number of components.
+constexpr unsigned first_extended = 2, components = 64;
+} // namespace xfrm
+
 namespace miscselect {
 constexpr uint32_t exinfo = 1u << 0;
 }
 
-/// The defined part of a SECS; behind it all is reserved to software.
+/// The defined part of a SECS; the rest of the page is reserved to software.
 struct SecsCore {
 	uint64_t size;
 	uint64_t base;
@@ -109,13 +120,15 @@ static_assert(offsetof(Tcs, cssa) == 24);
 static_assert(offsetof(Tcs, aep) == 40);
 static_assert(sizeof(Tcs) == 72);
 
+/// The low bits of FSLIMIT and GSLIMIT, which are all ones in a TCS of a 32-bit enclave.
+constexpr uint32_t tcs_limit_low = page_offset_mask;
 constexpr uint64_t tcs_inactive = 0;
 constexpr uint64_t tcs_active = 1;
 
 struct PageInfo {
 	uint64_t linaddr;
 	uint64_t srcpge;
-	uint64_t secinfo; ///< for EWB and ELDx: the PCMD
+	uint64_t secinfo; ///< the PCMD for EWB and ELDx
 	uint64_t secs;
 };
 static_assert(sizeof(PageInfo) == 32);
@@ -136,9 +149,9 @@ struct Secinfo {
 	uint64_t type() const { return (flags & secinfo_flag::type_mask) >> secinfo_flag::type_shift; }
 	bool is(PageType t) const { return type() == static_cast<uint64_t>(t); }
 	uint8_t rights() const { return static_cast<uint8_t>(flags & secinfo_flag::rwx); }
-	/// Reserved bits and bytes; whether the state bits count too depends on the leaf.
+	/// Return whether the reserved bits and bytes, and the bits @also, are zero.
 	bool reserved_clear(uint64_t also = 0) const { return (flags & (secinfo_flag::reserved | also)) == 0 && all_zero(rsvd); }
-	/// Writable and unreadable, which the EPCM cannot express.
+	/// Return whether the page is writable but not readable, which the EPCM cannot express.
 	bool write_only() const { return (flags & (secinfo_flag::r | secinfo_flag::w)) == secinfo_flag::w; }
 };
 static_assert(sizeof(Secinfo) == 64);
@@ -283,7 +296,7 @@ struct RdInfo {
 };
 static_assert(sizeof(RdInfo) == 32);
 
-/// End of an SSA frame, EXINFO of the MISC region right below GPRSGX included.
+/// EXINFO, at the end of the MISC region, which ends where GPRSGX starts.
 struct Exinfo {
 	uint64_t maddr;
 	uint32_t errcd;
@@ -307,6 +320,8 @@ static_assert(offsetof(Gprsgx, ursp) == 144);
 static_assert(offsetof(Gprsgx, aexnotify) == 167);
 static_assert(sizeof(Gprsgx) == 184);
 
+/// Bit of Gprsgx::aexnotify.
+constexpr uint8_t aexnotify_enabled = 1u << 0;
 constexpr size_t gprsgx_offset = page_size - sizeof(Gprsgx);
 constexpr size_t exinfo_offset = gprsgx_offset - sizeof(Exinfo);
 
@@ -314,14 +329,16 @@ namespace exitinfo {
 constexpr uint32_t hardware = 3u << 8, software = 6u << 8, valid = 1u << 31;
 }
 
-/// The XSAVE header, 512 bytes into an area.
+/// The XSAVE header, at xsave_header_offset in an XSAVE area.
 struct XsaveHeader {
 	uint64_t xstate_bv;
 	uint64_t xcomp_bv;
 	uint8_t rsvd[48];
 };
 static_assert(sizeof(XsaveHeader) == 64);
-constexpr size_t xsave_header_offset = 512;
+/// Bytes of XsaveHeader::rsvd that XRSTOR of a standard-format area checks.
+constexpr size_t standard_xsave_reserved = 8;
+constexpr size_t xsave_header_offset = 512; // after the legacy region
 constexpr uint32_t xsave_minimum = xsave_header_offset + sizeof(XsaveHeader);
 
 } // namespace sgx2

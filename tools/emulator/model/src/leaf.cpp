@@ -9,21 +9,22 @@ namespace {
 
 enum class Feature : uint8_t { Sgx1, Sgx2, EnclsC, Edeccssa, Eupdatesvn, Never };
 
-/// Where a leaf of ENCLU may run.
+/// Whether a leaf of ENCLU needs enclave mode.
 enum class Place : uint8_t { Anywhere, Inside, Outside };
 
 struct Leaf {
 	uint32_t number = 0;
 	const char *name = nullptr;
 	Feature feature = Feature::Never;
-	Outcome (*run)(Exec &) = nullptr;
+	Outcome (*run)(Execution &) = nullptr;
 	Place place = Place::Anywhere;
-	/// It has all of its operands before it looks at the EPCM, and takes the lock for the latter alone. The leaves of which
-	/// programs execute millions are such, so that CPUs do not wait for each other's page walks.
-	bool brief = false;
+	/// The leaf reads all of its operands before it accesses the EPCM, and takes the lock for
+	/// the access only. The leaves that programs execute often lock late, so that CPUs do not
+	/// wait for the page walks of other CPUs.
+	bool late_lock = false;
 };
 
-constexpr bool brief = true;
+constexpr bool late_lock = true;
 
 using Table = std::array<Leaf, SGX2_LEAVES>;
 
@@ -41,20 +42,20 @@ constexpr Table encls_leaves = by_number({
 	{0x00, "ECREATE", Feature::Sgx1, ecreate},
 	{0x01, "EADD", Feature::Sgx1, eadd},
 	{0x02, "EINIT", Feature::Sgx1, einit},
-	{0x03, "EREMOVE", Feature::Sgx1, eremove, Place::Anywhere, brief},
+	{0x03, "EREMOVE", Feature::Sgx1, eremove, Place::Anywhere, late_lock},
 	{0x04, "EDBGRD", Feature::Sgx1, edbgrd},
 	{0x05, "EDBGWR", Feature::Sgx1, edbgwr},
 	{0x06, "EEXTEND", Feature::Sgx1, eextend},
 	{0x07, "ELDB", Feature::Sgx1, eldb},
 	{0x08, "ELDU", Feature::Sgx1, eldu},
-	{0x09, "EBLOCK", Feature::Sgx1, eblock, Place::Anywhere, brief},
+	{0x09, "EBLOCK", Feature::Sgx1, eblock, Place::Anywhere, late_lock},
 	{0x0a, "EPA", Feature::Sgx1, epa},
 	{0x0b, "EWB", Feature::Sgx1, ewb},
-	{0x0c, "ETRACK", Feature::Sgx1, etrack, Place::Anywhere, brief},
-	{0x0d, "EAUG", Feature::Sgx2, eaug, Place::Anywhere, brief},
-	{0x0e, "EMODPR", Feature::Sgx2, emodpr, Place::Anywhere, brief},
-	{0x0f, "EMODT", Feature::Sgx2, emodt, Place::Anywhere, brief},
-	{0x10, "ERDINFO", Feature::EnclsC, erdinfo, Place::Anywhere, brief},
+	{0x0c, "ETRACK", Feature::Sgx1, etrack, Place::Anywhere, late_lock},
+	{0x0d, "EAUG", Feature::Sgx2, eaug, Place::Anywhere, late_lock},
+	{0x0e, "EMODPR", Feature::Sgx2, emodpr, Place::Anywhere, late_lock},
+	{0x0f, "EMODT", Feature::Sgx2, emodt, Place::Anywhere, late_lock},
+	{0x10, "ERDINFO", Feature::EnclsC, erdinfo, Place::Anywhere, late_lock},
 	{0x11, "ETRACKC", Feature::EnclsC, etrackc},
 	{0x12, "ELDBC", Feature::EnclsC, eldbc},
 	{0x13, "ELDUC", Feature::EnclsC, elduc},
@@ -67,9 +68,9 @@ constexpr Table enclu_leaves = by_number({
 	{0x02, "EENTER", Feature::Sgx1, eenter, Place::Outside},
 	{0x03, "ERESUME", Feature::Sgx1, eresume, Place::Outside},
 	{0x04, "EEXIT", Feature::Sgx1, eexit, Place::Inside},
-	{0x05, "EACCEPT", Feature::Sgx2, eaccept, Place::Inside, brief},
-	{0x06, "EMODPE", Feature::Sgx2, emodpe, Place::Inside, brief},
-	{0x07, "EACCEPTCOPY", Feature::Sgx2, eacceptcopy, Place::Inside, brief},
+	{0x05, "EACCEPT", Feature::Sgx2, eaccept, Place::Inside, late_lock},
+	{0x06, "EMODPE", Feature::Sgx2, emodpe, Place::Inside, late_lock},
+	{0x07, "EACCEPTCOPY", Feature::Sgx2, eacceptcopy, Place::Inside, late_lock},
 	{0x08, "EVERIFYREPORT2", Feature::Never, nullptr, Place::Inside},
 	{0x09, "EDECCSSA", Feature::Edeccssa, edeccssa, Place::Inside},
 });
@@ -109,7 +110,7 @@ bool opted_in(const sgx2_regs &r)
 	return (r.feat_ctl & needed) == needed;
 }
 
-/// The checks before the leaf's own, in the order of Documentation/isa.md 1.
+/// Perform the checks that precede those of the leaf, in the order of Documentation/isa.md 1.
 MaybeFault prologue(const Cpu &cpu, bool user, const Leaf *leaf, const sgx2_regs &r)
 {
 	const sgx2_config &config = cpu.machine.config;
@@ -138,28 +139,25 @@ MaybeFault prologue(const Cpu &cpu, bool user, const Leaf *leaf, const sgx2_regs
 	return {};
 }
 
-Outcome run(Exec &x, bool user, uint32_t number)
+Outcome run(Execution &x, bool user, uint32_t number)
 {
 	const Leaf *leaf = find_leaf(user, number);
 
 	if (auto f = prologue(x.cpu, user, leaf, x.in))
 		return *f;
-	if (leaf->brief)
+	if (leaf->late_lock)
 		return leaf->run(x);
 
 	const Lock guard(x.m.lock);
 	return leaf->run(x);
 }
 
-/// Index into the counters: small codes as they are.
+/// Return the column of the counters for a result.
 uint32_t result_slot(const Outcome &o)
 {
-	constexpr uint32_t other = 32;
-	constexpr uint32_t faulted = 33;
-
 	if (o.faulted())
-		return faulted;
-	return o.code() < other ? o.code() : other;
+		return SGX2_RESULT_FAULT;
+	return o.code() < SGX2_RESULT_OTHER ? o.code() : SGX2_RESULT_OTHER;
 }
 
 void count(const Cpu &cpu, bool user, uint32_t number, const Outcome &o)
@@ -173,7 +171,6 @@ void count(const Cpu &cpu, bool user, uint32_t number, const Outcome &o)
 
 void trace(const Cpu &cpu, bool user, const sgx2_regs &in, const Outcome &o)
 {
-	constexpr uint32_t vector_mark = 0x100;
 	sgx2_trace t{};
 
 	t.kind = user ? SGX2_TRACE_ENCLU : SGX2_TRACE_ENCLS;
@@ -181,7 +178,7 @@ void trace(const Cpu &cpu, bool user, const sgx2_regs &in, const Outcome &o)
 	t.rbx = in.gpr[SGX2_RBX];
 	t.rcx = in.gpr[SGX2_RCX];
 	t.rdx = in.gpr[SGX2_RDX];
-	t.faulted = o.faulted() ? vector_mark + o.fault().vector : 0;
+	t.faulted = o.faulted() ? SGX2_TRACE_VECTOR + o.fault().vector : 0;
 	t.result = o.faulted() ? o.fault().error_code : o.code();
 	cpu.trace(t);
 }
@@ -194,7 +191,7 @@ sgx2_outcome execute(Cpu &cpu, bool user, sgx2_regs &regs, uint32_t &effects, Fa
 	sgx2_regs out = regs;
 
 	out.rip = regs.next_rip;
-	Exec x(cpu, user, regs, out);
+	Execution x(cpu, user, regs, out);
 	const Outcome o = run(x, user, number);
 
 	count(cpu, user, number, o);
@@ -212,11 +209,11 @@ sgx2_outcome execute(Cpu &cpu, bool user, sgx2_regs &regs, uint32_t &effects, Fa
 	return SGX2_DONE;
 }
 
-bool is_brief(bool user, uint32_t number)
+bool locks_late(bool user, uint32_t number)
 {
 	const Leaf *leaf = find_leaf(user, number);
 
-	return leaf != nullptr && leaf->brief;
+	return leaf != nullptr && leaf->late_lock;
 }
 
 const char *leaf_name(bool user, uint32_t number)

@@ -1,65 +1,65 @@
 // SPDX-License-Identifier: GPL-2.0
-// The leaves by number. Each is one function, in the file of its theme, which
-// runs the checks of Documentation/isa.md 6 and 7 in their order and then commits. It runs with
-// the machine's lock held, or, if it is brief, takes it behind its last operand.
+// The leaves by number. Each leaf is one function, which performs the checks of
+// Documentation/isa.md 6 and 7 in their order and then commits. It runs with the machine's lock
+// held; a late-locking leaf takes the lock after it has read its last operand.
 #pragma once
 
 #include "codes.h"
-#include "exec.h"
+#include "execution.h"
 
 namespace sgx2 {
 
-/// encls_build.cpp
-Outcome ecreate(Exec &x);
-Outcome eadd(Exec &x);
-Outcome eextend(Exec &x);
-Outcome einit(Exec &x);
-Outcome eremove(Exec &x);
+/// In encls_build.cpp.
+Outcome ecreate(Execution &x);
+Outcome eadd(Execution &x);
+Outcome eextend(Execution &x);
+Outcome einit(Execution &x);
+Outcome eremove(Execution &x);
 
-/// encls_debug.cpp
-Outcome edbgrd(Exec &x);
-Outcome edbgwr(Exec &x);
-Outcome erdinfo(Exec &x);
-Outcome eupdatesvn(Exec &x);
+/// In encls_debug.cpp.
+Outcome edbgrd(Execution &x);
+Outcome edbgwr(Execution &x);
+Outcome erdinfo(Execution &x);
+Outcome eupdatesvn(Execution &x);
 
-/// encls_paging.cpp
-Outcome epa(Exec &x);
-Outcome eblock(Exec &x);
-Outcome etrack(Exec &x);
-Outcome etrackc(Exec &x);
-Outcome ewb(Exec &x);
-Outcome eldb(Exec &x);
-Outcome eldu(Exec &x);
-Outcome eldbc(Exec &x);
-Outcome elduc(Exec &x);
+/// In encls_paging.cpp.
+Outcome epa(Execution &x);
+Outcome eblock(Execution &x);
+Outcome etrack(Execution &x);
+Outcome etrackc(Execution &x);
+Outcome ewb(Execution &x);
+Outcome eldb(Execution &x);
+Outcome eldu(Execution &x);
+Outcome eldbc(Execution &x);
+Outcome elduc(Execution &x);
 
-/// encls_edmm.cpp
-Outcome eaug(Exec &x);
-Outcome emodpr(Exec &x);
-Outcome emodt(Exec &x);
+/// In encls_edmm.cpp.
+Outcome eaug(Execution &x);
+Outcome emodpr(Execution &x);
+Outcome emodt(Execution &x);
 
-/// enclu_entry.cpp
-Outcome eenter(Exec &x);
-Outcome eresume(Exec &x);
-Outcome eexit(Exec &x);
-Outcome edeccssa(Exec &x);
+/// In enclu_entry.cpp.
+Outcome eenter(Execution &x);
+Outcome eresume(Execution &x);
+Outcome eexit(Execution &x);
+Outcome edeccssa(Execution &x);
 
-/// enclu_edmm.cpp
-Outcome eaccept(Exec &x);
-Outcome eacceptcopy(Exec &x);
-Outcome emodpe(Exec &x);
+/// In enclu_edmm.cpp.
+Outcome eaccept(Execution &x);
+Outcome eacceptcopy(Execution &x);
+Outcome emodpe(Execution &x);
 
-/// enclu_attest.cpp
-Outcome ereport(Exec &x);
-Outcome egetkey(Exec &x);
+/// In enclu_attest.cpp.
+Outcome ereport(Execution &x);
+Outcome egetkey(Execution &x);
 
-/// Run ENCLS (@user false) or ENCLU from the prologue on, count and trace it.
+/// Execute ENCLS (@user is false) or ENCLU from the prologue on, and count and trace the result.
 sgx2_outcome execute(Cpu &cpu, bool user, sgx2_regs &regs, uint32_t &effects, Fault &fault);
 
-/// Does the leaf call the host without the machine's lock?
-bool is_brief(bool user, uint32_t number);
+/// Return whether the leaf calls the host before it takes a lock.
+bool locks_late(bool user, uint32_t number);
 
-/// A leaf's name, or nullptr.
+/// Return the name of a leaf, or nullptr.
 const char *leaf_name(bool user, uint32_t number);
 
 } // namespace sgx2

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-// The locks of a machine. One CPU alone, or each CPU for itself and then page by
-// page: a CPU's own lock is nobody else's business until somebody wants all of
-// them, so brief leaves on pages of their own don't meet.
+// The locks of a machine: one for each CPU and one for each group of pages. A leaf that accesses
+// one page takes the lock of its CPU and of the page, so late-locking leaves on different pages do
+// not contend. A leaf that accesses more takes the locks of all CPUs.
 #pragma once
 
 #include <array>
@@ -12,7 +12,7 @@
 
 namespace sgx2 {
 
-/// What it covers takes less time than to fall asleep and be woken, so it is waited for by spinning first.
+/// The critical sections take less time than a sleep and a wakeup, so the mutex spins first.
 class alignas(64) Mutex {
 public:
 	Mutex()
@@ -35,10 +35,10 @@ private:
 	pthread_mutex_t mutex_;
 };
 
-/// Order: CPUs by their numbers, then one page.
+/// Lock order: CPUs by number, then one page.
 class Locks {
 public:
-	/// Of all CPUs, and so of everything.
+	/// Take the locks of all CPUs, which cover the whole machine.
 	void lock()
 	{
 		for (Mutex &cpu : cpus_)
@@ -49,15 +49,15 @@ public:
 		for (Mutex &cpu : cpus_)
 			cpu.unlock();
 	}
-	/// CPUs and pages share them where they are more.
+	/// With more than eight CPUs, several CPUs share a lock.
 	static constexpr size_t slots = 8;
 	static constexpr size_t slot(size_t cpu) { return cpu % slots; }
 	Mutex &cpu(size_t number) { return cpus_[slot(number)]; }
-	/// Neighbours have one lock: who walks over pages finds it in his cache.
-	Mutex &page(size_t number) { return pages_[number / neighbours % pages_.size()]; }
+	/// Adjacent pages share a lock, so a walk over pages finds the lock in its cache.
+	Mutex &page(size_t number) { return pages_[number / pages_per_lock % pages_.size()]; }
 
 private:
-	static constexpr size_t neighbours = 16;
+	static constexpr size_t pages_per_lock = 16;
 
 	std::array<Mutex, slots> cpus_;
 	std::array<Mutex, 256> pages_;

@@ -36,10 +36,8 @@ int sgx2_machine::add_section(uint64_t physical, uint64_t size, void *host)
 
 void sgx2_machine::configure(const sgx2_config &c)
 {
-	constexpr unsigned first_extended = 2;
-
 	config = c;
-	for (unsigned i = first_extended; i < 64; i++) {
+	for (unsigned i = xfrm::first_extended; i < xfrm::components; i++) {
 		auto &component = config.xcomp[i];
 		const uint64_t end = uint64_t{component.offset} + component.size;
 
@@ -51,7 +49,7 @@ void sgx2_machine::configure(const sgx2_config &c)
 	keys.fuse(config.seed);
 	pager.rekey(keys.paging_key());
 	pager.start_versions(1 + (Random(config.seed).next() >> 32));
-	// Until sgx2_machine_inject(): no rates, a defined generator.
+	// Before sgx2_machine_inject() all rates are 0, and the generator has a defined state.
 	sgx2_injection none{};
 	none.seed = config.seed;
 	inject.arm(none);
@@ -91,7 +89,7 @@ uint32_t sgx2_machine::xsave_size(uint64_t xfrm) const
 {
 	uint32_t size = xsave_minimum;
 
-	for (unsigned i = 2; i < 64; i++) {
+	for (unsigned i = xfrm::first_extended; i < xfrm::components; i++) {
 		const auto &component = config.xcomp[i];
 
 		if (xfrm >> i & 1)
@@ -113,15 +111,16 @@ uint64_t sgx2_machine::valid_pages() const
 	return n;
 }
 
-/// Forget every page. The records go too: a CPU that is inside finds no enclave
-/// of its EID any more, and so leaves without touching anything.
+/// Invalidate every EPCM entry and clear every record. A CPU that is inside then finds no enclave
+/// with its EID, and its AEX saves nothing.
 void sgx2_machine::lose_epc()
 {
 	for (size_t i = 0; i < section_count; i++) {
 		Section &s = sections[i];
 
 		for (uint64_t n = 0; n < s.page_count(); n++) {
-			// Don't make untouched memory of a big section real.
+			// Unused memory of a big section has not been allocated by the host; a
+			// write would allocate it.
 			if (!s.pages[n].used)
 				continue;
 			std::memset(s.host + n * page_size, 0, page_size);
@@ -131,7 +130,8 @@ void sgx2_machine::lose_epc()
 	}
 }
 
-/// EIDs and versions go on counting, so that nothing old can pass for new.
+/// Reset the machine. EIDs and versions are not reset, so that no old reference or page is
+/// accepted.
 void sgx2_machine::reset()
 {
 	lose_epc();

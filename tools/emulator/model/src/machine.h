@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
-// What the CPUs of a machine share: EPC sections, platform keys, CPUID's word
-// on what is supported, injected conflicts and counters.
+// The state that the CPUs of a machine share: EPC sections, platform keys, the contents of CPUID,
+// injected conflicts and counters.
 //
-// Locking: @lock covers everything below it in the structure and all of the
-// EPCM and the Enclave records. A brief leaf, and a TLB fill, has the lock of its
-// CPU and of one page of an enclave instead (PageLock): it may change that page,
-// and read what changes under @lock alone, as SECS pages, records and epochs do.
-// Sections are immutable once leaves run, which is why the translation of an
-// address needs no lock. What happens often is counted by CPU, under its lock, so
-// that CPUs do not meet there; denials and aborts atomically, since
-// sgx2_tlb_check() takes no lock for ordinary memory.
+// Locking: @lock covers all members below it, the EPCM and the Enclave records. A late-locking leaf
+// and a TLB fill hold the locks of their CPU and of one page instead (PageLock): they may change
+// that page, and may read what changes only under @lock (SECS pages, records, epochs). Sections do
+// not change after the first leaf has run, so the translation of an address needs no lock. Frequent
+// events are counted by CPU, under the CPU's lock, so that CPUs do not contend; denials and aborts
+// are counted atomically, because sgx2_tlb_check() takes no lock for ordinary memory.
 #pragma once
 
 #include <array>
@@ -20,21 +18,22 @@
 #include "epcm.h"
 #include "keys.h"
 #include "locks.h"
-#include "paging.h"
-#include "random.h"
+#include "pager.h"
+#include "injector.h"
 #include "sgx2_model.h"
 
 namespace sgx2 {
 
-/// Components beyond this end are not offered: a CPU keeps one area in itself.
+/// A component that ends beyond this limit is not offered, because a CPU embeds one XSAVE area of
+/// this size.
 constexpr uint32_t xsave_limit = 8 * page_size;
 
 struct Free {
 	void operator()(void *p) const { std::free(p); }
 };
 
-/// The arrays come from calloc: an invalid entry is all zero, and the memory of
-/// a big section that is never used is never touched.
+/// An EPC section. calloc() allocates the arrays: an invalid entry is zero, and unused memory of a
+/// big section stays unallocated.
 struct Section {
 	uint64_t physical = 0;
 	uint64_t size = 0;
@@ -62,20 +61,21 @@ struct sgx2_machine {
 	void reset();
 	void lose_epc();
 
-	/// Lock-free.
+	/// These functions take no lock.
 	bool is_epc(uint64_t physical) const { return static_cast<bool>(find(physical)); }
 	sgx2::Epc find(uint64_t physical) const;
-	/// The page of that index over all sections.
+	/// Return the page with the number @index, counted over all sections.
 	sgx2::Epc page(uint64_t index) const;
 	uint64_t page_count() const;
-	/// Bytes of a standard-format area; components that are unknown take none.
+	/// Return the size in bytes of a standard-format XSAVE area; unknown components take no
+	/// space.
 	uint32_t xsave_size(uint64_t xfrm) const;
 
 	size_t new_cpu() { return next_cpu++; }
-	/// What this CPU has counted, and those that share its lock, which is held.
+	/// Return the counters of the CPUs that share the lock of @cpu; the caller holds that lock.
 	sgx2_counters &counted(size_t cpu) { return counts[sgx2::Locks::slot(cpu)].counters; }
 
-	/// With the lock held.
+	/// The caller of these functions holds @lock.
 	uint64_t valid_pages() const;
 	uint64_t new_eid() { return next_eid++; }
 	void snapshot(sgx2_counters &out) const;

@@ -6,7 +6,7 @@
 
 #include <gmp.h>
 
-#include "measure.h"
+#include "measurement.h"
 
 namespace sgx2 {
 
@@ -16,7 +16,8 @@ constexpr size_t key_bytes = 384;
 constexpr mp_size_t limbs = key_bytes / sizeof(mp_limb_t);
 static_assert(GMP_NAIL_BITS == 0, "limbs are filled by memcpy");
 
-/// gmp's mpn layer: fixed sizes and no heap, since a leaf must not allocate.
+/// Numbers of gmp's mpn layer, which have a fixed size and use no heap, because a leaf must not
+/// allocate.
 using Number = std::array<mp_limb_t, limbs>;
 using Product = std::array<mp_limb_t, 2 * limbs>;
 
@@ -28,8 +29,8 @@ Number load(const uint8_t (&bytes)[key_bytes])
 	return n;
 }
 
-/// a * b - quotient * modulus, if that is a proper remainder. A quotient that is
-/// not the true one leaves the range [0, modulus) to one side or the other.
+/// Compute a * b - quotient * modulus.
+/// @return false if the result is not in [0, modulus), which is the case for every wrong quotient.
 bool reduce(const Number &a, const Number &b, const Number &quotient, const Number &modulus, Number &remainder)
 {
 	Product ab;
@@ -60,7 +61,7 @@ Digest message_digest(const Sigstruct &s)
 	return sha256(message);
 }
 
-/// EMSA-PKCS1-v1_5 of a SHA-256 digest, most significant byte first.
+/// Return the EMSA-PKCS1-v1_5 encoding of a SHA-256 digest, most significant byte first.
 std::array<uint8_t, key_bytes> encoded_message(const Digest &digest)
 {
 	constexpr uint8_t digest_info[] = {0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01,
@@ -84,10 +85,11 @@ bool sigstruct_well_formed(const Sigstruct &s)
 	constexpr uint8_t header[16] = {6, 0, 0, 0, 0xe1, 0, 0, 0, 0, 0, 1};
 	constexpr uint8_t header2[16] = {1, 1, 0, 0, 0x60, 0, 0, 0, 0x60, 0, 0, 0, 1};
 	constexpr uint32_t vendor_intel = 0x8086;
+	constexpr uint32_t rsa_exponent = 3;
 
 	return std::memcmp(s.header, header, sizeof(header)) == 0 && std::memcmp(s.header2, header2, sizeof(header2)) == 0 &&
-	       (s.vendor == 0 || s.vendor == vendor_intel) && s.exponent == 3 && all_zero(s.rsvd0) && all_zero(s.rsvd1) &&
-	       all_zero(s.rsvd2) && all_zero(s.rsvd3);
+	       (s.vendor == 0 || s.vendor == vendor_intel) && s.exponent == rsa_exponent && all_zero(s.rsvd0) &&
+	       all_zero(s.rsvd1) && all_zero(s.rsvd2) && all_zero(s.rsvd3);
 }
 
 bool sigstruct_signature_valid(const Sigstruct &s)

@@ -6,11 +6,11 @@
 
 namespace sgx2 {
 
-/// Headers, vendor, exponent and reserved space are as they must be.
+/// Return whether headers, vendor, exponent and reserved fields have valid values.
 bool sigstruct_well_formed(const Sigstruct &s);
 
-/// Check the signature with the quotients that the signer supplied. Wrong
-/// quotients fail it, as they do on silicon.
+/// Check the signature with the quotients in SIGSTRUCT. The check fails for wrong quotients, as it
+/// does on silicon.
 bool sigstruct_signature_valid(const Sigstruct &s);
 
 } // namespace sgx2

@@ -8,9 +8,7 @@ namespace sgx2 {
 
 namespace {
 
-constexpr uint64_t low32 = 0xffffffff;
-
-MaybeFault map_page(const Exec &x, const Enclave &enclave, uint64_t at, Epc &page)
+MaybeFault map_page(const Execution &x, const Enclave &enclave, uint64_t at, Epc &page)
 {
 	constexpr uint8_t needed = SGX2_READ | SGX2_WRITE;
 
@@ -23,7 +21,7 @@ MaybeFault map_page(const Exec &x, const Enclave &enclave, uint64_t at, Epc &pag
 	return {};
 }
 
-/// Call @part(page, offset in area, bytes) for each page of the XSAVE area.
+/// Call @part(page, offset in the area, bytes) for each page of the XSAVE area.
 template <typename Part>
 void for_each_part(const Frame &frame, Part part)
 {
@@ -34,17 +32,17 @@ void for_each_part(const Frame &frame, Part part)
 	}
 }
 
-/// What XRSTOR demands of the header of a standard area, which is all that an SSA frame may hold.
+/// Return whether XRSTOR accepts the header of a standard-format area. An SSA frame must not hold
+/// any other format.
 bool header_acceptable(const XsaveHeader &header, uint64_t xfrm)
 {
-	constexpr size_t standard_zero = 8; // bytes 8-23 with XCOMP_BV
-
-	return header.xcomp_bv == 0 && (header.xstate_bv & ~xfrm) == 0 && all_zero(std::span(header.rsvd).first<standard_zero>());
+	return header.xcomp_bv == 0 && (header.xstate_bv & ~xfrm) == 0 &&
+	       all_zero(std::span(header.rsvd).first<standard_xsave_reserved>());
 }
 
 } // namespace
 
-MaybeFault map_frame(const Exec &x, const Enclave &enclave, const Tcs &tcs, uint32_t index, Frame &frame)
+MaybeFault map_frame(const Execution &x, const Enclave &enclave, const Tcs &tcs, uint32_t index, Frame &frame)
 {
 	const SecsCore &secs = enclave.secs;
 	const uint64_t frame_bytes = uint64_t{secs.ssa_frame_pages} * page_size;
@@ -58,8 +56,8 @@ MaybeFault map_frame(const Exec &x, const Enclave &enclave, const Tcs &tcs, uint
 	const uint64_t last = start + frame_bytes - page_size;
 	if (auto f = map_page(x, enclave, last, frame.last))
 		return f;
-	// Paging was asked of the page's first byte.
-	if (!x.segment_allows(last + gprsgx_offset, sizeof(Gprsgx)))
+	// Paging was checked for the first byte of the page; the segment limit applies to GPRSGX.
+	if (!x.within_segment(last + gprsgx_offset, sizeof(Gprsgx)))
 		return gp_fault();
 	return {};
 }
@@ -72,12 +70,12 @@ Gprsgx load_gprsgx(const Frame &frame)
 	return g;
 }
 
-void store_outside_stack(const Cpu &cpu, const Frame &frame, uint64_t rsp, uint64_t rbp)
+void store_untrusted_stack(const Cpu &cpu, const Frame &frame, uint64_t rsp, uint64_t rbp)
 {
 	const uint64_t stack[2] = {rsp, rbp};
 
 	std::memcpy(frame.last.data + gprsgx_offset + offsetof(Gprsgx, ursp), stack, sizeof(stack));
-	cpu.wrote(frame.last, page_size);
+	cpu.epc_written(frame.last, page_size);
 }
 
 bool load_extended_state(Cpu &cpu, const Frame &frame, uint64_t xfrm)
@@ -104,7 +102,7 @@ void save_extended_state(Cpu &cpu, const Frame &frame, uint64_t xfrm)
 	std::memcpy(area + xsave_header_offset, &header, sizeof(header));
 	for_each_part(frame, [&cpu, area](const Epc &page, size_t offset, size_t n) {
 		std::memcpy(page.data, area + offset, n);
-		cpu.wrote(page, n);
+		cpu.epc_written(page, n);
 	});
 }
 
@@ -118,7 +116,7 @@ void save_registers(const Cpu &cpu, const Frame &frame, const sgx2_regs &regs, u
 	std::memcpy(at + offsetof(Gprsgx, rflags), state, sizeof(state));
 	std::memcpy(at + offsetof(Gprsgx, exitinfo), &exit_info, sizeof(exit_info));
 	std::memcpy(at + offsetof(Gprsgx, fsbase), bases, sizeof(bases));
-	cpu.wrote(frame.last, page_size);
+	cpu.epc_written(frame.last, page_size);
 }
 
 void save_exinfo(const Frame &frame, const Exinfo &info)

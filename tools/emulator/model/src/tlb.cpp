@@ -7,7 +7,7 @@ namespace {
 
 constexpr uint32_t all_rights = SGX2_READ | SGX2_WRITE | SGX2_EXEC;
 
-void bump(std::atomic<uint64_t> &counter)
+void increment(std::atomic<uint64_t> &counter)
 {
 	counter.fetch_add(1, std::memory_order_relaxed);
 }
@@ -23,16 +23,15 @@ Fault epcm_fault(const TlbRequest &r)
 	return {vector::pf, true, code, r.linear};
 }
 
-void report_denial(Cpu &cpu, const TlbRequest &r, const Fault &fault)
+void trace_denial(Cpu &cpu, const TlbRequest &r, const Fault &fault)
 {
-	constexpr uint32_t vector_mark = 0x100;
 	sgx2_trace t{};
 
 	t.kind = SGX2_TRACE_DENY;
 	t.leaf = r.access;
 	t.rbx = r.linear;
 	t.rcx = r.physical;
-	t.faulted = vector_mark + fault.vector;
+	t.faulted = SGX2_TRACE_VECTOR + fault.vector;
 	t.result = fault.error_code;
 	cpu.trace(t);
 }
@@ -43,20 +42,21 @@ sgx2_tlb_verdict deny(Cpu &cpu, const TlbRequest &r, Fault &fault)
 	if (r.count) {
 		const size_t kind = r.access == SGX2_EXEC ? 2 : r.access == SGX2_WRITE ? 1 : 0;
 
-		bump(cpu.machine.denied[kind]);
-		report_denial(cpu, r, fault);
+		increment(cpu.machine.denied[kind]);
+		trace_denial(cpu, r, fault);
 	}
 	return SGX2_TLB_FAULT;
 }
 
-/// Not the enclave's own memory: ordinary, unless it is someone's EPC.
+/// Return the verdict for an address outside of ELRANGE: ordinary memory, or an abort page if it is
+/// EPC.
 sgx2_tlb_verdict ordinary(const Cpu &cpu, const TlbRequest &r, uint32_t &rights)
 {
 	rights = all_rights;
 	if (!cpu.machine.is_epc(r.physical))
 		return SGX2_TLB_NORMAL;
 	if (r.count)
-		bump(cpu.machine.aborts);
+		increment(cpu.machine.aborts);
 	return SGX2_TLB_ABORT;
 }
 
@@ -68,8 +68,8 @@ sgx2_tlb_verdict tlb_check(Cpu &cpu, const TlbRequest &r, uint32_t &rights, Faul
 
 	if (!cpu.inside)
 		return ordinary(cpu, r, rights);
-	if (!cpu.stay.in_elrange(r.linear)) {
-		// Enclave code is what was measured: none comes from outside.
+	if (!cpu.mode.in_elrange(r.linear)) {
+		// Enclave code lies in ELRANGE, so a fetch from outside faults.
 		if (r.access == SGX2_EXEC) {
 			fault = gp_fault();
 			return SGX2_TLB_FAULT;
@@ -83,7 +83,7 @@ sgx2_tlb_verdict tlb_check(Cpu &cpu, const TlbRequest &r, uint32_t &rights, Faul
 
 	const PageLock guard(cpu, at);
 	const Page &p = *at.page;
-	if (!p.usable(cpu.stay.eid, r.linear, PageType::Reg) || (p.rights & static_cast<uint32_t>(r.access)) == 0)
+	if (!p.usable(cpu.mode.eid, r.linear, PageType::Reg) || (p.rights & static_cast<uint32_t>(r.access)) == 0)
 		return deny(cpu, r, fault);
 	rights = p.rights;
 	if (r.count)

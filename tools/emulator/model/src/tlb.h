@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// The EPCM's word at a TLB fill (Documentation/isa.md 9).
+// The EPCM check at a TLB fill (Documentation/isa.md 9).
 #pragma once
 
 #include "codes.h"
@@ -14,7 +14,7 @@ struct TlbRequest {
 	bool count; ///< false for a probe
 };
 
-/// May the access go on, and what may the entry allow?
+/// Check an access and return in @rights the accesses that the TLB entry may allow.
 sgx2_tlb_verdict tlb_check(Cpu &cpu, const TlbRequest &request, uint32_t &rights, Fault &fault);
 
 } // namespace sgx2

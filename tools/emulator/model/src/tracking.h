@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
-// Who is inside an enclave, and since when (Documentation/isa.md 8).
+// The CPUs inside an enclave by tracking epoch (Documentation/isa.md 8).
 //
-// The enclave counts ETRACKs in an epoch. A CPU inside belongs to the epoch in
-// which it entered; only two can be populated, the current and the one before
-// it, because ETRACK refuses (code 17) to start a third. A page that loses a
-// right is stamped with the epoch of that moment: every stale translation of it
-// is held by a CPU that entered in that epoch or before. So the page is tracked
-// once a later epoch has begun and the previous generation has drained.
+// The epoch of an enclave is the number of its ETRACKs. A CPU belongs to the epoch in which it
+// entered. Only the current epoch and the one before it can have CPUs, because ETRACK returns
+// SGX_PREV_TRK_INCMPL (17) instead of starting a third. A page that loses a right is stamped with
+// the current epoch: only CPUs that entered in that epoch or before can hold a stale translation of
+// the page. The page is tracked when a later epoch has started and no CPU of the previous epoch is
+// left.
 #pragma once
 
 #include <cstdint>
@@ -15,16 +15,18 @@ namespace sgx2 {
 
 class Tracking {
 public:
-	/// Stamp of a page that nobody can hold a stale translation of.
+	/// The stamp of a page of which no CPU can hold a stale translation.
 	static constexpr uint64_t always_tracked = 0;
 
 	uint64_t epoch() const { return epoch_; }
-	/// A CPU comes in: the epoch that it must give back to leave().
+	/// Add a CPU to the current epoch.
+	/// @return the epoch to pass to leave().
 	uint64_t enter();
 	void leave(uint64_t entered);
 
 	bool occupied() const { return current_ + previous_ != 0; }
-	/// ETRACK; false while the previous generation has not drained.
+	/// Start an epoch, as ETRACK does.
+	/// @return false if a CPU of the previous epoch is left.
 	bool advance();
 	bool tracked(uint64_t stamp) const;
 

@@ -25,7 +25,7 @@ QEMU_BUILD_BUG_ON(offsetof(struct sgx2_counters, injected) !=
 QEMU_BUILD_BUG_ON(SGX2_DEV_COUNTERS + sizeof(struct sgx2_counters) >
                   SGX2_DEV_BAR_SIZE);
 
-QEMU_BUILD_BUG_ON(SGX2_DEV_INJ_LEAVES != SGX2_LEAVES);
+QEMU_BUILD_BUG_ON(SGX2_DEV_LEAVES != SGX2_LEAVES);
 
 struct Sgx2Monitor {
     PCIDevice parent_obj;
@@ -33,7 +33,7 @@ struct Sgx2Monitor {
     MemoryRegion bar;
     uint64_t entry;
     uint64_t inject[(SGX2_DEV_INJ_ENTROPY - SGX2_DEV_INJ_SEED) / 8 + 1];
-    uint64_t encls[SGX2_DEV_INJ_LEAVES], enclu[SGX2_DEV_INJ_LEAVES];
+    uint64_t encls[SGX2_DEV_LEAVES], enclu[SGX2_DEV_LEAVES];
     struct sgx2_counters counters;
 };
 

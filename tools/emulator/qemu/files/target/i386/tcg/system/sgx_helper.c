@@ -190,7 +190,7 @@ void helper_encls(CPUX86State *env, uint32_t len)
     struct sgx2_regs r;
     struct sgx2_fault fault;
     uint32_t effects = 0;
-    bool brief = sgx2_encls_brief(env->regs[R_EAX]);
+    bool brief = sgx2_encls_locks_late(env->regs[R_EAX]);
 
     if (sgx_run(env, sgx2_encls, brief, len, &r, &effects, &fault) ==
         SGX2_FAULT) {
@@ -207,7 +207,7 @@ void helper_enclu(CPUX86State *env, uint32_t len)
     struct sgx2_regs r;
     struct sgx2_fault fault;
     uint32_t effects = 0;
-    bool brief = sgx2_enclu_brief(env->regs[R_EAX]);
+    bool brief = sgx2_enclu_locks_late(env->regs[R_EAX]);
     bool resume = (uint32_t)env->regs[R_EAX] == 0x03;
 
     if (sgx_run(env, sgx2_enclu, brief, len, &r, &effects, &fault) ==

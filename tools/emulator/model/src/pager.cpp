@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "paging.h"
+#include "pager.h"
 
 #include <cstring>
 

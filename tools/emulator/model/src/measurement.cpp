@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "measure.h"
+#include "measurement.h"
 
 #include <cstring>
 
@@ -11,7 +11,7 @@ namespace {
 
 constexpr size_t block_size = SHA256_BLOCK_SIZE;
 
-/// One header block of a record; the tags are the leaf's name in ASCII.
+/// The first block of a record, which starts with the name of the leaf in ASCII.
 struct Record {
 	uint8_t bytes[block_size] = {};
 
@@ -56,7 +56,7 @@ void Measurement::ecreate(uint32_t ssa_frame_pages, uint64_t size)
 
 void Measurement::eadd(uint64_t offset, const Secinfo &secinfo)
 {
-	constexpr size_t measured = 48; // of the SECINFO
+	constexpr size_t measured = 48; // bytes of the SECINFO
 	Record r;
 
 	r.put(0, tag_eadd);

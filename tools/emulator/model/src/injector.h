@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// Deterministic chance: conflicts, which never arise otherwise, since leaves wait for each other.
+// Injection of conflicts by a deterministic generator. Without injection no conflict occurs,
+// because leaves wait for each other.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +10,7 @@
 
 namespace sgx2 {
 
-/// splitmix64 (Steele, Lea, Flood): tiny, and every seed is a good one.
+/// splitmix64 (Steele, Lea, Flood): a small generator that accepts every seed.
 class Random {
 public:
 	explicit Random(uint64_t seed) : state_(seed) {}
@@ -35,31 +36,34 @@ public:
 		random_ = Random(rates.seed);
 	}
 
-	/// Whoever asks holds a lock of some CPU; the draws have one of their own. One draw; a rate of zero costs none, so that it shifts no other draws.
-	bool eblock_conflict() { return hit(rates_.eblock_conflict); }
-	bool emodpr_conflict() { return hit(rates_.emodpr_conflict); }
-	bool emodt_conflict() { return hit(rates_.emodt_conflict); }
-	/// Of that leaf of ENCLU (@user) or ENCLS.
+	/// The caller holds a lock of a CPU, which may differ between callers, so draws have a lock
+	/// of their own. A rate of 0 makes no draw and leaves the sequence of draws unchanged.
+	bool eblock_conflict() { return draw(rates_.eblock_conflict); }
+	bool emodpr_conflict() { return draw(rates_.emodpr_conflict); }
+	bool emodt_conflict() { return draw(rates_.emodt_conflict); }
+	/// Draw a conflict for a leaf of ENCLU (@user) or ENCLS.
 	bool conflict(bool user, uint32_t leaf)
 	{
 		const uint32_t own = (user ? rates_.enclu : rates_.encls)[leaf % SGX2_LEAVES];
 
-		return hit(own != 0 ? own : rates_.gp_conflict);
+		return draw(own != 0 ? own : rates_.gp_conflict);
 	}
-	bool einit_event() { return hit(rates_.einit_event); }
-	bool entropy() { return hit(rates_.entropy); }
+	bool einit_event() { return draw(rates_.einit_event); }
+	bool entropy() { return draw(rates_.entropy); }
 
 	uint64_t injected() const { return injected_; }
 	void clear() { injected_ = 0; }
 
 private:
-	bool hit(uint32_t rate)
+	static constexpr uint64_t per_million = 1000000;
+
+	bool draw(uint32_t rate)
 	{
 		if (rate == 0)
 			return false;
 
 		const std::lock_guard guard(mutex_);
-		if (random_.next() % 1000000 >= rate)
+		if (random_.next() % per_million >= rate)
 			return false;
 		injected_++;
 		return true;

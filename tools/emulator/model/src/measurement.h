@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// MRENCLAVE in the making (Documentation/isa.md 13): SHA-256 over 64-byte blocks, so that the
-// whole running state is a chaining value and a count of blocks.
+// MRENCLAVE during construction (Documentation/isa.md 13): SHA-256 over blocks of 64 bytes, so that
+// the state consists of a chaining value and a count of blocks.
 #pragma once
 
 #include <array>
@@ -13,12 +13,12 @@ namespace sgx2 {
 
 using Digest = std::array<uint8_t, 32>;
 
-/// SHA-256 of all of @bytes.
+/// Return the SHA-256 of @bytes.
 Digest sha256(std::span<const uint8_t> bytes);
 
 class Measurement {
 public:
-	static constexpr size_t chunk = 256; ///< what one EEXTEND measures
+	static constexpr size_t chunk = 256; ///< bytes that one EEXTEND measures
 
 	void ecreate(uint32_t ssa_frame_pages, uint64_t size);
 	void eadd(uint64_t offset, const Secinfo &secinfo);

@@ -1,13 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "exec.h"
+#include "execution.h"
 
 namespace sgx2 {
-
-namespace {
-
-constexpr uint64_t low32 = 0xffffffff;
-
-} // namespace
 
 bool is_canonical(const Machine &m, const sgx2_regs &regs, uint64_t address)
 {
@@ -18,19 +12,19 @@ bool is_canonical(const Machine &m, const sgx2_regs &regs, uint64_t address)
 	return static_cast<uint64_t>(extended) == address;
 }
 
-uint64_t Exec::linear(uint64_t value) const
+uint64_t Execution::linear(uint64_t value) const
 {
 	if (in.mode64)
 		return value;
 	return (in.ds.base + value) & low32;
 }
 
-bool Exec::canonical(uint64_t address) const
+bool Execution::canonical(uint64_t address) const
 {
 	return !in.mode64 || is_canonical(m, in, address);
 }
 
-bool Exec::segment_allows(uint64_t at, size_t len) const
+bool Execution::within_segment(uint64_t at, size_t len) const
 {
 	if (in.mode64)
 		return true;
@@ -39,7 +33,7 @@ bool Exec::segment_allows(uint64_t at, size_t len) const
 	return segment::usable(in.ds) && offset + len - 1 <= in.ds.limit;
 }
 
-Fault Exec::denied(uint64_t at, sgx2_access access) const
+Fault Execution::denied(uint64_t at, sgx2_access access) const
 {
 	uint32_t code = SGX2_PFEC_P | SGX2_PFEC_SGX;
 
@@ -50,47 +44,47 @@ Fault Exec::denied(uint64_t at, sgx2_access access) const
 	return {vector::pf, true, code, at};
 }
 
-MaybeFault Exec::read(uint64_t at, void *to, size_t len) const
+MaybeFault Execution::read(uint64_t at, void *to, size_t len) const
 {
 	Fault fault{};
 
-	if (!segment_allows(at, len))
+	if (!within_segment(at, len))
 		return gp_fault();
 	if (!cpu.ops.read(cpu.ctx, at, to, len, &fault))
 		return fault;
 	return {};
 }
 
-MaybeFault Exec::write(uint64_t at, const void *from, size_t len) const
+MaybeFault Execution::write(uint64_t at, const void *from, size_t len) const
 {
 	Fault fault{};
 
-	if (!segment_allows(at, len))
+	if (!within_segment(at, len))
 		return gp_fault();
 	if (!cpu.ops.write(cpu.ctx, at, from, len, &fault))
 		return fault;
 	return {};
 }
 
-MaybeFault Exec::translate(uint64_t at, sgx2_access access, uint64_t &physical) const
+MaybeFault Execution::translate(uint64_t at, sgx2_access access, uint64_t &physical) const
 {
 	Fault fault{};
 
-	if (!segment_allows(at, 1))
+	if (!within_segment(at, 1))
 		return gp_fault();
 	if (!cpu.ops.translate(cpu.ctx, at, access, &physical, &fault))
 		return fault;
 	return {};
 }
 
-MaybeFault Exec::probe_write(uint64_t at) const
+MaybeFault Execution::probe_write(uint64_t at) const
 {
 	uint64_t physical = 0;
 
 	return translate(at, SGX2_WRITE, physical);
 }
 
-MaybeFault Exec::epc(uint64_t at, sgx2_access access, Epc &to) const
+MaybeFault Execution::epc(uint64_t at, sgx2_access access, Epc &to) const
 {
 	uint64_t physical = 0;
 
@@ -102,30 +96,30 @@ MaybeFault Exec::epc(uint64_t at, sgx2_access access, Epc &to) const
 	return {};
 }
 
-MaybeFault Exec::page_operand(Epc &to) const
+MaybeFault Execution::page_operand(Epc &to) const
 {
 	if (!aligned(rcx(), page_size))
 		return gp_fault();
 	return epc(rcx(), SGX2_WRITE, to);
 }
 
-MaybeFault Exec::check(const Epc &page, uint64_t at, sgx2_access access) const
+MaybeFault Execution::check(const Epc &page, uint64_t at, sgx2_access access) const
 {
 	const auto wanted = static_cast<uint8_t>(access);
 
-	if (!page.page->usable(cpu.stay.eid, at, PageType::Reg) || (page.page->rights & wanted) == 0)
+	if (!page.page->usable(cpu.mode.eid, at, PageType::Reg) || (page.page->rights & wanted) == 0)
 		return denied(at, access);
 	return {};
 }
 
-MaybeFault Exec::enclave_operand(uint64_t at, sgx2_access access, Epc &to) const
+MaybeFault Execution::enclave_operand(uint64_t at, sgx2_access access, Epc &to) const
 {
 	if (auto f = epc(at, access, to))
 		return f;
 	return check(to, at, access);
 }
 
-MaybeFault Exec::secs(const Epc &page, uint64_t at) const
+MaybeFault Execution::secs(const Epc &page, uint64_t at) const
 {
 	if (!page.page->is_valid(PageType::Secs))
 		return denied(at);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// Sealing of evicted pages: AES-128-GCM under a key that no reset survives,
-// with the version that fills a VA slot as nonce. Versions are never given out
-// twice, so neither is a nonce.
+// Encryption of evicted pages: AES-128-GCM under a key that a reset replaces. The nonce is the
+// version that EWB writes to the VA slot. No version, and therefore no nonce, is used twice.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +13,7 @@
 
 namespace sgx2 {
 
-/// What the MAC binds beside the contents.
+/// The data that the MAC covers in addition to the page contents.
 struct PagingHeader {
 	Secinfo secinfo;
 	uint64_t linaddr;
@@ -32,12 +31,13 @@ using ConstMac = std::span<const uint8_t, 16>;
 class Pager {
 public:
 	void rekey(const Key128 &key);
-	/// First version that will be handed out.
+	/// Set the first version that new_version() returns.
 	void start_versions(uint64_t first) { next_version_ = first; }
 	uint64_t new_version() { return next_version_++; }
 
 	void seal(const PagingHeader &header, ConstPageBytes plain, PageBytes cipher, Mac mac);
-	/// @return false if the MAC is not that of header and cipher text.
+	/// Decrypt a page.
+	/// @return false if the MAC does not match the header and the encrypted page.
 	bool open(const PagingHeader &header, ConstPageBytes cipher, ConstMac mac, PageBytes plain);
 
 private:
