@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Asynchronous exits: the SSA frame at each offset, EXITINFO and EXINFO, and the synthetic state that remains.
+// Asynchronous exits: the SSA frame, EXITINFO and EXINFO, and the synthetic state.
 #include <gtest/gtest.h>
 
 #include "enclave.h"
@@ -10,7 +10,7 @@ namespace {
 
 constexpr u64 kAep = 0x402000;
 
-/// A thread inside with a recognisable value in each register.
+/// A thread inside with a distinct value in each register.
 struct Thread {
 	Machine m;
 	std::unique_ptr<Enclave> e;
@@ -20,11 +20,11 @@ struct Thread {
 	explicit Thread(const EnclaveSpec &s = {}, u64 tcs_flags = 0, u64 rflags = 0x202) : e(standard(m, s))
 	{
 		if (tcs_flags) {
-			EXPECT_ANSWER(e->edbgwr(at::Tcs + tcs::FLAGS, tcs_flags), done());
+			EXPECT_RESULT(e->edbgwr(at::Tcs + tcs::FLAGS, tcs_flags), done());
 		}
 		c.regs.rflags = rflags;
 		outside = c.regs;
-		EXPECT_ANSWER(e->enter(1, at::Tcs, kAep), done());
+		EXPECT_RESULT(e->enter(1, at::Tcs, kAep), done());
 		outside.gpr[SGX2_RSP] = c.regs.gpr[SGX2_RSP];
 		outside.gpr[SGX2_RBP] = c.regs.gpr[SGX2_RBP];
 		for (unsigned i = 0; i < 16; i++)
@@ -42,7 +42,7 @@ struct Thread {
 	u32 exitinfo(u32 n = 0) { return frame<u32>(gpr::EXITINFO, n); }
 };
 
-TEST(Aex, GprArea)
+TEST(Aex, SavesGprArea)
 {
 	Thread t;
 	const sgx2_regs in = t.c.regs;
@@ -65,7 +65,7 @@ TEST(Aex, GprArea)
 	EXPECT_EQ(t.e->gpr(0) + 184, at::Ssa + kPage);
 }
 
-TEST(Aex, SyntheticState)
+TEST(Aex, LoadsSyntheticState)
 {
 	Thread t({.xfrm = 7}, 0, 0x202);
 	t.c.regs.rflags = 0x202 | F_ARITH | F_DF | F_AC | F_ID | F_RF;
@@ -97,7 +97,7 @@ TEST(Aex, SyntheticState)
 	EXPECT_EQ(t.e->edbgrd(at::Tcs + tcs::STATE).after.gpr[SGX2_RBX], 0U);
 }
 
-TEST(Aex, OutsideIsNothing)
+TEST(Aex, HasNoEffectOutsideOfEnclaveMode)
 {
 	Machine m;
 	Cpu &c = m.cpu(1);
@@ -108,7 +108,7 @@ TEST(Aex, OutsideIsNothing)
 	EXPECT_TRUE(c.xsaves.empty() && c.xinits.empty());
 }
 
-TEST(Aex, SavedRflags)
+TEST(Aex, SavesRflags)
 {
 	const u64 flags = 0x202 | F_ARITH | F_DF | F_AC | F_ID;
 	struct Case {
@@ -138,26 +138,26 @@ TEST(Aex, SavedRflags)
 	}
 }
 
-TEST(Aex, TrapFlagOutside)
+TEST(Aex, RestoresTrapFlag)
 {
 	for (const bool tf : {false, true}) {
-		Thread t({}, 0, tf ? 0x302 : 0x202); // opt-out: as before the entry
+		Thread t({}, 0, tf ? 0x302 : 0x202); // opt-out: TF is as before the entry
 		EXPECT_FALSE(t.c.regs.rflags & F_TF);
 		t.c.aex_interrupt();
 		EXPECT_EQ((t.c.regs.rflags & F_TF) != 0, tf);
-		EXPECT_ANSWER(t.e->resume(1), done());
+		EXPECT_RESULT(t.e->resume(1), done());
 		EXPECT_FALSE(t.c.regs.rflags & F_TF);
 		t.c.aex_interrupt();
 		EXPECT_EQ((t.c.regs.rflags & F_TF) != 0, tf);
 	}
 }
 
-TEST(Aex, ExitInfo)
+TEST(Aex, ReportsExitInfo)
 {
 	for (const u32 misc : {0U, 1U}) {
 		for (unsigned v = 0; v < 32; v++) {
 			Thread t({.miscselect = misc});
-			t.e->poke<u32>(t.e->gpr(0) + gpr::EXITINFO, 0x12345678); // of an earlier exit
+			t.e->poke<u32>(t.e->gpr(0) + gpr::EXITINFO, 0x12345678); // left by an earlier exit
 			t.c.aex({SGX2_EV_EXCEPTION, static_cast<u8>(v), 0x15, false, false, v == BP});
 			u32 want = 0;
 			if (v == DE || v == DB || v == BR || v == UD || v == MF || v == AC || v == XM)
@@ -171,7 +171,7 @@ TEST(Aex, ExitInfo)
 	}
 }
 
-TEST(Aex, OtherEventsAreNotReported)
+TEST(Aex, DoesNotReportOtherEvents)
 {
 	for (const auto kind : {SGX2_EV_INTERRUPT, SGX2_EV_NMI, SGX2_EV_SMI, SGX2_EV_INIT, SGX2_EV_MCE}) {
 		for (const u8 vector : {0, 6, 14}) {
@@ -185,7 +185,7 @@ TEST(Aex, OtherEventsAreNotReported)
 	}
 }
 
-TEST(Aex, ExinfoOfAPageFault)
+TEST(Aex, ReportsExinfoOfPageFault)
 {
 	Thread t({.miscselect = 1});
 	const u64 at = t.e->gpr(0) - 16;
@@ -197,7 +197,7 @@ TEST(Aex, ExinfoOfAPageFault)
 	EXPECT_EQ(t.c.regs.cr2, 0x700000005000U);
 }
 
-TEST(Aex, ExinfoOfAProtectionFault)
+TEST(Aex, ReportsExinfoOfGeneralProtection)
 {
 	Thread t({.miscselect = 1});
 	const u64 at = t.e->gpr(0) - 16;
@@ -208,24 +208,24 @@ TEST(Aex, ExinfoOfAProtectionFault)
 	EXPECT_EQ(t.c.regs.cr2, 0x123456U);
 }
 
-TEST(Aex, NoExinfoWithoutMiscselect)
+TEST(Aex, ReportsExinfoOnlyWithMiscselect)
 {
 	Thread t;
 	const u64 at = t.e->gpr(0) - 16;
 	std::memset(t.e->mem(at), 0xee, 16);
 	t.c.aex_exception(PF, 0x8007, 0x700000005678);
 	EXPECT_EQ(t.e->peek<u64>(at), 0xeeeeeeeeeeeeeeee);
-	EXPECT_EQ(t.c.regs.cr2, 0x700000005000U) << "masked all the same";
+	EXPECT_EQ(t.c.regs.cr2, 0x700000005000U) << "CR2 is masked";
 }
 
-TEST(Aex, SupervisorPageFaultIsNotReported)
+TEST(Aex, DoesNotReportSupervisorPageFault)
 {
 	Thread t({.miscselect = 1});
 	t.c.aex_exception(PF, 0x3, 0x700000005678);
 	EXPECT_EQ(t.exitinfo(), 0U);
 }
 
-TEST(Aex, FloatingPointExceptions)
+TEST(Aex, SetsFloatingPointStateByException)
 {
 	Thread t;
 	t.c.aex_exception(MF);
@@ -235,7 +235,7 @@ TEST(Aex, FloatingPointExceptions)
 	EXPECT_EQ(u.c.xinits.back(), (Xinit{3, 0x37f, 0, 0x1f01}));
 }
 
-TEST(Aex, XsaveArea)
+TEST(Aex, SavesXsaveArea)
 {
 	for (const u64 xfrm : {u64{3}, u64{7}, u64{0xe7}, u64{0x2e7}}) {
 		Thread t({.xfrm = xfrm});
@@ -247,14 +247,14 @@ TEST(Aex, XsaveArea)
 		std::vector<u8> want(size);
 		Cpu::xsave_image(want.data(), size, 0x33);
 		std::memset(want.data() + 512, 0, 64);
-		std::memcpy(want.data() + 512, &xfrm, 8); // XSTATE_BV, cut to XFRM
+		std::memcpy(want.data() + 512, &xfrm, 8); // XSTATE_BV, masked with XFRM
 		EXPECT_EQ(std::memcmp(t.e->mem(at::Ssa), want.data(), size), 0) << xfrm;
-		EXPECT_EQ(t.e->peek<u8>(at::Ssa + size), 0xcc) << "nothing behind the area";
+		EXPECT_EQ(t.e->peek<u8>(at::Ssa + size), 0xcc) << "byte behind the area";
 		EXPECT_EQ(t.c.xinits.back().xfrm, xfrm);
 	}
 }
 
-TEST(Aex, XstateBvIsAndedNotSet)
+TEST(Aex, MasksXstateBvWithXfrm)
 {
 	Thread t({.xfrm = 7});
 	t.c.xsave_bv = 0xa;
@@ -262,7 +262,7 @@ TEST(Aex, XstateBvIsAndedNotSet)
 	EXPECT_EQ(t.e->peek<u64>(at::Ssa + 512), 2U);
 }
 
-TEST(Aex, XsaveSizes)
+TEST(Aex, SavesAreaOfEachSize)
 {
 	Machine m;
 	EXPECT_EQ(sgx2_xsave_size(m.get(), 3), 576U);
@@ -272,7 +272,7 @@ TEST(Aex, XsaveSizes)
 	EXPECT_EQ(sgx2_xsave_size(m.get(), 0), 576U);
 }
 
-TEST(Aex, FramesOfSeveralPages)
+TEST(Aex, SavesFramesOfSeveralPages)
 {
 	Machine m;
 	TcsSpec s;
@@ -284,22 +284,23 @@ TEST(Aex, FramesOfSeveralPages)
 	e->init();
 	Cpu &c = m.cpu(1);
 	for (u32 n = 0; n < 2; n++) {
-		ASSERT_ANSWER(e->enter(1), done());
+		ASSERT_RESULT(e->enter(1), done());
 		c.regs.gpr[SGX2_R15] = 0xf00 + n;
 		c.aex_exception(PF, 0x8005, 0x700000001001 + n);
 		const u64 end = 0x40000 + (n + 1) * 3 * kPage;
 		EXPECT_EQ(e->peek<u64>(end - 184 + 120), 0xf00 + n);
 		EXPECT_EQ(e->peek<u64>(end - 200), 0x700000001001 + n);
-		EXPECT_NE(e->peek<u64>(0x40000 + n * 3 * kPage), 0U) << "XSAVE at the frame's begin";
+		EXPECT_NE(e->peek<u64>(0x40000 + n * 3 * kPage), 0U) << "XSAVE area at the start of the frame";
 	}
 	EXPECT_EQ(c.regs.gpr[SGX2_RSP], e->peek<u64>(0x40000 + 6 * kPage - 184 + gpr::URSP));
-	ASSERT_ANSWER(e->resume(1), done());
+	ASSERT_RESULT(e->resume(1), done());
 	EXPECT_EQ(c.regs.gpr[SGX2_R15], 0xf01U);
 }
 
-TEST(Aex, StackOfTheHostIsWhatTheFrameSays)
+TEST(Aex, TakesUntrustedStackFromFrame)
 {
-	// U_RSP and U_RBP lie in the enclave's memory: its code may change where the host finds its stack.
+	// U_RSP and U_RBP lie in the enclave's memory, so its code can change the stack that the
+	// untrusted runtime gets.
 	Thread t;
 	t.e->poke<u64>(t.e->gpr(0) + gpr::URSP, 0x11110000);
 	t.e->poke<u64>(t.e->gpr(0) + gpr::URBP, 0x22220000);
@@ -308,42 +309,42 @@ TEST(Aex, StackOfTheHostIsWhatTheFrameSays)
 	EXPECT_EQ(t.c.regs.gpr[SGX2_RBP], 0x22220000U);
 }
 
-TEST(Aex, NeverFaults)
+TEST(Aex, DoesNotFaultAfterMappingIsRemoved)
 {
-	// The frame was checked and found at entry; taking its mapping away does not matter, nor EBLOCK.
+	// The frame was checked at entry. An unmapped page or EBLOCK has no effect on the AEX.
 	Thread t;
 	t.m.unmap(t.e->lin(at::Ssa));
 	t.m.unmap(t.e->lin(at::Tcs));
-	EXPECT_ANSWER(t.e->eblock(at::Ssa), done());
-	EXPECT_ANSWER(t.e->eblock(at::Tcs), done());
-	EXPECT_ANSWER(t.e->emodpr(at::Ssa, 0), done());
+	EXPECT_RESULT(t.e->eblock(at::Ssa), done());
+	EXPECT_RESULT(t.e->eblock(at::Tcs), done());
+	EXPECT_RESULT(t.e->emodpr(at::Ssa, 0), done());
 	t.c.aex_interrupt();
 	EXPECT_EQ(t.frame<u64>(gpr::RAX), 0x1010101010101010U);
 	EXPECT_EQ(t.e->cssa(), 1U);
 }
 
-TEST(Aex, CpuResetLeavesWithoutSaving)
+TEST(Aex, CpuResetExitsWithoutSaving)
 {
 	Thread t;
 	t.e->poke<u64>(t.e->gpr(0) + gpr::RAX, 0x77);
 	sgx2_cpu_reset(t.c.get());
 	EXPECT_FALSE(t.c.inside());
 	EXPECT_EQ(t.frame<u64>(gpr::RAX), 0x77U);
-	EXPECT_ANSWER(t.e->eremove(at::Data2), done()) << "nobody is inside any more";
-	EXPECT_ANSWER(t.e->etrack(), done());
-	EXPECT_ANSWER(t.e->etrack(), done());
+	EXPECT_RESULT(t.e->eremove(at::Data2), done()) << "no thread is inside";
+	EXPECT_RESULT(t.e->etrack(), done());
+	EXPECT_RESULT(t.e->etrack(), done());
 }
 
-TEST(Aex, CpuThatIsDestroyedInside)
+TEST(Aex, DestroyedCpuLeavesEnclave)
 {
 	Machine m;
 	auto e = standard(m);
 	{
 		Cpu gone(m);
-		EXPECT_ANSWER(gone.enclu(EENTER, e->lin(at::Tcs), kAep), done());
-		EXPECT_ANSWER(e->eremove(at::Data2), code(ENCLAVE_ACT));
+		EXPECT_RESULT(gone.enclu(EENTER, e->lin(at::Tcs), kAep), done());
+		EXPECT_RESULT(e->eremove(at::Data2), code(ENCLAVE_ACT));
 	}
-	EXPECT_ANSWER(e->eremove(at::Data2), done());
+	EXPECT_RESULT(e->eremove(at::Data2), done());
 }
 
 } // namespace

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// ECREATE: its checks in their order, each rule for the SECS, and what a new SECS looks like.
+// ECREATE: its checks in order, each rule for the SECS, and the initial state of a SECS.
 #include <gtest/gtest.h>
 
 #include "enclave.h"
@@ -22,12 +22,12 @@ struct Create {
 	{
 		pi.set(pageinfo::SRCPGE, source.linear).set(pageinfo::SECINFO, secinfo.linear);
 		page.set<u64>(secs::SIZE, 0x100000).set<u64>(secs::BASE, 0x700000000000).set<u32>(secs::SSAFRAMESIZE, 1);
-		page.set(secs::FLAGS, A_MODE64).set<u64>(secs::XFRM, 3);
+		page.set(secs::FLAGS, A_MODE64).set<u64>(secs::XFRM, X_X87_SSE);
 	}
 	u64 valid_page()
 	{
 		const u64 p = m.epc();
-		EXPECT_ANSWER(c.encls(EPA, PT_VA, p), done());
+		EXPECT_RESULT(c.encls(EPA, PT_VA, p), done());
 		return p;
 	}
 	Result call()
@@ -40,83 +40,83 @@ struct Create {
 };
 
 using F = Create;
-Answer is_gp(F &)
+Expected is_gp(F &)
 {
 	return gp();
 }
-Answer epcm_rcx(F &f)
+Expected epcm_rcx(F &f)
 {
 	return epcm(f.rcx);
 }
 
 TEST(Ecreate, ChecksInOrder)
 {
-	walk<F>([] { return std::make_unique<F>(); },
-		{
-			{"RBX misaligned", [](F &f) { f.rbx += 16; }, is_gp},
-			{"RCX misaligned", [](F &f) { f.rcx += 8; }, is_gp},
-			{"RCX not mapped", [](F &f) { f.rcx = kUnmapped; },
-			 [](F &) {
-				 return pf(kUnmapped, 2);
-			 }},
-			{"RCX mapped read-only", [](F &f) { f.m.pte(f.rcx)->w = false; },
-			 [](F &f) {
-				 return pf(f.rcx, 3);
-			 }},
-			{"RCX is RAM", [](F &f) { f.rcx = f.info.linear; }, epcm_rcx},
-			{"PAGEINFO not mapped", [](F &f) { f.rbx = kUnmapped; },
-			 [](F &) {
-				 return pf(kUnmapped, 0);
-			 }},
-			{"SRCPGE misaligned", [](F &f) { f.pi.set(pageinfo::SRCPGE, f.source.linear + 64); }, is_gp},
-			{"SECINFO misaligned", [](F &f) { f.pi.set(pageinfo::SECINFO, f.secinfo.linear + 32); }, is_gp},
-			{"LINADDR not zero", [](F &f) { f.pi.set<u64>(pageinfo::LINADDR, kPage); }, is_gp},
-			{"SECS not zero", [](F &f) { f.pi.set<u64>(pageinfo::SECS, kPage); }, is_gp},
-			{"SECINFO not mapped", [](F &f) { f.pi.set(pageinfo::SECINFO, kUnmapped + kPage); },
-			 [](F &) {
-				 return pf(kUnmapped + kPage, 0);
-			 }},
-			{"reserved SECINFO", [](F &f) { f.si.set<u8>(8, 1); }, is_gp},
-			{"SECINFO of a REG page", [](F &f) { f.si.set(0, REG); }, is_gp},
-			{"RCX valid", [](F &f) { f.rcx = f.valid_page(); }, epcm_rcx},
-			{"SRCPGE not mapped", [](F &f) { f.pi.set(pageinfo::SRCPGE, kUnmapped + 2 * kPage); },
-			 [](F &) {
-				 return pf(kUnmapped + 2 * kPage, 0);
-			 }},
-			{"SECS refused", [](F &f) { f.page.set<u64>(secs::XFRM, 1); }, is_gp},
-		});
+	walk_checks<F>([] { return std::make_unique<F>(); },
+		       {
+			       {"RBX misaligned", [](F &f) { f.rbx += 16; }, is_gp},
+			       {"RCX misaligned", [](F &f) { f.rcx += 8; }, is_gp},
+			       {"RCX not mapped", [](F &f) { f.rcx = kUnmapped; },
+				[](F &) {
+					return pf(kUnmapped, 2);
+				}},
+			       {"RCX mapped read-only", [](F &f) { f.m.pte(f.rcx)->w = false; },
+				[](F &f) {
+					return pf(f.rcx, 3);
+				}},
+			       {"RCX is RAM", [](F &f) { f.rcx = f.info.linear; }, epcm_rcx},
+			       {"PAGEINFO not mapped", [](F &f) { f.rbx = kUnmapped; },
+				[](F &) {
+					return pf(kUnmapped, 0);
+				}},
+			       {"SRCPGE misaligned", [](F &f) { f.pi.set(pageinfo::SRCPGE, f.source.linear + 64); }, is_gp},
+			       {"SECINFO misaligned", [](F &f) { f.pi.set(pageinfo::SECINFO, f.secinfo.linear + 32); }, is_gp},
+			       {"LINADDR not zero", [](F &f) { f.pi.set<u64>(pageinfo::LINADDR, kPage); }, is_gp},
+			       {"SECS not zero", [](F &f) { f.pi.set<u64>(pageinfo::SECS, kPage); }, is_gp},
+			       {"SECINFO not mapped", [](F &f) { f.pi.set(pageinfo::SECINFO, kUnmapped + kPage); },
+				[](F &) {
+					return pf(kUnmapped + kPage, 0);
+				}},
+			       {"reserved SECINFO", [](F &f) { f.si.set<u8>(8, 1); }, is_gp},
+			       {"SECINFO of a REG page", [](F &f) { f.si.set(0, REG); }, is_gp},
+			       {"RCX valid", [](F &f) { f.rcx = f.valid_page(); }, epcm_rcx},
+			       {"SRCPGE not mapped", [](F &f) { f.pi.set(pageinfo::SRCPGE, kUnmapped + 2 * kPage); },
+				[](F &) {
+					return pf(kUnmapped + 2 * kPage, 0);
+				}},
+			       {"SECS refused", [](F &f) { f.page.set<u64>(secs::XFRM, 1); }, is_gp},
+		       });
 }
 
-TEST(Ecreate, EachReservedPartOfSecinfo)
+TEST(Ecreate, ReservedSecinfoIsGp)
 {
 	for (const unsigned off : {2U, 7U, 8U, 9U, 35U, 63U}) {
 		Create f;
 		f.si.set<u8>(off, 0x40);
-		EXPECT_ANSWER(f.call(), gp()) << off;
+		EXPECT_RESULT(f.call(), gp()) << off;
 	}
 	for (const u64 flags : {TCS, REG, type(PT_VA), TRIM, type(PT_SS_FIRST), u64{64}, u64{128}}) {
 		Create f;
 		f.si.set(0, flags);
-		EXPECT_ANSWER(f.call(), gp()) << flags;
+		EXPECT_RESULT(f.call(), gp()) << flags;
 	}
 }
 
-TEST(Ecreate, OperandsInTheEpcReadAsOnes)
+TEST(Ecreate, OperandsInEpcReadAsOnes)
 {
 	{
 		Create f;
 		f.rbx = f.valid_page();
-		EXPECT_ANSWER(f.call(), gp());
+		EXPECT_RESULT(f.call(), gp());
 	}
 	{
 		Create f;
 		f.pi.set(pageinfo::SECINFO, f.valid_page());
-		EXPECT_ANSWER(f.call(), gp());
+		EXPECT_RESULT(f.call(), gp());
 	}
 	{
 		Create f;
 		f.pi.set(pageinfo::SRCPGE, f.valid_page());
-		EXPECT_ANSWER(f.call(), gp());
+		EXPECT_RESULT(f.call(), gp());
 	}
 }
 
@@ -202,7 +202,7 @@ const std::vector<SecsCase> kRefused = {
 	 [](Page &p) {
 		 p.set<u64>(secs::SIZE, 0);
 	 }},
-	{"size no power of two",
+	{"size not a power of two",
 	 [](Page &p) {
 		 p.set<u64>(secs::SIZE, 0x3000).set<u64>(secs::BASE, 0x600000000000);
 	 }},
@@ -303,37 +303,37 @@ const std::vector<SecsCase> kAccepted = {
 	 }},
 };
 
-TEST(Ecreate, RefusesTheseSecs)
+TEST(Ecreate, RejectsInvalidSecs)
 {
 	for (const auto &k : kRefused) {
 		SCOPED_TRACE(k.name);
 		Create f;
 		k.change(f.page);
-		EXPECT_ANSWER(f.call(), gp());
+		EXPECT_RESULT(f.call(), gp());
 		EXPECT_FALSE(f.m.entry(f.rcx).valid);
 	}
 }
 
-TEST(Ecreate, RefusesReservedBytes)
+TEST(Ecreate, RejectsReservedBytes)
 {
 	for (const unsigned off : {24U, 47U, 96U, 127U, 160U, 191U, 262U, 263U, 1000U, 2048U, 3836U, 4095U}) {
 		Create f;
 		f.page.set<u8>(off, 1);
-		EXPECT_ANSWER(f.call(), gp()) << off;
+		EXPECT_RESULT(f.call(), gp()) << off;
 	}
 }
 
-TEST(Ecreate, AcceptsTheseSecs)
+TEST(Ecreate, AcceptsValidSecs)
 {
 	for (const auto &k : kAccepted) {
 		SCOPED_TRACE(k.name);
 		Create f;
 		k.change(f.page);
-		EXPECT_ANSWER(f.call(), done());
+		EXPECT_RESULT(f.call(), done());
 	}
 }
 
-TEST(Ecreate, AttributesNotOfferedAreRefused)
+TEST(Ecreate, RejectsUnsupportedAttributes)
 {
 	for (const u64 a : {A_DEBUG, A_MODE64, A_PROVISION, A_TOKEN, A_KSS, A_AEXNOTIFY}) {
 		MachineOptions o;
@@ -342,49 +342,49 @@ TEST(Ecreate, AttributesNotOfferedAreRefused)
 		o.config.aexnotify = a != A_AEXNOTIFY;
 		Create f(o);
 		f.page.set(secs::FLAGS, a).set<u64>(secs::BASE, 0x40000000);
-		EXPECT_ANSWER(f.call(), gp()) << a;
+		EXPECT_RESULT(f.call(), gp()) << a;
 	}
 }
 
-TEST(Ecreate, FrameHoldsXsaveMiscAndGprs)
+TEST(Ecreate, FrameMustHoldXsaveMiscAndGprsgx)
 {
 	MachineOptions o;
-	o.config.xcomp[9] = {3904, 8}; // ends where the general registers of a one-page frame begin
+	o.config.xcomp[9] = {3904, 8}; // ends where GPRSGX of a one-page frame begins
 	for (const auto &[xfrm, misc, pages, good] :
 	     {std::tuple{0x203U, 0U, 1U, true}, {0x203U, 1U, 1U, false}, {0x203U, 1U, 2U, true}}) {
 		Create f(o);
 		f.page.set<u64>(secs::XFRM, xfrm).set<u32>(secs::MISCSELECT, misc).set<u32>(secs::SSAFRAMESIZE, pages);
-		EXPECT_ANSWER(f.call(), good ? done() : gp()) << misc << ' ' << pages;
+		EXPECT_RESULT(f.call(), good ? done() : gp()) << misc << ' ' << pages;
 	}
 	o.config.xcomp[9] = {3905, 8};
 	Create f(o);
 	f.page.set<u64>(secs::XFRM, 0x203);
-	EXPECT_ANSWER(f.call(), gp());
+	EXPECT_RESULT(f.call(), gp());
 }
 
-TEST(Ecreate, AbsurdXsaveComponents)
+TEST(Ecreate, IgnoresXsaveComponentsBeyondLimit)
 {
 	MachineOptions o;
 	o.config.xcomp[9] = {0xfffffff0, 0x100};
 	Create f(o);
 	f.page.set<u64>(secs::XFRM, 0x203).set<u32>(secs::SSAFRAMESIZE, 100);
-	EXPECT_ANSWER(f.call(), gp());
+	EXPECT_RESULT(f.call(), gp());
 	f.page.set<u64>(secs::XFRM, 7);
-	EXPECT_ANSWER(f.call(), done());
+	EXPECT_RESULT(f.call(), done());
 }
 
-TEST(Ecreate, MpxComesInPairs)
+TEST(Ecreate, MpxComponentsNeedEachOther)
 {
 	MachineOptions o;
 	o.config.xfrm_mask |= 0x18;
 	for (const auto &[xfrm, good] : {std::pair{0x0bU, false}, {0x13U, false}, {0x1bU, true}}) {
 		Create f(o);
 		f.page.set<u64>(secs::XFRM, xfrm);
-		EXPECT_ANSWER(f.call(), good ? done() : gp()) << xfrm;
+		EXPECT_RESULT(f.call(), good ? done() : gp()) << xfrm;
 	}
 }
 
-TEST(Ecreate, LinearAddressesOf57Bits)
+TEST(Ecreate, Accepts57BitLinearAddresses)
 {
 	constexpr u64 la57 = 0x1000;
 	for (const auto &[bits, cr4, base, good] : {std::tuple{57, la57, kNonCanonical, true},
@@ -396,14 +396,14 @@ TEST(Ecreate, LinearAddressesOf57Bits)
 		Create f(o);
 		f.c.regs.cr4 |= cr4;
 		f.page.set(secs::BASE, base);
-		EXPECT_ANSWER(f.call(), good ? done() : gp()) << bits << ' ' << cr4 << ' ' << base;
+		EXPECT_RESULT(f.call(), good ? done() : gp()) << bits << ' ' << cr4 << ' ' << base;
 	}
 }
 
-TEST(Ecreate, NewSecs)
+TEST(Ecreate, InitializesSecs)
 {
 	Create f;
-	ASSERT_ANSWER(f.call(), done());
+	ASSERT_RESULT(f.call(), done());
 	const auto e = f.m.entry(f.rcx);
 	EXPECT_TRUE(e.valid);
 	EXPECT_EQ(e.type, PT_SECS);
@@ -413,7 +413,7 @@ TEST(Ecreate, NewSecs)
 	EXPECT_EQ(e.physical, f.m.epc_physical(f.rcx));
 	const u64 first = e.enclave;
 	f.rcx = f.m.epc();
-	ASSERT_ANSWER(f.call(), done());
+	ASSERT_RESULT(f.call(), done());
 	EXPECT_GT(f.m.entry(f.rcx).enclave, first);
 	EXPECT_EQ(sgx2_epcm_valid(f.m.get()), 2U);
 }

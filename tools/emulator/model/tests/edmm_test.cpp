@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// ENCLS's half of SGX2: EAUG, EMODPR and EMODT, each check in its order, and the flags that they leave.
+// The leaves of ENCLS for SGX2: EAUG, EMODPR and EMODT, with their checks in order and the flags
+// that they set.
 #include <gtest/gtest.h>
 
 #include "enclave.h"
@@ -25,7 +26,7 @@ struct Aug {
 	u64 va()
 	{
 		const u64 p = m.epc();
-		EXPECT_ANSWER(c.encls(EPA, PT_VA, p), done());
+		EXPECT_RESULT(c.encls(EPA, PT_VA, p), done());
 		return p;
 	}
 };
@@ -36,16 +37,16 @@ std::unique_ptr<F> fresh()
 	return std::make_unique<F>();
 }
 template <class F>
-Answer is_gp(F &)
+Expected is_gp(F &)
 {
 	return gp();
 }
 template <class F>
-Answer epcm_rcx(F &f)
+Expected epcm_rcx(F &f)
 {
 	return epcm(f.rcx);
 }
-Answer epcm_secs(Aug &f)
+Expected epcm_secs(Aug &f)
 {
 	return epcm(f.pi.get<u64>(pageinfo::SECS));
 }
@@ -53,7 +54,8 @@ Answer epcm_secs(Aug &f)
 TEST(Eaug, ChecksInOrder)
 {
 	using F = Aug;
-	walk<F>(fresh<F>,
+	walk_checks<F>(
+		fresh<F>,
 		{
 			{"RBX misaligned", [](F &f) { f.rbx += 16; }, is_gp<F>},
 			{"RCX misaligned", [](F &f) { f.rcx += 16; }, is_gp<F>},
@@ -72,7 +74,7 @@ TEST(Eaug, ChecksInOrder)
 			{"SECINFO misaligned", [](F &f) { f.pi.set<u64>(pageinfo::SECINFO, 8); }, is_gp<F>},
 			{"SECS not mapped", [](F &f) { f.pi.set(pageinfo::SECS, kUnmapped + kPage); },
 			 [](F &) {
-				 Answer a = pf(kUnmapped + kPage, 2);
+				 Expected a = pf(kUnmapped + kPage, 2);
 				 a.error_mask = ~2U;
 				 return a;
 			 }},
@@ -81,7 +83,7 @@ TEST(Eaug, ChecksInOrder)
 			{"SECINFO not zero", [](F &f) { f.pi.set(pageinfo::SECINFO, f.info.linear + 64); }, is_gp<F>},
 			{"SECS invalid", [](F &f) { f.pi.set(pageinfo::SECS, f.m.epc()); }, epcm_secs},
 			{"SECS is a REG page", [](F &f) { f.pi.set(pageinfo::SECS, f.e->epc(at::Data)); }, epcm_secs},
-			{"not initialised",
+			{"not initialized",
 			 [](F &f) {
 				 Enclave other(f.m, {.base = f.e->spec.base});
 				 other.create();
@@ -93,11 +95,11 @@ TEST(Eaug, ChecksInOrder)
 		});
 }
 
-TEST(Eaug, NewPage)
+TEST(Eaug, AddsPendingPageOfZeros)
 {
 	Aug f;
-	std::memset(f.m.epc_host(f.rcx), 0x77, kPage); // leavings
-	ASSERT_ANSWER(f.call(), done());
+	std::memset(f.m.epc_host(f.rcx), 0x77, kPage); // old contents
+	ASSERT_RESULT(f.call(), done());
 	const auto e = f.m.entry(f.rcx);
 	EXPECT_TRUE(e.valid && e.r && e.w && e.pending);
 	EXPECT_FALSE(e.x || e.blocked || e.modified || e.pr);
@@ -109,25 +111,25 @@ TEST(Eaug, NewPage)
 	EXPECT_EQ(std::memcmp(f.m.epc_host(f.rcx), zero.b.data(), kPage), 0);
 }
 
-TEST(Eaug, OneAddressTwice)
+TEST(Eaug, AcceptsOneAddressTwice)
 {
 	Aug f;
-	ASSERT_ANSWER(f.call(), done());
+	ASSERT_RESULT(f.call(), done());
 	f.rcx = f.m.epc();
-	ASSERT_ANSWER(f.call(), done());
+	ASSERT_RESULT(f.call(), done());
 	f.pi.set(pageinfo::LINADDR, f.e->lin(at::Data));
 	f.rcx = f.m.epc();
-	EXPECT_ANSWER(f.call(), done());
+	EXPECT_RESULT(f.call(), done());
 }
 
-TEST(Eaug, CountsAsAChild)
+TEST(Eaug, AddsChildToSecs)
 {
 	Aug f;
 	for (const u64 off : {at::Tcs, at::Ssa, at::Ssa + kPage, at::Ssa + 2 * kPage, at::Code, at::Data, at::Data2, at::RoData,
 			      at::Tcs2, at::Ssa2, at::Ssa2 + kPage})
 		f.e->remove(off);
-	ASSERT_ANSWER(f.call(), done());
-	EXPECT_ANSWER(f.c.encls(EREMOVE, 0, f.e->secs), code(CHILD_PRESENT));
+	ASSERT_RESULT(f.call(), done());
+	EXPECT_RESULT(f.c.encls(EREMOVE, 0, f.e->secs), code(CHILD_PRESENT));
 }
 
 /// EMODPR and EMODT of the data page.
@@ -149,10 +151,10 @@ struct Mod {
 	u64 va()
 	{
 		const u64 p = m.epc();
-		EXPECT_ANSWER(c.encls(EPA, PT_VA, p), done());
+		EXPECT_RESULT(c.encls(EPA, PT_VA, p), done());
 		return p;
 	}
-	/// A page of an enclave before EINIT.
+	/// Return a page of an enclave before EINIT.
 	u64 early()
 	{
 		Enclave other(m, {.base = 0x710000000000});
@@ -167,12 +169,12 @@ struct Mod {
 	}
 	u64 modified(u64 off, PageType t)
 	{
-		EXPECT_ANSWER(e->emodt(off, t), done());
+		EXPECT_RESULT(e->emodt(off, t), done());
 		return e->epc(off);
 	}
 };
 
-std::function<Answer(Mod &)> is(u64 n)
+std::function<Expected(Mod &)> is(u64 n)
 {
 	return [n](Mod &) {
 		return code(n);
@@ -182,7 +184,8 @@ std::function<Answer(Mod &)> is(u64 n)
 TEST(Emodpr, ChecksInOrder)
 {
 	using F = Mod;
-	walk<F>([] { return std::make_unique<F>(EMODPR); },
+	walk_checks<F>(
+		[] { return std::make_unique<F>(EMODPR); },
 		{
 			{"RBX misaligned", [](F &f) { f.rbx += 32; }, is_gp<F>},
 			{"RCX misaligned", [](F &f) { f.rcx += 64; }, is_gp<F>},
@@ -204,52 +207,52 @@ TEST(Emodpr, ChecksInOrder)
 			{"RCX is a TCS", [](F &f) { f.rcx = f.e->epc(at::Tcs); }, epcm_rcx<F>},
 			{"RCX is a SECS", [](F &f) { f.rcx = f.e->secs; }, epcm_rcx<F>},
 			{"RCX is a VA page", [](F &f) { f.rcx = f.va(); }, epcm_rcx<F>},
-			{"not initialised", [](F &f) { f.rcx = f.early(); }, is_gp<F>},
+			{"not initialized", [](F &f) { f.rcx = f.early(); }, is_gp<F>},
 		});
 }
 
 TEST(Emodt, ChecksInOrder)
 {
 	using F = Mod;
-	walk<F>([] { return std::make_unique<F>(EMODT); },
-		{
-			{"RBX misaligned", [](F &f) { f.rbx += 32; }, is_gp<F>},
-			{"RCX misaligned", [](F &f) { f.rcx += 64; }, is_gp<F>},
-			{"RCX not mapped", [](F &f) { f.rcx = kUnmapped; },
-			 [](F &) {
-				 return pf(kUnmapped, 2);
-			 }},
-			{"RCX is RAM", [](F &f) { f.rcx = f.secinfo.linear; }, epcm_rcx<F>},
-			{"SECINFO not mapped", [](F &f) { f.rbx = kUnmapped + 64; },
-			 [](F &) {
-				 return pf(kUnmapped + 64, 0);
-			 }},
-			{"reserved SECINFO", [](F &f) { f.si.set<u8>(8, 1); }, is_gp<F>},
-			{"to REG", [](F &f) { f.si.set(0, REG); }, is_gp<F>},
-			{"to VA", [](F &f) { f.si.set(0, type(PT_VA)); }, is_gp<F>},
-			{"to SECS", [](F &f) { f.si.set<u64>(0, 0); }, is_gp<F>},
-			{"RCX invalid", [](F &f) { f.rcx = f.m.epc(); }, epcm_rcx<F>},
-			{"RCX modified TRIM", [](F &f) { f.rcx = f.modified(at::RoData, PT_TRIM); }, epcm_rcx<F>},
-			{"RCX is a SECS", [](F &f) { f.rcx = f.e->secs; }, epcm_rcx<F>},
-			{"RCX is a VA page", [](F &f) { f.rcx = f.va(); }, epcm_rcx<F>},
-			{"TCS to TCS",
-			 [](F &f) {
-				 f.si.set(0, TCS);
-				 f.rcx = f.e->epc(at::Tcs);
-			 },
-			 epcm_rcx<F>},
-			{"RCX modified TCS",
-			 [](F &f) {
-				 f.si.set(0, TRIM);
-				 f.rcx = f.modified(at::Data2, PT_TCS);
-			 },
-			 is(PAGE_NOT_MODIFIABLE)},
-			{"RCX pending", [](F &f) { f.rcx = f.pending(); }, is(PAGE_NOT_MODIFIABLE)},
-			{"not initialised", [](F &f) { f.rcx = f.early(); }, is_gp<F>},
-		});
+	walk_checks<F>([] { return std::make_unique<F>(EMODT); },
+		       {
+			       {"RBX misaligned", [](F &f) { f.rbx += 32; }, is_gp<F>},
+			       {"RCX misaligned", [](F &f) { f.rcx += 64; }, is_gp<F>},
+			       {"RCX not mapped", [](F &f) { f.rcx = kUnmapped; },
+				[](F &) {
+					return pf(kUnmapped, 2);
+				}},
+			       {"RCX is RAM", [](F &f) { f.rcx = f.secinfo.linear; }, epcm_rcx<F>},
+			       {"SECINFO not mapped", [](F &f) { f.rbx = kUnmapped + 64; },
+				[](F &) {
+					return pf(kUnmapped + 64, 0);
+				}},
+			       {"reserved SECINFO", [](F &f) { f.si.set<u8>(8, 1); }, is_gp<F>},
+			       {"to REG", [](F &f) { f.si.set(0, REG); }, is_gp<F>},
+			       {"to VA", [](F &f) { f.si.set(0, type(PT_VA)); }, is_gp<F>},
+			       {"to SECS", [](F &f) { f.si.set<u64>(0, 0); }, is_gp<F>},
+			       {"RCX invalid", [](F &f) { f.rcx = f.m.epc(); }, epcm_rcx<F>},
+			       {"RCX modified TRIM", [](F &f) { f.rcx = f.modified(at::RoData, PT_TRIM); }, epcm_rcx<F>},
+			       {"RCX is a SECS", [](F &f) { f.rcx = f.e->secs; }, epcm_rcx<F>},
+			       {"RCX is a VA page", [](F &f) { f.rcx = f.va(); }, epcm_rcx<F>},
+			       {"TCS to TCS",
+				[](F &f) {
+					f.si.set(0, TCS);
+					f.rcx = f.e->epc(at::Tcs);
+				},
+				epcm_rcx<F>},
+			       {"RCX modified TCS",
+				[](F &f) {
+					f.si.set(0, TRIM);
+					f.rcx = f.modified(at::Data2, PT_TCS);
+				},
+				is(PAGE_NOT_MODIFIABLE)},
+			       {"RCX pending", [](F &f) { f.rcx = f.pending(); }, is(PAGE_NOT_MODIFIABLE)},
+			       {"not initialized", [](F &f) { f.rcx = f.early(); }, is_gp<F>},
+		       });
 }
 
-TEST(Emod, ReservedSecinfo)
+TEST(Emod, ReservedSecinfoIsGp)
 {
 	for (const u32 leaf : {EMODPR, EMODT}) {
 		for (unsigned bit = 0; bit < 512; bit++) {
@@ -257,21 +260,21 @@ TEST(Emod, ReservedSecinfo)
 				continue;
 			Mod f(leaf);
 			f.si.b[bit / 8] = static_cast<u8>(f.si.b[bit / 8] | 1U << bit % 8);
-			EXPECT_ANSWER(f.call(), gp()) << leaf << " bit " << bit;
+			EXPECT_RESULT(f.call(), gp()) << leaf << " bit " << bit;
 		}
 	}
 }
 
-TEST(Emodt, TypesThatItRefuses)
+TEST(Emodt, RejectsOtherTypes)
 {
 	for (const u64 t : {0U, 2U, 3U, 5U, 6U, 7U, 255U}) {
 		Mod f(EMODT);
-		f.si.set(0, t << 8);
-		EXPECT_ANSWER(f.call(), gp()) << t;
+		f.si.set(0, t << SECINFO_TYPE_SHIFT);
+		EXPECT_RESULT(f.call(), gp()) << t;
 	}
 }
 
-TEST(Emodpr, TakesRightsAwayAndNeverGives)
+TEST(Emodpr, OnlyRemovesRights)
 {
 	for (u64 have = 0; have < 8; have++) {
 		if ((have & (R | W)) == W)
@@ -284,7 +287,7 @@ TEST(Emodpr, TakesRightsAwayAndNeverGives)
 			e.create();
 			e.add(0x3000, REG | have, Page{}, false);
 			e.init();
-			ASSERT_ANSWER(e.emodpr(0x3000, ask), done());
+			ASSERT_RESULT(e.emodpr(0x3000, ask), done());
 			const auto p = e.entry(0x3000);
 			EXPECT_EQ((p.r ? R : 0) | (p.w ? W : 0) | (p.x ? X : 0), have & ask) << have << ' ' << ask;
 			EXPECT_TRUE(p.pr);
@@ -295,35 +298,35 @@ TEST(Emodpr, TakesRightsAwayAndNeverGives)
 	}
 }
 
-TEST(Emodpr, IgnoresTheTypeInSecinfo)
+TEST(Emodpr, IgnoresTypeInSecinfo)
 {
 	for (const u64 t : {type(PT_SECS), REG, TCS, TRIM}) {
 		Mod f(EMODPR);
 		f.si.set(0, t | R);
-		EXPECT_ANSWER(f.call(), done()) << t;
+		EXPECT_RESULT(f.call(), done()) << t;
 	}
 }
 
-TEST(Emodpr, AgainAndOnABlockedPage)
+TEST(Emodpr, WorksTwiceAndOnBlockedPage)
 {
 	Mod f(EMODPR);
-	ASSERT_ANSWER(f.call(), done());
-	ASSERT_ANSWER(f.e->eblock(at::Data), done());
+	ASSERT_RESULT(f.call(), done());
+	ASSERT_RESULT(f.e->eblock(at::Data), done());
 	f.si.set<u64>(0, 0);
-	ASSERT_ANSWER(f.call(), done());
+	ASSERT_RESULT(f.call(), done());
 	const auto e = f.e->entry(at::Data);
 	EXPECT_TRUE(e.pr && e.blocked);
 	EXPECT_FALSE(e.r || e.w || e.x);
 }
 
-TEST(Emodt, ToTrimAndToTcs)
+TEST(Emodt, ChangesRegToTrimAndToTcs)
 {
 	for (const PageType t : {PT_TRIM, PT_TCS}) {
 		Mod f(EMODT);
-		EXPECT_ANSWER(f.e->emodpr(at::Data2, R), done());
+		EXPECT_RESULT(f.e->emodpr(at::Data2, R), done());
 		f.rcx = f.e->epc(at::Data2);
-		f.si.set(0, type(t) | R | W | X); // rights in SECINFO count for nothing
-		ASSERT_ANSWER(f.call(), done());
+		f.si.set(0, type(t) | R | W | X); // rights in SECINFO are ignored
+		ASSERT_RESULT(f.call(), done());
 		const auto e = f.e->entry(at::Data2);
 		EXPECT_EQ(e.type, t);
 		EXPECT_TRUE(e.valid && e.modified);
@@ -335,25 +338,25 @@ TEST(Emodt, ToTrimAndToTcs)
 	}
 }
 
-TEST(Emodt, TcsToTrim)
+TEST(Emodt, ChangesTcsToTrim)
 {
 	Mod f(EMODT);
 	f.rcx = f.e->epc(at::Tcs2);
-	ASSERT_ANSWER(f.call(), done());
+	ASSERT_RESULT(f.call(), done());
 	EXPECT_EQ(f.e->entry(at::Tcs2).type, PT_TRIM);
-	EXPECT_ANSWER(f.e->enter(1, at::Tcs2), uepcm(f.e->lin(at::Tcs2)));
+	EXPECT_RESULT(f.e->enter(1, at::Tcs2), uepcm(f.e->lin(at::Tcs2)));
 }
 
-TEST(Emod, OfAnAcceptedTrimPage)
+TEST(Emod, AcceptedTrimPageIsPageFault)
 {
 	Mod f(EMODPR);
-	EXPECT_ANSWER(f.e->emodt(at::Data2, PT_TRIM), done());
-	EXPECT_ANSWER(f.e->emodpr(at::Data2, R), code(PAGE_NOT_MODIFIABLE)); // Linux: not accepted yet
-	EXPECT_ANSWER(f.e->etrack(), done());
-	ASSERT_ANSWER(f.e->enter(1), done());
-	ASSERT_ANSWER(f.e->eaccept(1, at::Data2, TRIM | MODIFIED), done());
-	EXPECT_ANSWER(f.e->emodpr(at::Data2, R), epcm(f.e->epc(at::Data2))); // Linux: accepted
-	EXPECT_ANSWER(f.e->emodt(at::Data2, PT_TRIM), epcm(f.e->epc(at::Data2)));
+	EXPECT_RESULT(f.e->emodt(at::Data2, PT_TRIM), done());
+	EXPECT_RESULT(f.e->emodpr(at::Data2, R), code(PAGE_NOT_MODIFIABLE)); // Linux: not accepted yet
+	EXPECT_RESULT(f.e->etrack(), done());
+	ASSERT_RESULT(f.e->enter(1), done());
+	ASSERT_RESULT(f.e->eaccept(1, at::Data2, TRIM | MODIFIED), done());
+	EXPECT_RESULT(f.e->emodpr(at::Data2, R), epcm(f.e->epc(at::Data2))); // Linux: accepted
+	EXPECT_RESULT(f.e->emodt(at::Data2, PT_TRIM), epcm(f.e->epc(at::Data2)));
 }
 
 } // namespace

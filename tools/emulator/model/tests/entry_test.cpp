@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// EENTER and EEXIT: the checks of an entry in their order, and the state on either side.
+// EENTER and EEXIT: the checks of an entry in order, and the state before and after.
 #include <gtest/gtest.h>
 
 #include "enclave.h"
@@ -10,7 +10,7 @@ namespace {
 
 constexpr u64 kAep = 0x402000, kAlias = 0x500000;
 
-/// EENTER on CPU 1. The enclave is made when the call is, so that a step can change what goes into it.
+/// EENTER on CPU 1. The enclave is built at the call, so that a step can change its contents.
 struct Enter {
 	Machine m;
 	EnclaveSpec s;
@@ -43,32 +43,32 @@ struct Enter {
 using F = Enter;
 using Act = std::function<void(F &)>;
 
-/// What to do to the enclave once it is there.
+/// Change the enclave after it has been built.
 Act after(const Act &act)
 {
 	return [act](F &f) {
 		f.late.push_back(act);
 	};
 }
-Answer is_gp(F &)
+Expected is_gp(F &)
 {
 	return gp();
 }
-Answer epcm_rbx(F &f)
+Expected epcm_rbx(F &f)
 {
 	return uepcm(f.rbx);
 }
-Answer epcm_ssa(F &f)
+Expected epcm_ssa(F &f)
 {
 	return uepcm(f.ssa());
 }
-Answer either(Answer a)
+Expected either(Expected a)
 {
 	a.error_mask = ~2U;
 	return a;
 }
 
-/// Puts another page where frame 0 of the SSA is.
+/// Map another page at frame 0 of the SSA.
 void replace_ssa(F &f, u64 epc_page)
 {
 	f.m.map(f.ssa(), {f.m.epc_physical(epc_page)});
@@ -88,7 +88,7 @@ const std::vector<Step<F>> kSteps = {
 	 }),
 	 epcm_rbx},
 	{"TCS blocked", after([](F &f) {
-		 EXPECT_ANSWER(f.e->eblock(at::Tcs2), done());
+		 EXPECT_RESULT(f.e->eblock(at::Tcs2), done());
 		 f.rbx = f.e->lin(at::Tcs2);
 	 }),
 	 epcm_rbx},
@@ -101,16 +101,16 @@ const std::vector<Step<F>> kSteps = {
 	{"TCS not accepted", after([](F &f) {
 		 f.rbx = f.e->lin(at::RoData);
 		 if (f.init) {
-			 EXPECT_ANSWER(f.e->emodt(at::RoData, PT_TCS), done());
+			 EXPECT_RESULT(f.e->emodt(at::RoData, PT_TCS), done());
 		 }
 	 }),
 	 epcm_rbx},
 	{"OSSA misaligned", [](F &f) { f.t.ossa += 64; }, is_gp},
 	{"OFSBASE misaligned", [](F &f) { f.t.ofsbase += 8; }, is_gp},
 	{"OGSBASE misaligned", [](F &f) { f.t.ogsbase += 2048; }, is_gp},
-	{"reserved TCS.FLAGS", after([](F &f) { EXPECT_ANSWER(f.e->edbgwr(at::Tcs + tcs::FLAGS, 4), done()); }), is_gp},
-	{"TCS.FLAGS.AEXNOTIFY but not the attribute", [](F &f) { f.t.flags |= 2; }, is_gp},
-	{"not initialised", [](F &f) { f.init = false; }, is_gp},
+	{"reserved TCS.FLAGS", after([](F &f) { EXPECT_RESULT(f.e->edbgwr(at::Tcs + tcs::FLAGS, 4), done()); }), is_gp},
+	{"TCS.FLAGS.AEXNOTIFY without the attribute", [](F &f) { f.t.flags |= 2; }, is_gp},
+	{"not initialized", [](F &f) { f.init = false; }, is_gp},
 	{"a 32-bit enclave",
 	 [](F &f) {
 		 f.s.attributes &= ~A_MODE64;
@@ -135,12 +135,12 @@ const std::vector<Step<F>> kSteps = {
 	 }},
 	{"SSA is RAM", after([](F &f) { f.m.map(f.ssa(), {kRamPhysical}); }), epcm_ssa},
 	{"SSA invalid", after([](F &f) { replace_ssa(f, f.m.epc()); }), epcm_ssa},
-	{"SSA blocked", after([](F &f) { EXPECT_ANSWER(f.e->eblock(f.t.ossa & ~(kPage - 1)), done()); }), epcm_ssa},
+	{"SSA blocked", after([](F &f) { EXPECT_RESULT(f.e->eblock(f.t.ossa & ~(kPage - 1)), done()); }), epcm_ssa},
 	{"OENTRY not canonical", [](F &f) { f.t.oentry = u64{1} << 62; }, is_gp},
 	{"OFSBASE not canonical", [](F &f) { f.t.ofsbase = u64{1} << 55; }, is_gp},
 	{"OGSBASE not canonical", [](F &f) { f.t.ogsbase = kNonCanonical; }, is_gp},
 	{"a thread uses this TCS", after([](F &f) {
-		 // Where the steps before allow one.
+		 // Only if the earlier steps allow an entry.
 		 f.m.cpu(2).enclu(EENTER, f.e->lin(at::Tcs), kAep);
 	 }),
 	 is_gp},
@@ -148,10 +148,10 @@ const std::vector<Step<F>> kSteps = {
 
 TEST(Eenter, ChecksInOrder)
 {
-	walk<F>([] { return std::make_unique<F>(); }, kSteps);
+	walk_checks<F>([] { return std::make_unique<F>(); }, kSteps);
 }
 
-TEST(Eenter, SsaPagesThatItRefuses)
+TEST(Eenter, RejectsUnusableSsaPages)
 {
 	const std::map<std::string, Act> cases = {
 		{"a TCS",
@@ -166,28 +166,28 @@ TEST(Eenter, SsaPagesThatItRefuses)
 		 [](F &f) {
 			 replace_ssa(f, f.e->epc(at::Data));
 		 }},
-		{"another enclave's",
+		{"page of another enclave",
 		 [](F &f) {
 			 Enclave other(f.m, f.s);
 			 other.create();
-			 ASSERT_ANSWER(other.try_add(f.t.ossa, REG | R | W, Page{}), done());
+			 ASSERT_RESULT(other.try_add(f.t.ossa, REG | R | W, Page{}), done());
 			 replace_ssa(f, other.pages[f.t.ossa]);
 		 }},
 		{"not writable by the EPCM",
 		 [](F &f) {
-			 EXPECT_ANSWER(f.e->emodpr(f.t.ossa, R), done());
+			 EXPECT_RESULT(f.e->emodpr(f.t.ossa, R), done());
 		 }},
 		{"not readable by the EPCM",
 		 [](F &f) {
-			 EXPECT_ANSWER(f.e->emodpr(f.t.ossa, 0), done());
+			 EXPECT_RESULT(f.e->emodpr(f.t.ossa, 0), done());
 		 }},
 		{"trimmed",
 		 [](F &f) {
-			 EXPECT_ANSWER(f.e->emodt(f.t.ossa, PT_TRIM), done());
+			 EXPECT_RESULT(f.e->emodt(f.t.ossa, PT_TRIM), done());
 		 }},
 		{"made a TCS",
 		 [](F &f) {
-			 EXPECT_ANSWER(f.e->emodt(f.t.ossa, PT_TCS), done());
+			 EXPECT_RESULT(f.e->emodt(f.t.ossa, PT_TCS), done());
 		 }},
 		{"pending",
 		 [](F &f) {
@@ -200,15 +200,15 @@ TEST(Eenter, SsaPagesThatItRefuses)
 		F f;
 		f.build();
 		act(f);
-		EXPECT_ANSWER(f.call(), epcm_ssa(f));
+		EXPECT_RESULT(f.call(), epcm_ssa(f));
 	}
 	F f;
 	f.build();
-	EXPECT_ANSWER(f.e->emodpr(f.t.ossa, R | W), done()); // PR alone does not matter
-	EXPECT_ANSWER(f.call(), done());
+	EXPECT_RESULT(f.e->emodpr(f.t.ossa, R | W), done()); // PR has no effect
+	EXPECT_RESULT(f.call(), done());
 }
 
-TEST(Eenter, EachPageOfALargeFrame)
+TEST(Eenter, ChecksEachPageOfLargeFrame)
 {
 	MachineOptions o;
 	o.config.xcomp[9] = {5000, 8};
@@ -223,47 +223,47 @@ TEST(Eenter, EachPageOfALargeFrame)
 		for (u64 i = 0; i < 4; i++)
 			f.e->add(0x40000 + i * kPage, REG | R | W, Page{}, false);
 		f.e->init();
-		EXPECT_ANSWER(f.e->eblock(0x40000 + page * kPage), done());
-		// XSAVE in the first two, the general registers in the last; nothing lies in the third.
-		EXPECT_ANSWER(f.call(), page == 2 ? done() : in_page(uepcm(f.e->lin(0x40000 + page * kPage)))) << page;
+		EXPECT_RESULT(f.e->eblock(0x40000 + page * kPage), done());
+		// XSAVE uses the first two pages, GPRSGX the last; the third is unused.
+		EXPECT_RESULT(f.call(), page == 2 ? done() : in_page(uepcm(f.e->lin(0x40000 + page * kPage)))) << page;
 	}
 }
 
-TEST(Eenter, AepInTheUpperHalfIsCanonical)
+TEST(Eenter, AcceptsAepInUpperHalf)
 {
 	F f;
 	f.rcx = 0xffff800000000000;
-	EXPECT_ANSWER(f.call(), done());
+	EXPECT_RESULT(f.call(), done());
 }
 
-TEST(Eenter, WithoutOsxsave)
+TEST(Eenter, NeedsOnlyX87AndSseWithoutOsxsave)
 {
 	F f;
 	f.c.regs.cr4 &= ~CR4_OSXSAVE;
 	f.c.regs.xcr0 = 0;
 	const Result r = f.call();
-	EXPECT_ANSWER(r, done());
+	EXPECT_RESULT(r, done());
 	EXPECT_EQ(r.after.xcr0, 0U);
 	EXPECT_EQ(r.effects & SGX2_EFFECT_XCR0, 0U);
 	f.c.aex_interrupt();
-	EXPECT_EQ(f.c.xsaves, std::vector<u64>{3});
+	EXPECT_EQ(f.c.xsaves, std::vector<u64>{X_X87_SSE});
 	F g;
 	g.s.xfrm = 7;
 	g.c.regs.cr4 &= ~CR4_OSXSAVE;
-	EXPECT_ANSWER(g.call(), gp());
+	EXPECT_RESULT(g.call(), gp());
 }
 
-TEST(Eenter, AexNotifyFlag)
+TEST(Eenter, AexNotifyFlagMustMatchAttribute)
 {
-	// With the attribute: the flag must be set too, unless the thread opted in to debugging.
+	// With the attribute, the flag must be set too, unless the thread opted in to debugging.
 	for (const u64 attribute : {u64{0}, A_AEXNOTIFY}) {
 		for (const u64 flags : {u64{0}, u64{2}, u64{1}, u64{3}}) {
 			F f;
 			f.s.attributes |= attribute;
 			f.build();
-			EXPECT_ANSWER(f.e->edbgwr(at::Tcs + tcs::FLAGS, flags), done());
+			EXPECT_RESULT(f.e->edbgwr(at::Tcs + tcs::FLAGS, flags), done());
 			const bool good = (flags & 1) != 0 || (attribute != 0) == ((flags & 2) != 0);
-			EXPECT_ANSWER(f.call(), good ? done() : gp()) << attribute << ' ' << flags;
+			EXPECT_RESULT(f.call(), good ? done() : gp()) << attribute << ' ' << flags;
 		}
 	}
 	MachineOptions o;
@@ -271,17 +271,17 @@ TEST(Eenter, AexNotifyFlag)
 	o.config.attributes_mask &= ~A_AEXNOTIFY;
 	F f(o);
 	f.build();
-	EXPECT_ANSWER(f.e->edbgwr(at::Tcs + tcs::FLAGS, 3), done());
-	EXPECT_ANSWER(f.call(), gp()) << "the flag is reserved without AEX-Notify";
+	EXPECT_RESULT(f.e->edbgwr(at::Tcs + tcs::FLAGS, 3), done());
+	EXPECT_RESULT(f.call(), gp()) << "the flag is reserved without AEX-Notify";
 }
 
-TEST(Eenter, ReservedFlags)
+TEST(Eenter, RejectsReservedTcsFlags)
 {
 	for (const unsigned bit : {2U, 3U, 31U, 32U, 63U}) {
 		F f;
 		f.build();
-		EXPECT_ANSWER(f.e->edbgwr(at::Tcs + tcs::FLAGS, u64{1} << bit), done());
-		EXPECT_ANSWER(f.call(), gp()) << bit;
+		EXPECT_RESULT(f.e->edbgwr(at::Tcs + tcs::FLAGS, u64{1} << bit), done());
+		EXPECT_RESULT(f.call(), gp()) << bit;
 	}
 }
 
@@ -299,7 +299,7 @@ void check_segment(const sgx2_segment &s, u64 base, u32 limit)
 	EXPECT_TRUE(s.attr & 0x800000) << "G";
 }
 
-TEST(Eenter, StateInside)
+TEST(Eenter, SetsStateInside)
 {
 	F f;
 	f.s.xfrm = 7;
@@ -315,7 +315,7 @@ TEST(Eenter, StateInside)
 	f.c.regs.rip = 0x401234;
 	f.c.regs.next_rip = 0x401237;
 	const Result r = f.c.run(true);
-	ASSERT_ANSWER(r, done());
+	ASSERT_RESULT(r, done());
 	EXPECT_EQ(r.after.rip, f.e->lin(at::Code));
 	EXPECT_EQ(r.rax(), 0U) << "CSSA";
 	EXPECT_EQ(r.after.gpr[SGX2_RCX], 0x401237U);
@@ -340,79 +340,79 @@ TEST(Eenter, StateInside)
 	EXPECT_TRUE(f.c.xsaves.empty() && f.c.xinits.empty() && f.c.xrstors.empty());
 }
 
-TEST(Eenter, OptIn)
+TEST(Eenter, OptInKeepsTrapFlag)
 {
 	for (const bool tf : {false, true}) {
 		F f;
 		f.build();
-		EXPECT_ANSWER(f.e->edbgwr(at::Tcs + tcs::FLAGS, 1), done());
+		EXPECT_RESULT(f.e->edbgwr(at::Tcs + tcs::FLAGS, 1), done());
 		f.c.regs.rflags = 0x202 | (tf ? F_TF : 0);
 		const Result r = f.call();
-		ASSERT_ANSWER(r, done());
+		ASSERT_RESULT(r, done());
 		EXPECT_TRUE(sgx2_debug_optin(f.c.get()));
 		EXPECT_EQ(r.flag(F_TF), tf);
 		EXPECT_EQ((r.effects & SGX2_EFFECT_PEND_DB) != 0, tf);
-		EXPECT_ANSWER(f.e->exit(1), done());
+		EXPECT_RESULT(f.e->exit(1), done());
 		EXPECT_FALSE(sgx2_debug_optin(f.c.get()));
 	}
 }
 
-TEST(Eenter, NestedEntriesUseTheNextFrame)
+TEST(Eenter, NestedEntryUsesNextFrame)
 {
 	F f;
 	f.build();
 	for (u32 depth = 0; depth < 2; depth++) {
 		const Result r = f.call();
-		ASSERT_ANSWER(r, done());
+		ASSERT_RESULT(r, done());
 		EXPECT_EQ(r.rax(), depth);
 		EXPECT_EQ(f.e->peek<u64>(f.e->gpr(depth) + gpr::URSP), r.before.gpr[SGX2_RSP]);
 		f.c.aex_interrupt();
 		EXPECT_EQ(f.e->cssa(), depth + 1);
 	}
-	EXPECT_ANSWER(f.call(), gp()) << "CSSA is NSSA";
-	EXPECT_ANSWER(f.e->resume(1), done());
-	EXPECT_ANSWER(f.e->exit(1), done());
+	EXPECT_RESULT(f.call(), gp()) << "CSSA is NSSA";
+	EXPECT_RESULT(f.e->resume(1), done());
+	EXPECT_RESULT(f.e->exit(1), done());
 	EXPECT_EQ(f.e->cssa(), 1U);
 	const Result r = f.call();
-	ASSERT_ANSWER(r, done());
+	ASSERT_RESULT(r, done());
 	EXPECT_EQ(r.rax(), 1U);
 }
 
-TEST(Eenter, TwoThreads)
+TEST(Eenter, TwoThreadsEnter)
 {
 	F f;
 	f.build();
-	ASSERT_ANSWER(f.e->enter(1, at::Tcs), done());
-	EXPECT_ANSWER(f.e->enter(2, at::Tcs), gp());
-	ASSERT_ANSWER(f.e->enter(2, at::Tcs2), done());
-	EXPECT_ANSWER(f.e->exit(1), done());
-	EXPECT_ANSWER(f.e->enter(1, at::Tcs2), gp());
-	EXPECT_ANSWER(f.e->enter(1, at::Tcs), done());
+	ASSERT_RESULT(f.e->enter(1, at::Tcs), done());
+	EXPECT_RESULT(f.e->enter(2, at::Tcs), gp());
+	ASSERT_RESULT(f.e->enter(2, at::Tcs2), done());
+	EXPECT_RESULT(f.e->exit(1), done());
+	EXPECT_RESULT(f.e->enter(1, at::Tcs2), gp());
+	EXPECT_RESULT(f.e->enter(1, at::Tcs), done());
 }
 
-TEST(Eenter, OEntryAnywhereCanonical)
+TEST(Eenter, AcceptsCanonicalOentry)
 {
 	F f;
-	f.t.oentry = 0xf00000; // outside ELRANGE: the fetch will tell
-	EXPECT_ANSWER(f.call(), done());
+	f.t.oentry = 0xf00000; // outside ELRANGE: the fetch faults, EENTER does not
+	EXPECT_RESULT(f.call(), done());
 	EXPECT_EQ(f.c.regs.rip, f.e->lin(0xf00000));
 }
 
-TEST(Eexit, StateOutside)
+TEST(Eexit, RestoresStateOutside)
 {
 	F f;
-	f.s.xfrm = 3;
+	f.s.xfrm = X_X87_SSE;
 	f.build();
 	f.c.regs.rflags = 0x202 | F_TF;
 	const sgx2_segment fs = f.c.regs.fs, gs = f.c.regs.gs;
 	const u64 xcr0 = f.c.regs.xcr0;
-	ASSERT_ANSWER(f.call(), done());
+	ASSERT_RESULT(f.call(), done());
 	f.c.regs.fs.base = 0x1111;
 	f.c.regs.gs.base = 0x2222;
 	f.c.regs.gpr[SGX2_RSP] = f.e->lin(at::Data);
 	f.c.regs.gpr[SGX2_RBP] = f.e->lin(at::Data2);
 	const Result r = f.e->exit(1, 0x403333);
-	ASSERT_ANSWER(r, done());
+	ASSERT_RESULT(r, done());
 	EXPECT_EQ(r.after.rip, 0x403333U);
 	EXPECT_EQ(r.after.gpr[SGX2_RCX], kAep);
 	EXPECT_EQ(r.rax(), EEXIT);
@@ -435,14 +435,14 @@ TEST(Eexit, OptInKeepsTrapFlag)
 {
 	F f;
 	f.build();
-	EXPECT_ANSWER(f.e->edbgwr(at::Tcs + tcs::FLAGS, 1), done());
+	EXPECT_RESULT(f.e->edbgwr(at::Tcs + tcs::FLAGS, 1), done());
 	f.c.regs.rflags = 0x202;
-	ASSERT_ANSWER(f.call(), done());
+	ASSERT_RESULT(f.call(), done());
 	f.c.regs.rflags |= F_TF;
 	const Result r = f.e->exit(1);
 	EXPECT_TRUE(r.flag(F_TF));
 	EXPECT_TRUE(r.effects & SGX2_EFFECT_PEND_DB);
-	ASSERT_ANSWER(f.call(), done());
+	ASSERT_RESULT(f.call(), done());
 	f.c.regs.rflags &= ~F_TF;
 	const Result q = f.e->exit(1);
 	EXPECT_FALSE(q.flag(F_TF));
@@ -452,20 +452,20 @@ TEST(Eexit, OptInKeepsTrapFlag)
 TEST(Eexit, TargetMustBeCanonical)
 {
 	F f;
-	ASSERT_ANSWER(f.call(), done());
-	EXPECT_ANSWER(f.e->exit(1, kNonCanonical), gp());
+	ASSERT_RESULT(f.call(), done());
+	EXPECT_RESULT(f.e->exit(1, kNonCanonical), gp());
 	EXPECT_TRUE(f.c.inside());
-	EXPECT_ANSWER(f.e->exit(1, f.e->lin(at::Code)), done()); // into ELRANGE is legal
+	EXPECT_RESULT(f.e->exit(1, f.e->lin(at::Code)), done()); // a target in ELRANGE is legal
 	EXPECT_FALSE(f.c.inside());
 }
 
-TEST(Eexit, EpcIsNotTouched)
+TEST(Eexit, DoesNotAccessEpc)
 {
 	F f;
-	ASSERT_ANSWER(f.call(), done());
-	EXPECT_ANSWER(f.e->exit(1), done());
-	ASSERT_ANSWER(f.call(), done());
-	EXPECT_ANSWER(f.e->exit(1), done());
+	ASSERT_RESULT(f.call(), done());
+	EXPECT_RESULT(f.e->exit(1), done());
+	ASSERT_RESULT(f.call(), done());
+	EXPECT_RESULT(f.e->exit(1), done());
 }
 
 struct Small : Enter {
@@ -482,39 +482,39 @@ struct Small : Enter {
 	}
 };
 
-TEST(Entry32, RoundTrip)
+TEST(Entry32, EntersExitsAndResumes)
 {
 	Small f;
 	const Result r = f.c.enclu(EENTER, f.rbx | u64{9} << 32, kAep);
-	ASSERT_ANSWER(r, done());
+	ASSERT_RESULT(r, done());
 	EXPECT_EQ(static_cast<u32>(r.after.rip), f.e->lin(at::Code));
 	EXPECT_EQ(static_cast<u32>(r.after.fs.base), f.e->lin(f.t.ofsbase));
 	f.c.aex_exception(DE);
 	EXPECT_EQ(static_cast<u32>(f.c.regs.gpr[SGX2_RBX]), f.rbx);
-	EXPECT_ANSWER(f.e->resume(1), done());
-	EXPECT_ANSWER(f.e->exit(1, 0x80000000), gp()) << "behind the limit of CS";
-	EXPECT_ANSWER(f.e->exit(1, 0x7ffffff0), done());
+	EXPECT_RESULT(f.e->resume(1), done());
+	EXPECT_RESULT(f.e->exit(1, 0x80000000), gp()) << "behind the limit of CS";
+	EXPECT_RESULT(f.e->exit(1, 0x7ffffff0), done());
 }
 
-/// Linear addresses have 32 bits there, whatever OSSA has.
-TEST(Entry32, SsaWraps)
+/// Linear addresses of a 32-bit enclave have 32 bits, even if OSSA is larger.
+TEST(Entry32, SsaAddressWraps)
 {
 	Small f(u64{1} << 32);
-	ASSERT_ANSWER(f.call(), done());
+	ASSERT_RESULT(f.call(), done());
 	f.c.aex_exception(DE);
-	EXPECT_ANSWER(f.e->resume(1), done());
-	EXPECT_ANSWER(f.e->exit(1), done());
+	EXPECT_RESULT(f.e->resume(1), done());
+	EXPECT_RESULT(f.e->exit(1), done());
 }
 
 TEST(Entry32, ModeMustMatch)
 {
 	F f;
-	f.s.base = 0x40000000; // a 64-bit enclave where 32-bit code can reach it
+	f.s.base = 0x40000000; // a 64-bit enclave at an address that 32-bit code can use
 	f.build();
 	f.c.regs.mode64 = false;
 	f.c.regs.cs = {0, ~u32{0}, 0xcffb00, 0x23};
 	f.c.regs.ds = {0, ~u32{0}, 0xcff300, 0x2b};
-	EXPECT_ANSWER(f.call(), gp());
+	EXPECT_RESULT(f.call(), gp());
 }
 
 TEST(Entry32, SegmentsMustBeFlat)
@@ -523,33 +523,34 @@ TEST(Entry32, SegmentsMustBeFlat)
 		Small f;
 		(f.c.regs.*seg).base = 0x1000;
 		(f.c.regs.*seg).attr = seg == &sgx2_regs::cs ? 0xcffb00 : 0xcff300;
-		EXPECT_ANSWER(f.call(), gp());
+		EXPECT_RESULT(f.call(), gp());
 	}
 	Small f;
-	f.c.regs.ss.attr = 0x8ff300; // B=0
-	EXPECT_ANSWER(f.call(), gp());
+	f.c.regs.ss.attr = 0x8ff300; // B is 0
+	EXPECT_RESULT(f.call(), gp());
 	Small g;
 	g.c.regs.ds.attr = 0xcff700; // expand-down
-	EXPECT_ANSWER(g.call(), gp());
+	EXPECT_RESULT(g.call(), gp());
 	Small h;
-	h.c.regs.ds.attr = 0xcf7300; // not present, as a null selector leaves it
-	EXPECT_ANSWER(h.call(), gp());
+	h.c.regs.ds.attr = 0xcf7300; // not present, like a null selector
+	EXPECT_RESULT(h.call(), gp());
 }
 
-/// A null selector leaves ES or SS unusable, and what is left of the descriptor does not count.
-TEST(Entry32, UnusableSegmentsAreNotTested)
+/// A null selector leaves ES or SS unusable; the rest of the descriptor is ignored.
+TEST(Entry32, IgnoresUnusableSegments)
 {
 	for (auto seg : {&sgx2_regs::es, &sgx2_regs::ss}) {
 		Small f;
 		f.c.regs.*seg = {0x1000, 0, 0, 0};
-		ASSERT_ANSWER(f.call(), done());
+		ASSERT_RESULT(f.call(), done());
 		f.c.aex_exception(DE);
-		EXPECT_ANSWER(f.e->resume(1), done());
+		EXPECT_RESULT(f.e->resume(1), done());
 	}
 }
 
-/// A segment that wraps around is a part of a DS of 4 GiB: Intel's signing tool writes limits of FFFFFFFFH.
-TEST(Entry32, SegmentsMayWrapInAFlatDs)
+/// A segment that wraps around lies within a DS of 4 GiB: Intel's signing tool writes limits of
+/// FFFFFFFFH.
+TEST(Entry32, SegmentsMayWrapInFlatDs)
 {
 	for (auto limit : {&TcsSpec::fslimit, &TcsSpec::gslimit}) {
 		TcsSpec t;
@@ -557,20 +558,20 @@ TEST(Entry32, SegmentsMayWrapInAFlatDs)
 		for (const u32 ds : {~u32{0}, ~u32{0} - 1, u32{0x7fffffff}}) {
 			Small f(0, t);
 			f.c.regs.ds.limit = ds;
-			EXPECT_ANSWER(f.call(), ds == ~u32{0} ? done() : gp()) << std::hex << ds;
+			EXPECT_RESULT(f.call(), ds == ~u32{0} ? done() : gp()) << std::hex << ds;
 		}
 		Small f(0, t);
-		ASSERT_ANSWER(f.call(), done());
+		ASSERT_RESULT(f.call(), done());
 		f.c.aex_exception(DE);
 		f.c.regs.ds.limit--;
-		EXPECT_ANSWER(f.e->resume(1), gp()) << "nor may it at ERESUME";
+		EXPECT_RESULT(f.e->resume(1), gp()) << "ERESUME checks the segment too";
 		f.c.regs.ds.limit++;
-		EXPECT_ANSWER(f.e->resume(1), done());
+		EXPECT_RESULT(f.e->resume(1), done());
 	}
 }
 
-/// One that does not wrap ends at or before the limit of DS.
-TEST(Entry32, SegmentsEndWithinDs)
+/// A segment that does not wrap must end at or before the limit of DS.
+TEST(Entry32, SegmentsMustEndWithinDs)
 {
 	for (auto limit : {&TcsSpec::fslimit, &TcsSpec::gslimit}) {
 		for (const u32 beyond : {0U, 1U}) {
@@ -578,30 +579,30 @@ TEST(Entry32, SegmentsEndWithinDs)
 			t.*limit += beyond * 0x1000;
 			Small f(0, t);
 			f.c.regs.ds.limit = static_cast<u32>(f.s.base) + 0x5000 + 0xffffff;
-			EXPECT_ANSWER(f.call(), beyond ? gp() : done()) << beyond;
+			EXPECT_RESULT(f.call(), beyond ? gp() : done()) << beyond;
 		}
 	}
 }
 
-/// Bases come from the TCS there, whatever the frame says.
+/// In 32-bit mode the bases come from the TCS, not from the frame.
 TEST(Entry32, ResumeTakesBasesFromTcs)
 {
 	Small f;
-	ASSERT_ANSWER(f.call(), done());
+	ASSERT_RESULT(f.call(), done());
 	f.c.aex_exception(DE);
 	f.e->poke<u64>(f.e->gpr(0) + gpr::FSBASE, f.e->lin(0x9000));
 	f.e->poke<u64>(f.e->gpr(0) + gpr::GSBASE, kNonCanonical);
 	const Result r = f.e->resume(1);
-	ASSERT_ANSWER(r, done());
+	ASSERT_RESULT(r, done());
 	EXPECT_EQ(static_cast<u32>(r.after.fs.base), f.e->lin(f.t.ofsbase));
 	EXPECT_EQ(static_cast<u32>(r.after.gs.base), f.e->lin(f.t.ogsbase));
 	EXPECT_EQ(r.after.fs.limit, f.t.fslimit);
 }
 
-/// The end of a frame's general registers has to be within DS, for EENTER, ERESUME and EDECCSSA.
-TEST(Entry32, FramesEndWithinDs)
+/// The end of a frame's GPRSGX must lie within DS, for EENTER, ERESUME and EDECCSSA.
+TEST(Entry32, FramesMustEndWithinDs)
 {
-	// Behind FS and GS, so that these pass.
+	// Higher than FS and GS, which then pass their checks.
 	const TcsSpec t{.ossa = 0x20000, .nssa = 2, .fslimit = 0xfff, .gslimit = 0xfff};
 	Enter f;
 	f.s.attributes = A_DEBUG;
@@ -616,18 +617,18 @@ TEST(Entry32, FramesEndWithinDs)
 	f.c.regs.cs = {0, 0x7fffffff, 0xcffb00, 0x23};
 	const u32 first = static_cast<u32>(f.e->lin(0x20000)) + 0xfff;
 	f.c.regs.ds = {0, first - 1, 0xcff300, 0x2b};
-	EXPECT_ANSWER(f.call(), gp());
+	EXPECT_RESULT(f.call(), gp());
 	f.c.regs.ds.limit = first;
-	ASSERT_ANSWER(f.call(), done());
+	ASSERT_RESULT(f.call(), done());
 	f.c.aex_exception(DE);
 	f.c.regs.ds.limit = first - 1;
-	EXPECT_ANSWER(f.e->resume(1), gp());
+	EXPECT_RESULT(f.e->resume(1), gp());
 	f.c.regs.ds.limit = ~u32{0};
-	ASSERT_ANSWER(f.call(), done());
+	ASSERT_RESULT(f.call(), done());
 	f.c.regs.ds.limit = first - 1;
-	EXPECT_ANSWER(f.c.enclu(EDECCSSA), gp());
+	EXPECT_RESULT(f.c.enclu(EDECCSSA), gp());
 	f.c.regs.ds.limit = first;
-	EXPECT_ANSWER(f.c.enclu(EDECCSSA), done());
+	EXPECT_RESULT(f.c.enclu(EDECCSSA), done());
 }
 
 } // namespace

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Tracking epochs: who was inside when, and what EWB, EACCEPT and ETRACK say about it.
+// Tracking epochs: how the CPUs inside affect EWB, EACCEPT and ETRACK.
 #include <gtest/gtest.h>
 
 #include "enclave.h"
@@ -15,93 +15,93 @@ struct Epoch {
 	Evicted out = evicted_buffers(m);
 
 	Result ewb(u64 off = at::Data) { return pager.evict(e->epc(off), out, pager.slot(0)); }
-	void enter(std::size_t cpu, u64 tcs = at::Tcs) { ASSERT_ANSWER(e->enter(cpu, tcs), done()); }
-	void exit(std::size_t cpu) { ASSERT_ANSWER(e->exit(cpu), done()); }
-	void block(u64 off = at::Data) { ASSERT_ANSWER(e->eblock(off), done()); }
-	void track() { ASSERT_ANSWER(e->etrack(), done()); }
+	void enter(std::size_t cpu, u64 tcs = at::Tcs) { ASSERT_RESULT(e->enter(cpu, tcs), done()); }
+	void exit(std::size_t cpu) { ASSERT_RESULT(e->exit(cpu), done()); }
+	void block(u64 off = at::Data) { ASSERT_RESULT(e->eblock(off), done()); }
+	void track() { ASSERT_RESULT(e->etrack(), done()); }
 };
 
-TEST(Epoch, BlockWithoutTrack)
+TEST(Epoch, BlockedPageNeedsEtrack)
 {
 	Epoch f;
 	f.block();
-	EXPECT_ANSWER(f.ewb(), code(NOT_TRACKED));
+	EXPECT_RESULT(f.ewb(), code(NOT_TRACKED));
 	f.track();
-	EXPECT_ANSWER(f.ewb(), done());
+	EXPECT_RESULT(f.ewb(), done());
 }
 
-TEST(Epoch, TrackBeforeBlockDoesNotCount)
+TEST(Epoch, EtrackBeforeEblockDoesNotCount)
 {
 	Epoch f;
 	f.track();
 	f.block();
-	EXPECT_ANSWER(f.ewb(), code(NOT_TRACKED));
+	EXPECT_RESULT(f.ewb(), code(NOT_TRACKED));
 }
 
-TEST(Epoch, ThreadInsideSinceBefore)
+TEST(Epoch, ThreadInsideDelaysTracking)
 {
 	Epoch f;
 	f.enter(1);
 	f.block();
 	f.track();
-	EXPECT_ANSWER(f.ewb(), code(NOT_TRACKED));
-	EXPECT_ANSWER(f.e->etrack(), code(PREV_TRK_INCMPL));
+	EXPECT_RESULT(f.ewb(), code(NOT_TRACKED));
+	EXPECT_RESULT(f.e->etrack(), code(PREV_TRK_INCMPL));
 	f.m.cpu(1).aex_interrupt();
-	EXPECT_ANSWER(f.ewb(), done());
-	EXPECT_ANSWER(f.e->etrack(), done());
+	EXPECT_RESULT(f.ewb(), done());
+	EXPECT_RESULT(f.e->etrack(), done());
 }
 
-TEST(Epoch, ThreadThatEnteredBetweenBlockAndTrack)
+TEST(Epoch, ThreadEnteredBeforeEtrackDelaysTracking)
 {
 	Epoch f;
 	f.block();
 	f.enter(1);
 	f.track();
-	EXPECT_ANSWER(f.ewb(), code(NOT_TRACKED));
+	EXPECT_RESULT(f.ewb(), code(NOT_TRACKED));
 	f.exit(1);
-	EXPECT_ANSWER(f.ewb(), done());
+	EXPECT_RESULT(f.ewb(), done());
 }
 
-TEST(Epoch, ThreadThatEnteredAfterTrack)
+TEST(Epoch, ThreadEnteredAfterEtrackDoesNotDelay)
 {
 	Epoch f;
 	f.block();
 	f.track();
 	f.enter(1);
-	EXPECT_ANSWER(f.ewb(), done());
+	EXPECT_RESULT(f.ewb(), done());
 }
 
-TEST(Epoch, ReturningAtOnceIsEnough)
+TEST(Epoch, ExitAndReentryIsEnough)
 {
 	Epoch f;
 	f.enter(1);
 	f.block();
 	f.track();
 	f.m.cpu(1).aex_interrupt();
-	ASSERT_ANSWER(f.e->resume(1), done()); // into the new epoch
-	EXPECT_ANSWER(f.ewb(), done());
-	EXPECT_ANSWER(f.e->etrack(), done()) << "nobody is left of the first cycle";
-	EXPECT_ANSWER(f.e->etrack(), code(PREV_TRK_INCMPL)) << "but one of the second";
+	ASSERT_RESULT(f.e->resume(1), done()); // into the new epoch
+	EXPECT_RESULT(f.ewb(), done());
+	EXPECT_RESULT(f.e->etrack(), done()) << "no CPU of the first epoch is inside";
+	EXPECT_RESULT(f.e->etrack(), code(PREV_TRK_INCMPL)) << "a CPU of the second epoch is inside";
 }
 
-TEST(Epoch, TwoGenerations)
+TEST(Epoch, ThirdEpochWaitsForFirst)
 {
 	Epoch f;
 	f.enter(1, at::Tcs);
-	f.track(); // cycle 1: CPU 1
+	f.track(); // epoch 1: CPU 1
 	f.enter(2, at::Tcs2);
 	f.block();
-	EXPECT_ANSWER(f.e->etrack(), code(PREV_TRK_INCMPL));
+	EXPECT_RESULT(f.e->etrack(), code(PREV_TRK_INCMPL));
 	f.exit(1);
-	f.track(); // cycle 2: CPU 2
-	EXPECT_ANSWER(f.ewb(), code(NOT_TRACKED));
+	f.track(); // epoch 2: CPU 2
+	EXPECT_RESULT(f.ewb(), code(NOT_TRACKED));
 	f.enter(1, at::Tcs);
-	EXPECT_ANSWER(f.e->etrack(), code(PREV_TRK_INCMPL));
+	EXPECT_RESULT(f.e->etrack(), code(PREV_TRK_INCMPL));
 	f.exit(2);
-	EXPECT_ANSWER(f.ewb(), done()) << "CPU 1 came later";
+	EXPECT_RESULT(f.ewb(), done()) << "CPU 1 entered later";
 }
 
-TEST(Epoch, ALaterCycleProvesTheEarlierOne)
+TEST(Epoch, LaterEpochCompletesEarlierOne)
 {
 	Epoch f;
 	f.enter(1, at::Tcs);
@@ -109,110 +109,110 @@ TEST(Epoch, ALaterCycleProvesTheEarlierOne)
 	f.track();
 	f.exit(1);
 	f.enter(2, at::Tcs2);
-	f.track(); // succeeds, so the first is complete
-	EXPECT_ANSWER(f.ewb(), done()) << "although CPU 2 is inside since before this one";
+	f.track(); // succeeds, so the first epoch is complete
+	EXPECT_RESULT(f.ewb(), done()) << "CPU 2, which entered before this ETRACK, does not delay the page";
 }
 
-TEST(Epoch, OneTrackCoversAllPagesBlockedBefore)
+TEST(Epoch, EtrackCoversAllPagesBlockedBefore)
 {
 	Epoch f;
 	f.block(at::Data);
 	f.block(at::Data2);
 	f.track();
 	f.block(at::RoData);
-	EXPECT_ANSWER(f.ewb(at::Data), done());
-	EXPECT_ANSWER(f.pager.evict(f.e->epc(at::Data2), f.out, f.pager.slot(1)), done());
-	EXPECT_ANSWER(f.pager.evict(f.e->epc(at::RoData), f.out, f.pager.slot(2)), code(NOT_TRACKED));
+	EXPECT_RESULT(f.ewb(at::Data), done());
+	EXPECT_RESULT(f.pager.evict(f.e->epc(at::Data2), f.out, f.pager.slot(1)), done());
+	EXPECT_RESULT(f.pager.evict(f.e->epc(at::RoData), f.out, f.pager.slot(2)), code(NOT_TRACKED));
 }
 
-TEST(Epoch, SecondEblockDoesNotRestamp)
+TEST(Epoch, SecondEblockKeepsEpoch)
 {
 	Epoch f;
 	f.block();
 	f.track();
-	EXPECT_ANSWER(f.e->eblock(at::Data), info(BLKSTATE));
-	EXPECT_ANSWER(f.ewb(), done());
+	EXPECT_RESULT(f.e->eblock(at::Data), info(BLKSTATE));
+	EXPECT_RESULT(f.ewb(), done());
 }
 
-TEST(Epoch, SecondEmodprDoes)
+TEST(Epoch, SecondEmodprRenewsEpoch)
 {
 	Epoch f;
-	EXPECT_ANSWER(f.e->emodpr(at::Data2, R), done());
+	EXPECT_RESULT(f.e->emodpr(at::Data2, R), done());
 	f.track();
-	EXPECT_ANSWER(f.e->emodpr(at::Data2, R), done());
+	EXPECT_RESULT(f.e->emodpr(at::Data2, R), done());
 	f.enter(1);
-	EXPECT_ANSWER(f.e->eaccept(1, at::Data2, REG | R | PR), code(NOT_TRACKED));
+	EXPECT_RESULT(f.e->eaccept(1, at::Data2, REG | R | PR), code(NOT_TRACKED));
 	f.exit(1);
 	f.track();
 	f.enter(1);
-	EXPECT_ANSWER(f.e->eaccept(1, at::Data2, REG | R | PR), done());
+	EXPECT_RESULT(f.e->eaccept(1, at::Data2, REG | R | PR), done());
 }
 
-TEST(Epoch, EacceptFollowsTheSameRules)
+TEST(Epoch, EacceptNeedsTracking)
 {
 	for (const bool trim : {false, true}) {
 		Epoch f;
 		const u64 flags = trim ? TRIM | MODIFIED : REG | R | PR;
-		EXPECT_ANSWER(trim ? f.e->emodt(at::Data2, PT_TRIM) : f.e->emodpr(at::Data2, R), done());
+		EXPECT_RESULT(trim ? f.e->emodt(at::Data2, PT_TRIM) : f.e->emodpr(at::Data2, R), done());
 		f.enter(1, at::Tcs);
-		EXPECT_ANSWER(f.e->eaccept(1, at::Data2, flags), code(NOT_TRACKED));
+		EXPECT_RESULT(f.e->eaccept(1, at::Data2, flags), code(NOT_TRACKED));
 		f.track();
-		EXPECT_ANSWER(f.e->eaccept(1, at::Data2, flags), code(NOT_TRACKED));
+		EXPECT_RESULT(f.e->eaccept(1, at::Data2, flags), code(NOT_TRACKED));
 		f.enter(2, at::Tcs2);
-		EXPECT_ANSWER(f.e->eaccept(2, at::Data2, flags), code(NOT_TRACKED));
+		EXPECT_RESULT(f.e->eaccept(2, at::Data2, flags), code(NOT_TRACKED));
 		f.m.cpu(1).aex_interrupt();
-		EXPECT_ANSWER(f.e->eaccept(2, at::Data2, flags), done());
+		EXPECT_RESULT(f.e->eaccept(2, at::Data2, flags), done());
 	}
 }
 
-TEST(Epoch, FreshPagesAreTracked)
+TEST(Epoch, NewPagesAreTracked)
 {
 	Epoch f;
 	f.enter(1);
 	f.e->aug(at::Free);
-	EXPECT_ANSWER(f.e->eaccept(1, at::Free, REG | R | W | PENDING), done());
+	EXPECT_RESULT(f.e->eaccept(1, at::Free, REG | R | W | PENDING), done());
 }
 
-TEST(Epoch, BlockedLoadIsTracked)
+TEST(Epoch, PageOfEldbIsTracked)
 {
 	Epoch f;
 	f.block();
 	f.track();
-	ASSERT_ANSWER(f.ewb(), done());
+	ASSERT_RESULT(f.ewb(), done());
 	f.enter(1);
 	const u64 page = f.e->epc(at::Data);
-	ASSERT_ANSWER(f.pager.load(ELDB, page, f.out, f.e->lin(at::Data), f.e->secs), done());
-	EXPECT_ANSWER(f.ewb(), done());
-	ASSERT_ANSWER(f.pager.load(ELDU, page, f.out, f.e->lin(at::Data), f.e->secs), done());
-	EXPECT_ANSWER(f.ewb(), code(PAGE_NOT_BLOCKED));
+	ASSERT_RESULT(f.pager.load(ELDB, page, f.out, f.e->lin(at::Data), f.e->secs), done());
+	EXPECT_RESULT(f.ewb(), done());
+	ASSERT_RESULT(f.pager.load(ELDU, page, f.out, f.e->lin(at::Data), f.e->secs), done());
+	EXPECT_RESULT(f.ewb(), code(PAGE_NOT_BLOCKED));
 }
 
-TEST(Epoch, EnclavesDoNotMix)
+TEST(Epoch, EnclavesHaveSeparateEpochs)
 {
 	Epoch f;
 	auto other = standard(f.m, {.base = 0x710000000000});
-	ASSERT_ANSWER(other->enter(1), done());
+	ASSERT_RESULT(other->enter(1), done());
 	f.block();
 	f.track();
-	EXPECT_ANSWER(f.ewb(), done());
-	EXPECT_ANSWER(f.e->etrack(), done());
-	EXPECT_ANSWER(other->etrack(), done());
-	EXPECT_ANSWER(other->etrack(), code(PREV_TRK_INCMPL));
+	EXPECT_RESULT(f.ewb(), done());
+	EXPECT_RESULT(f.e->etrack(), done());
+	EXPECT_RESULT(other->etrack(), done());
+	EXPECT_RESULT(other->etrack(), code(PREV_TRK_INCMPL));
 }
 
-TEST(Epoch, FailedEntryDoesNotCount)
+TEST(Epoch, FailedEntryDoesNotDelay)
 {
 	Epoch f;
 	for (int i = 0; i < 3; i++)
-		EXPECT_ANSWER(f.e->enter(1, at::Tcs, kNonCanonical), gp());
+		EXPECT_RESULT(f.e->enter(1, at::Tcs, kNonCanonical), gp());
 	f.m.unmap(f.e->lin(at::Ssa));
 	EXPECT_EQ(f.e->enter(1).outcome, SGX2_FAULT);
 	f.track();
-	EXPECT_ANSWER(f.e->etrack(), done());
-	EXPECT_ANSWER(f.e->eremove(at::Data), done());
+	EXPECT_RESULT(f.e->etrack(), done());
+	EXPECT_RESULT(f.e->eremove(at::Data), done());
 }
 
-TEST(Epoch, EachWayOut)
+TEST(Epoch, EachExitEndsDelay)
 {
 	const std::vector<std::function<void(Epoch &)>> ways = {
 		[](Epoch &f) { f.exit(1); },
@@ -231,33 +231,34 @@ TEST(Epoch, EachWayOut)
 		f.enter(1);
 		f.block();
 		f.track();
-		EXPECT_ANSWER(f.ewb(), code(NOT_TRACKED));
+		EXPECT_RESULT(f.ewb(), code(NOT_TRACKED));
 		out(f);
-		EXPECT_ANSWER(f.ewb(), done());
+		EXPECT_RESULT(f.ewb(), done());
 	}
 }
 
-TEST(Epoch, DriversPipeline)
+TEST(Epoch, DriverEvictsWithEtrackAndIpi)
 {
-	// sgx_encl_ewb: try; on 11 ETRACK and again; on 11 interrupt and again, which must succeed.
+	// As the driver evicts: EWB; on NOT_TRACKED (11), ETRACK and EWB; on NOT_TRACKED again, an
+	// IPI and EWB, which must succeed.
 	Epoch f;
 	f.enter(1);
 	f.block();
-	EXPECT_ANSWER(f.ewb(), code(NOT_TRACKED));
+	EXPECT_RESULT(f.ewb(), code(NOT_TRACKED));
 	f.track();
-	EXPECT_ANSWER(f.ewb(), code(NOT_TRACKED));
+	EXPECT_RESULT(f.ewb(), code(NOT_TRACKED));
 	f.m.cpu(1).aex_interrupt();
-	ASSERT_ANSWER(f.e->resume(1), done());
-	EXPECT_ANSWER(f.ewb(), done());
+	ASSERT_RESULT(f.e->resume(1), done());
+	EXPECT_RESULT(f.ewb(), done());
 }
 
-TEST(Epoch, StampsSayWhen)
+TEST(Epoch, EntryShowsEpoch)
 {
 	Epoch f;
 	f.block(at::Data);
 	f.track();
 	f.block(at::Data2);
-	EXPECT_ANSWER(f.e->emodpr(at::Code, R), done());
+	EXPECT_RESULT(f.e->emodpr(at::Code, R), done());
 	const u64 first = f.e->entry(at::Data).stamp, second = f.e->entry(at::Data2).stamp;
 	EXPECT_NE(first, 0U);
 	EXPECT_EQ(second, first + 1);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// Injected conflicts: which leaves meet them, where among their checks, and that a seed repeats.
+// Injected conflicts: which leaves meet them, in which order of checks, and that a seed repeats
+// them.
 #include <algorithm>
 
 #include <gtest/gtest.h>
@@ -34,46 +35,47 @@ struct Inject {
 	}
 };
 
-TEST(Inject, ConflictCodes)
+TEST(Inject, ReturnsConflictCodes)
 {
 	Inject f;
 	f.set(&sgx2_injection::eblock_conflict);
-	EXPECT_ANSWER(f.e->eblock(at::Data), code(EPC_PAGE_CONFLICT));
-	EXPECT_ANSWER(f.e->emodpr(at::Code, R), done()) << "another leaf";
+	EXPECT_RESULT(f.e->eblock(at::Data), code(EPC_PAGE_CONFLICT));
+	EXPECT_RESULT(f.e->emodpr(at::Code, R), done()) << "another leaf";
 	EXPECT_FALSE(f.e->entry(at::Data).blocked);
 	f.set(&sgx2_injection::emodpr_conflict);
-	EXPECT_ANSWER(f.e->emodpr(at::Data, R), code(EPC_PAGE_CONFLICT));
+	EXPECT_RESULT(f.e->emodpr(at::Data, R), code(EPC_PAGE_CONFLICT));
 	EXPECT_FALSE(f.e->entry(at::Data).pr);
 	f.set(&sgx2_injection::emodt_conflict);
-	EXPECT_ANSWER(f.e->emodt(at::Data, PT_TRIM), code(EPC_PAGE_CONFLICT));
+	EXPECT_RESULT(f.e->emodt(at::Data, PT_TRIM), code(EPC_PAGE_CONFLICT));
 	EXPECT_EQ(f.e->entry(at::Data).type, PT_REG);
 	EXPECT_EQ(f.m.counters().injected, 3U);
 	f.clear();
-	EXPECT_ANSWER(f.e->eblock(at::Data), done());
-	EXPECT_ANSWER(f.e->emodt(at::Data2, PT_TRIM), done());
+	EXPECT_RESULT(f.e->eblock(at::Data), done());
+	EXPECT_RESULT(f.e->emodt(at::Data2, PT_TRIM), done());
 	EXPECT_EQ(f.m.counters().injected, 3U);
 }
 
-TEST(Inject, PlaceAmongTheChecks)
+TEST(Inject, ConflictComesInOrderOfChecks)
 {
 	Inject f;
 	const u64 invalid = f.m.epc();
 	f.set(&sgx2_injection::eblock_conflict);
-	EXPECT_ANSWER(f.c.encls(EBLOCK, 0, invalid), code(EPC_PAGE_CONFLICT)) << "before VALID";
-	EXPECT_ANSWER(f.c.encls(EBLOCK, 0, f.buf.linear), epcm(f.buf.linear)) << "behind EPC";
+	EXPECT_RESULT(f.c.encls(EBLOCK, 0, invalid), code(EPC_PAGE_CONFLICT)) << "before VALID";
+	EXPECT_RESULT(f.c.encls(EBLOCK, 0, f.buf.linear), epcm(f.buf.linear)) << "behind EPC";
 	f.set(&sgx2_injection::emodpr_conflict);
 	f.buf = Secinfo{}.set(0, R);
-	EXPECT_ANSWER(f.c.encls(EMODPR, f.buf.linear, invalid), epcm(invalid)) << "behind VALID";
-	EXPECT_ANSWER(f.c.encls(EMODPR, f.buf.linear, f.e->epc(at::Tcs)), code(EPC_PAGE_CONFLICT)) << "before the type";
+	EXPECT_RESULT(f.c.encls(EMODPR, f.buf.linear, invalid), epcm(invalid)) << "behind VALID";
+	EXPECT_RESULT(f.c.encls(EMODPR, f.buf.linear, f.e->epc(at::Tcs)), code(EPC_PAGE_CONFLICT))
+		<< "the conflict precedes the check of the type";
 	f.set(&sgx2_injection::emodt_conflict);
 	f.buf = Secinfo{}.set(0, TRIM);
-	EXPECT_ANSWER(f.c.encls(EMODT, f.buf.linear, invalid), code(EPC_PAGE_CONFLICT)) << "before VALID";
+	EXPECT_RESULT(f.c.encls(EMODT, f.buf.linear, invalid), code(EPC_PAGE_CONFLICT)) << "before VALID";
 	f.buf = Secinfo{}.set(0, REG);
-	EXPECT_ANSWER(f.c.encls(EMODT, f.buf.linear, invalid), gp()) << "behind SECINFO";
+	EXPECT_RESULT(f.c.encls(EMODT, f.buf.linear, invalid), gp()) << "behind SECINFO";
 }
 
-/// Leaves that answer a conflict with #GP, on operands that would answer otherwise.
-TEST(Inject, GeneralProtectionWhereTheIsaSaysSo)
+/// The leaves that raise #GP on a conflict, with operands that would give another result.
+TEST(Inject, RaisesGpWhereSdmDoes)
 {
 	Inject f;
 	Pager pager(f.m);
@@ -83,7 +85,7 @@ TEST(Inject, GeneralProtectionWhereTheIsaSaysSo)
 	early.create();
 	early.add(0, REG | R, Page{}, false);
 	f.e->block(at::Data);
-	ASSERT_ANSWER(f.e->enter(1), done());
+	ASSERT_RESULT(f.e->enter(1), done());
 	f.m.cpu(1).aex_interrupt();
 	f.set(&sgx2_injection::gp_conflict);
 
@@ -92,45 +94,45 @@ TEST(Inject, GeneralProtectionWhereTheIsaSaysSo)
 			       .set<u64>(secs::BASE, 0x720000000000)
 			       .set<u32>(secs::SSAFRAMESIZE, 1)
 			       .set(secs::FLAGS, A_MODE64)
-			       .set<u64>(secs::XFRM, 3);
+			       .set<u64>(secs::XFRM, X_X87_SSE);
 	fresh.secinfo = Secinfo{};
 	fresh.info = Pageinfo{}.set(pageinfo::SRCPGE, fresh.source.linear).set(pageinfo::SECINFO, fresh.secinfo.linear);
-	EXPECT_ANSWER(f.c.encls(ECREATE, fresh.info.linear, invalid), gp());
-	EXPECT_ANSWER(f.c.encls(ECREATE, fresh.info.linear, f.e->secs), gp()) << "before VALID";
-	EXPECT_ANSWER(f.c.encls(ECREATE, fresh.info.linear, f.buf.linear), epcm(f.buf.linear)) << "behind EPC";
-	EXPECT_ANSWER(early.try_add(0x1000, REG | R, Page{}), gp());
-	EXPECT_ANSWER(f.c.encls(EEXTEND, early.secs, early.epc(0)), gp());
-	EXPECT_ANSWER(early.try_init(early.sigstruct()), gp());
-	EXPECT_ANSWER(f.c.encls(EREMOVE, 0, invalid), gp()) << "before VALID";
-	EXPECT_ANSWER(f.e->edbgrd(at::Data), gp());
-	EXPECT_ANSWER(f.e->edbgwr(at::Data, 1), gp());
-	EXPECT_ANSWER(f.c.encls(EPA, PT_VA, f.e->secs), gp()) << "before VALID";
-	EXPECT_ANSWER(pager.evict(f.e->epc(at::Data), out, pager.slot(0)), gp());
-	EXPECT_ANSWER(f.e->etrack(), gp());
-	EXPECT_ANSWER(f.c.encls(ETRACK, 0, invalid), gp()) << "before VALID";
-	EXPECT_ANSWER(f.e->try_aug(at::Free), gp());
-	EXPECT_ANSWER(f.e->enter(1), gp());
-	EXPECT_ANSWER(f.e->resume(1), gp());
+	EXPECT_RESULT(f.c.encls(ECREATE, fresh.info.linear, invalid), gp());
+	EXPECT_RESULT(f.c.encls(ECREATE, fresh.info.linear, f.e->secs), gp()) << "before VALID";
+	EXPECT_RESULT(f.c.encls(ECREATE, fresh.info.linear, f.buf.linear), epcm(f.buf.linear)) << "behind EPC";
+	EXPECT_RESULT(early.try_add(0x1000, REG | R, Page{}), gp());
+	EXPECT_RESULT(f.c.encls(EEXTEND, early.secs, early.epc(0)), gp());
+	EXPECT_RESULT(early.try_init(early.sigstruct()), gp());
+	EXPECT_RESULT(f.c.encls(EREMOVE, 0, invalid), gp()) << "before VALID";
+	EXPECT_RESULT(f.e->edbgrd(at::Data), gp());
+	EXPECT_RESULT(f.e->edbgwr(at::Data, 1), gp());
+	EXPECT_RESULT(f.c.encls(EPA, PT_VA, f.e->secs), gp()) << "before VALID";
+	EXPECT_RESULT(pager.evict(f.e->epc(at::Data), out, pager.slot(0)), gp());
+	EXPECT_RESULT(f.e->etrack(), gp());
+	EXPECT_RESULT(f.c.encls(ETRACK, 0, invalid), gp()) << "before VALID";
+	EXPECT_RESULT(f.e->try_aug(at::Free), gp());
+	EXPECT_RESULT(f.e->enter(1), gp());
+	EXPECT_RESULT(f.e->resume(1), gp());
 	f.clear();
-	EXPECT_ANSWER(early.try_add(0x1000, REG | R, Page{}), done());
+	EXPECT_RESULT(early.try_add(0x1000, REG | R, Page{}), done());
 	early.measure.eadd(0x1000, REG | R);
 	early.init();
-	ASSERT_ANSWER(pager.evict(f.e->epc(at::Data), out, pager.slot(0)), done());
+	ASSERT_RESULT(pager.evict(f.e->epc(at::Data), out, pager.slot(0)), done());
 	f.set(&sgx2_injection::gp_conflict);
-	EXPECT_ANSWER(pager.load(ELDU, f.e->epc(at::Data), out, f.e->lin(at::Data), f.e->secs), gp());
-	EXPECT_ANSWER(pager.load(ELDB, f.e->epc(at::Data), out, f.e->lin(at::Data), f.e->secs), gp());
+	EXPECT_RESULT(pager.load(ELDU, f.e->epc(at::Data), out, f.e->lin(at::Data), f.e->secs), gp());
+	EXPECT_RESULT(pager.load(ELDB, f.e->epc(at::Data), out, f.e->lin(at::Data), f.e->secs), gp());
 	for (const u32 leaf : {ELDBC, ELDUC})
-		EXPECT_ANSWER(pager.load(leaf, f.e->epc(at::Data), out, f.e->lin(at::Data), f.e->secs), code(EPC_PAGE_CONFLICT));
-	EXPECT_ANSWER(f.c.encls(ERDINFO, f.buf.linear, f.e->epc(at::Code)), code(EPC_PAGE_CONFLICT));
-	EXPECT_ANSWER(f.c.encls(ETRACKC, 0, f.e->epc(at::Code)), code(EPC_PAGE_CONFLICT));
-	EXPECT_ANSWER(f.e->emodpr(at::Code, R), gp()) << "with an SGX1 leaf; with another of SGX2 it is 7";
+		EXPECT_RESULT(pager.load(leaf, f.e->epc(at::Data), out, f.e->lin(at::Data), f.e->secs), code(EPC_PAGE_CONFLICT));
+	EXPECT_RESULT(f.c.encls(ERDINFO, f.buf.linear, f.e->epc(at::Code)), code(EPC_PAGE_CONFLICT));
+	EXPECT_RESULT(f.c.encls(ETRACKC, 0, f.e->epc(at::Code)), code(EPC_PAGE_CONFLICT));
+	EXPECT_RESULT(f.e->emodpr(at::Code, R), gp()) << "#GP conflict, not EPC_PAGE_CONFLICT (7)";
 	f.clear();
-	EXPECT_ANSWER(pager.load(ELDU, f.e->epc(at::Data), out, f.e->lin(at::Data), f.e->secs), done());
-	EXPECT_ANSWER(f.e->resume(1), done()) << "the TCS is free as before";
+	EXPECT_RESULT(pager.load(ELDU, f.e->epc(at::Data), out, f.e->lin(at::Data), f.e->secs), done());
+	EXPECT_RESULT(f.e->resume(1), done()) << "the TCS is still inactive";
 }
 
-/// A leaf's own rate holds for it alone, and stands in place of the rate for all.
-TEST(Inject, OneLeaf)
+/// The rate of a leaf applies to that leaf only, instead of the general rate.
+TEST(Inject, RateAppliesToOneLeaf)
 {
 	Inject f;
 	Enclave early(f.m, {.base = 0x710000000000});
@@ -148,37 +150,37 @@ TEST(Inject, OneLeaf)
 
 	rates(0, {{EEXTEND, kAlways}}, {});
 	early.add(0, REG | R, Page{}, false);
-	EXPECT_ANSWER(f.c.encls(EEXTEND, early.secs, early.epc(0)), gp());
-	EXPECT_ANSWER(f.c.encls(EEXTEND, early.secs, early.epc(0) + 256), gp());
+	EXPECT_RESULT(f.c.encls(EEXTEND, early.secs, early.epc(0)), gp());
+	EXPECT_RESULT(f.c.encls(EEXTEND, early.secs, early.epc(0) + 256), gp());
 	EXPECT_EQ(f.m.counters().injected, 2U);
-	ASSERT_ANSWER(f.e->enter(1), done());
-	ASSERT_ANSWER(f.e->exit(1), done());
+	ASSERT_RESULT(f.e->enter(1), done());
+	ASSERT_RESULT(f.e->exit(1), done());
 
-	// Numbers of ENCLS and of ENCLU are apart: EADD is 1, EEXTEND 6, EMODPE 6.
+	// ENCLS and ENCLU have separate rates: EADD is 1, EEXTEND 6, EMODPE 6.
 	rates(0, {}, {{EMODPE, kAlways}});
-	EXPECT_ANSWER(f.c.encls(EEXTEND, early.secs, early.epc(0)), done());
-	ASSERT_ANSWER(f.e->enter(1), done());
-	EXPECT_ANSWER(f.e->emodpe(1, at::Data, REG | R), gp());
-	ASSERT_ANSWER(f.e->exit(1), done());
+	EXPECT_RESULT(f.c.encls(EEXTEND, early.secs, early.epc(0)), done());
+	ASSERT_RESULT(f.e->enter(1), done());
+	EXPECT_RESULT(f.e->emodpe(1, at::Data, REG | R), gp());
+	ASSERT_RESULT(f.e->exit(1), done());
 
-	// EENTER alone, and all but one.
+	// EENTER alone, then all leaves except one.
 	rates(0, {}, {{EENTER, kAlways}});
-	EXPECT_ANSWER(f.e->enter(1), gp());
+	EXPECT_RESULT(f.e->enter(1), gp());
 	rates(kAlways, {{EEXTEND, kAlways}}, {});
-	EXPECT_ANSWER(f.c.encls(EEXTEND, early.secs, early.epc(0)), gp());
-	EXPECT_ANSWER(f.e->enter(1), gp());
+	EXPECT_RESULT(f.c.encls(EEXTEND, early.secs, early.epc(0)), gp());
+	EXPECT_RESULT(f.e->enter(1), gp());
 
-	// Where a conflict has a code, a leaf's rate brings that.
+	// If a conflict has a code, the rate of the leaf produces that code.
 	rates(0, {{ERDINFO, kAlways}, {ELDUC, kAlways}}, {});
-	EXPECT_ANSWER(f.c.encls(ERDINFO, f.buf.linear, f.e->epc(at::Code)), code(EPC_PAGE_CONFLICT));
-	EXPECT_ANSWER(f.c.encls(ETRACKC, 0, f.e->epc(at::Code)), done());
+	EXPECT_RESULT(f.c.encls(ERDINFO, f.buf.linear, f.e->epc(at::Code)), code(EPC_PAGE_CONFLICT));
+	EXPECT_RESULT(f.c.encls(ETRACKC, 0, f.e->epc(at::Code)), done());
 
 	f.clear();
-	EXPECT_ANSWER(f.c.encls(EEXTEND, early.secs, early.epc(0)), done());
-	EXPECT_ANSWER(f.e->enter(1), done());
+	EXPECT_RESULT(f.c.encls(EEXTEND, early.secs, early.epc(0)), done());
+	EXPECT_RESULT(f.e->enter(1), done());
 }
 
-TEST(Inject, RateOfOneLeafIsDrawn)
+TEST(Inject, RateOfOneLeafIsRandom)
 {
 	Inject f;
 	f.c.compare_memory = false;
@@ -196,37 +198,37 @@ TEST(Inject, RateOfOneLeafIsDrawn)
 	const unsigned some = hits(300000, 0);
 	EXPECT_GT(some, 220U);
 	EXPECT_LT(some, 380U);
-	EXPECT_EQ(hits(300000, kAlways), some) << "its own, not the other";
+	EXPECT_EQ(hits(300000, kAlways), some) << "the rate of the leaf, not the general one";
 	EXPECT_EQ(hits(0, kAlways), 1000U);
 }
 
-TEST(Inject, GeneralProtectionInside)
+TEST(Inject, RaisesGpInsideEnclave)
 {
 	Inject f;
 	f.e->aug(at::Free);
 	f.e->aug(at::Free + kPage);
-	EXPECT_ANSWER(f.e->enter(1), done());
+	EXPECT_RESULT(f.e->enter(1), done());
 	f.set(&sgx2_injection::gp_conflict);
-	EXPECT_ANSWER(f.e->eaccept(1, at::Free, REG | R | W | PENDING), gp());
-	EXPECT_ANSWER(f.e->eaccept(1, at::Free, REG | R | PENDING), gp()) << "before 19";
-	EXPECT_ANSWER(f.e->eacceptcopy(1, at::Free + kPage, at::Code, REG | R), gp());
-	EXPECT_ANSWER(f.e->emodpe(1, at::RoData, X), gp());
+	EXPECT_RESULT(f.e->eaccept(1, at::Free, REG | R | W | PENDING), gp());
+	EXPECT_RESULT(f.e->eaccept(1, at::Free, REG | R | PENDING), gp()) << "before 19";
+	EXPECT_RESULT(f.e->eacceptcopy(1, at::Free + kPage, at::Code, REG | R), gp());
+	EXPECT_RESULT(f.e->emodpe(1, at::RoData, X), gp());
 	{
-		SCOPED_TRACE("no locks");
+		SCOPED_TRACE("leaves without a conflict");
 		Key key{};
 		Inside in(*f.e, 1);
 		KeyRequest k;
 		k.set<u16>(keyreq::NAME, KEY_SEAL);
-		EXPECT_ANSWER(in.getkey(k, key), done());
-		EXPECT_ANSWER(in.try_report({}, {}), done());
-		EXPECT_ANSWER(f.e->exit(1), done());
+		EXPECT_RESULT(in.getkey(k, key), done());
+		EXPECT_RESULT(in.try_report({}, {}), done());
+		EXPECT_RESULT(f.e->exit(1), done());
 	}
 	f.clear();
-	EXPECT_ANSWER(f.e->enter(1), done());
-	EXPECT_ANSWER(f.e->eaccept(1, at::Free, REG | R | W | PENDING), done());
+	EXPECT_RESULT(f.e->enter(1), done());
+	EXPECT_RESULT(f.e->eaccept(1, at::Free, REG | R | W | PENDING), done());
 }
 
-TEST(Inject, UnmaskedEvent)
+TEST(Inject, EinitReturnsUnmaskedEvent)
 {
 	Machine m;
 	auto e = standard(m, {}, false);
@@ -234,30 +236,30 @@ TEST(Inject, UnmaskedEvent)
 	inj.einit_event = kAlways;
 	sgx2_machine_inject(m.get(), &inj);
 	for (int i = 0; i < 3; i++)
-		EXPECT_ANSWER(e->try_init(e->sigstruct()), code(UNMASKED_EVENT));
+		EXPECT_RESULT(e->try_init(e->sigstruct()), code(UNMASKED_EVENT));
 	Sigstruct bad = e->sigstruct();
 	bad.b[0] ^= 1;
-	EXPECT_ANSWER(e->try_init(bad), code(INVALID_SIG_STRUCT)) << "checked before";
+	EXPECT_RESULT(e->try_init(bad), code(INVALID_SIG_STRUCT)) << "an earlier check";
 	EXPECT_GE(m.counters().injected, 3U);
 	inj.einit_event = 0;
 	sgx2_machine_inject(m.get(), &inj);
-	EXPECT_ANSWER(e->try_init(e->sigstruct()), done());
+	EXPECT_RESULT(e->try_init(e->sigstruct()), done());
 }
 
-TEST(Inject, Entropy)
+TEST(Inject, EupdatesvnReturnsInsufficientEntropy)
 {
 	Machine m;
 	sgx2_injection inj{};
 	inj.entropy = kAlways;
 	sgx2_machine_inject(m.get(), &inj);
-	EXPECT_ANSWER(m.cpu(0).encls(EUPDATESVN), code(INSUFFICIENT_ENTROPY));
+	EXPECT_RESULT(m.cpu(0).encls(EUPDATESVN), code(INSUFFICIENT_ENTROPY));
 	EXPECT_EQ(m.counters().injected, 1U);
 	inj.entropy = 0;
 	sgx2_machine_inject(m.get(), &inj);
 	EXPECT_NE(m.cpu(0).encls(EUPDATESVN).rax(), u64{INSUFFICIENT_ENTROPY});
 }
 
-/// Which of n EMODPRs met a conflict.
+/// Return which of n EMODPRs met a conflict.
 std::vector<bool> series(u32 rate, u64 seed, unsigned n)
 {
 	Inject f;
@@ -271,7 +273,7 @@ std::vector<bool> series(u32 rate, u64 seed, unsigned n)
 	return hits;
 }
 
-TEST(Inject, RateAndSeed)
+TEST(Inject, FollowsRateAndSeed)
 {
 	const auto a = series(300000, 7, 1000), b = series(300000, 7, 1000), other = series(300000, 8, 1000);
 	EXPECT_EQ(a, b);
@@ -286,7 +288,7 @@ TEST(Inject, RateAndSeed)
 	EXPECT_LE(std::count(rare.begin(), rare.end(), true), 2);
 }
 
-TEST(Inject, SettingAgainStartsTheSeriesAgain)
+TEST(Inject, SetRatesRestartsDraws)
 {
 	Inject f;
 	std::vector<u64> first, second;

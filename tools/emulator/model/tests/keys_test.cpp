@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// EREPORT and EGETKEY: checks in order, what a report says, and on what each key depends.
+// EREPORT and EGETKEY: checks in order, the contents of a report, and the dependencies of each key.
 #include <set>
 
 #include <gtest/gtest.h>
@@ -13,7 +13,7 @@ namespace {
 
 constexpr u64 kAll = A_DEBUG | A_MODE64 | A_PROVISION | A_TOKEN | A_KSS;
 
-/// How to build an enclave that differs from the usual one.
+/// The properties of an enclave that keys may depend on.
 struct Identity {
 	EnclaveSpec spec{.attributes = kAll};
 	Signer signer = Signer::One;
@@ -30,7 +30,7 @@ struct Keys {
 
 	explicit Keys(const Identity &id = {}) : m(MachineOptions{.config = id.config}), e(build(id)), in(*e, 1)
 	{
-		EXPECT_ANSWER(e->enter(1), done());
+		EXPECT_RESULT(e->enter(1), done());
 	}
 	std::unique_ptr<Enclave> build(const Identity &id)
 	{
@@ -53,7 +53,7 @@ struct Keys {
 	Key get(const KeyRequest &k)
 	{
 		Key key{};
-		EXPECT_ANSWER(in.getkey(k, key), done());
+		EXPECT_RESULT(in.getkey(k, key), done());
 		return key;
 	}
 };
@@ -83,7 +83,7 @@ struct Attest {
 	explicit Attest(u32 l) : leaf(l), rcx(e->lin(l == EREPORT ? Inside::kData : Inside::kKey))
 	{
 		e->aug(at::Free);
-		EXPECT_ANSWER(e->enter(1), done());
+		EXPECT_RESULT(e->enter(1), done());
 		if (l == EGETKEY)
 			blob = request(KEY_SEAL);
 	}
@@ -95,124 +95,124 @@ struct Attest {
 	}
 	u64 blocked(u64 off)
 	{
-		EXPECT_ANSWER(e->eblock(off), done());
+		EXPECT_RESULT(e->eblock(off), done());
 		return e->lin(off);
 	}
 	u64 restricted(u64 off, u64 rwx)
 	{
-		EXPECT_ANSWER(e->emodpr(off, rwx), done());
+		EXPECT_RESULT(e->emodpr(off, rwx), done());
 		return e->lin(off);
 	}
 };
 
 using F = Attest;
-Answer is_gp(F &)
+Expected is_gp(F &)
 {
 	return gp();
 }
-Answer rbx_pf(F &f)
+Expected rbx_pf(F &f)
 {
 	return uepcm(f.rbx);
 }
-Answer rcx_pf(F &f)
+Expected rcx_pf(F &f)
 {
 	return uepcm(f.rcx);
 }
 
 TEST(Ereport, ChecksInOrder)
 {
-	walk<F>([] { return std::make_unique<F>(EREPORT); },
-		{
-			{"RBX misaligned", [](F &f) { f.rbx += 256; }, is_gp},
-			{"RBX outside ELRANGE", [](F &f) { f.rbx = kUserRam; }, is_gp},
-			{"RBX not mapped", [](F &f) { f.rbx = f.e->lin(0x80000); },
-			 [](F &f) {
-				 return pf(f.rbx, 4);
-			 }},
-			{"RBX in a TCS", [](F &f) { f.rbx = f.e->lin(at::Tcs2); }, rbx_pf},
-			{"RBX in a blocked page", [](F &f) { f.rbx = f.blocked(at::RoData); }, rbx_pf},
-			{"RBX in a pending page", [](F &f) { f.rbx = f.e->lin(at::Free); }, rbx_pf},
-			{"RBX not readable", [](F &f) { f.rbx = f.restricted(at::Code, X); }, rbx_pf},
-			{"reserved TARGETINFO", [](F &f) { f.blob.set<u8>(500, 1); }, is_gp},
-			{"RCX misaligned", [](F &f) { f.rcx += 64; }, is_gp},
-			{"RCX outside ELRANGE", [](F &f) { f.rcx = f.e->lin(f.e->spec.size); }, is_gp},
-			{"RCX not mapped", [](F &f) { f.rcx = f.e->lin(0x81000); },
-			 [](F &f) {
-				 return pf(f.rcx, 4);
-			 }},
-			{"RCX in a blocked page", [](F &f) { f.rcx = f.blocked(at::Ssa + kPage); }, rcx_pf},
-			{"RCX not readable", [](F &f) { f.rcx = f.restricted(at::Ssa + 2 * kPage, 0); }, rcx_pf},
-			{"RDX misaligned", [](F &f) { f.rdx += 128; }, is_gp},
-			{"RDX outside ELRANGE", [](F &f) { f.rdx = kUserRam + 512; }, is_gp},
-			{"RDX not mapped", [](F &f) { f.rdx = f.e->lin(0x82000); },
-			 [](F &f) {
-				 return pf(f.rdx, 6);
-			 }},
-			{"RDX mapped read-only", [](F &f) { f.m.pte(f.rdx = f.e->lin(at::Ssa2 + kPage))->w = false; },
-			 [](F &f) {
-				 return pf(f.rdx, 7);
-			 }},
-			{"RDX not writable", [](F &f) { f.rdx = f.restricted(at::Ssa2, R); },
-			 [](F &f) {
-				 return pf(f.rdx, SGX2_PFEC_SGX | 7);
-			 }},
-		});
+	walk_checks<F>([] { return std::make_unique<F>(EREPORT); },
+		       {
+			       {"RBX misaligned", [](F &f) { f.rbx += 256; }, is_gp},
+			       {"RBX outside ELRANGE", [](F &f) { f.rbx = kUserRam; }, is_gp},
+			       {"RBX not mapped", [](F &f) { f.rbx = f.e->lin(0x80000); },
+				[](F &f) {
+					return pf(f.rbx, 4);
+				}},
+			       {"RBX in a TCS", [](F &f) { f.rbx = f.e->lin(at::Tcs2); }, rbx_pf},
+			       {"RBX in a blocked page", [](F &f) { f.rbx = f.blocked(at::RoData); }, rbx_pf},
+			       {"RBX in a pending page", [](F &f) { f.rbx = f.e->lin(at::Free); }, rbx_pf},
+			       {"RBX not readable", [](F &f) { f.rbx = f.restricted(at::Code, X); }, rbx_pf},
+			       {"reserved TARGETINFO", [](F &f) { f.blob.set<u8>(500, 1); }, is_gp},
+			       {"RCX misaligned", [](F &f) { f.rcx += 64; }, is_gp},
+			       {"RCX outside ELRANGE", [](F &f) { f.rcx = f.e->lin(f.e->spec.size); }, is_gp},
+			       {"RCX not mapped", [](F &f) { f.rcx = f.e->lin(0x81000); },
+				[](F &f) {
+					return pf(f.rcx, 4);
+				}},
+			       {"RCX in a blocked page", [](F &f) { f.rcx = f.blocked(at::Ssa + kPage); }, rcx_pf},
+			       {"RCX not readable", [](F &f) { f.rcx = f.restricted(at::Ssa + 2 * kPage, 0); }, rcx_pf},
+			       {"RDX misaligned", [](F &f) { f.rdx += 128; }, is_gp},
+			       {"RDX outside ELRANGE", [](F &f) { f.rdx = kUserRam + 512; }, is_gp},
+			       {"RDX not mapped", [](F &f) { f.rdx = f.e->lin(0x82000); },
+				[](F &f) {
+					return pf(f.rdx, 6);
+				}},
+			       {"RDX mapped read-only", [](F &f) { f.m.pte(f.rdx = f.e->lin(at::Ssa2 + kPage))->w = false; },
+				[](F &f) {
+					return pf(f.rdx, 7);
+				}},
+			       {"RDX not writable", [](F &f) { f.rdx = f.restricted(at::Ssa2, R); },
+				[](F &f) {
+					return pf(f.rdx, SGX2_PFEC_SGX | 7);
+				}},
+		       });
 }
 
 TEST(Egetkey, ChecksInOrder)
 {
-	walk<F>([] { return std::make_unique<F>(EGETKEY); },
-		{
-			{"RBX misaligned", [](F &f) { f.rbx += 256; }, is_gp},
-			{"RBX outside ELRANGE", [](F &f) { f.rbx = kUserRam; }, is_gp},
-			{"RBX not mapped", [](F &f) { f.rbx = f.e->lin(0x80000); },
-			 [](F &f) {
-				 return pf(f.rbx, 4);
-			 }},
-			{"RBX in a blocked page", [](F &f) { f.rbx = f.blocked(at::RoData); }, rbx_pf},
-			{"RBX not readable", [](F &f) { f.rbx = f.restricted(at::Code, X); }, rbx_pf},
-			{"RCX misaligned", [](F &f) { f.rcx += 8; }, is_gp},
-			{"RCX outside ELRANGE", [](F &f) { f.rcx = f.e->lin(0) - 16; }, is_gp},
-			{"RCX not mapped", [](F &f) { f.rcx = f.e->lin(0x81000); },
-			 [](F &f) {
-				 return pf(f.rcx, 6);
-			 }},
-			{"RCX mapped read-only", [](F &f) { f.m.pte(f.rcx = f.e->lin(at::Ssa2 + kPage))->w = false; },
-			 [](F &f) {
-				 return pf(f.rcx, 7);
-			 }},
-			{"RCX in a TCS", [](F &f) { f.rcx = f.e->lin(at::Tcs2 + 16); }, rcx_pf},
-			{"RCX not writable", [](F &f) { f.rcx = f.restricted(at::Ssa2, R); }, rcx_pf},
-			{"reserved KEYREQUEST", [](F &f) { f.blob.set<u8>(511, 1); }, is_gp},
-			{"reserved KEYPOLICY", [](F &f) { f.blob.set<u16>(keyreq::POLICY, 0x40); }, is_gp},
-			{"KSS policy without KSS", [](F &f) { f.blob.set<u16>(keyreq::POLICY, POL_CONFIGID); }, is_gp},
-			{"CONFIGSVN without KSS", [](F &f) { f.blob.set<u16>(keyreq::CONFIGSVN, 1); }, is_gp},
-			{"no such key", [](F &f) { f.blob.set<u16>(keyreq::NAME, 5); },
-			 [](F &) {
-				 return code(INVALID_KEYNAME);
-			 }},
-		});
+	walk_checks<F>([] { return std::make_unique<F>(EGETKEY); },
+		       {
+			       {"RBX misaligned", [](F &f) { f.rbx += 256; }, is_gp},
+			       {"RBX outside ELRANGE", [](F &f) { f.rbx = kUserRam; }, is_gp},
+			       {"RBX not mapped", [](F &f) { f.rbx = f.e->lin(0x80000); },
+				[](F &f) {
+					return pf(f.rbx, 4);
+				}},
+			       {"RBX in a blocked page", [](F &f) { f.rbx = f.blocked(at::RoData); }, rbx_pf},
+			       {"RBX not readable", [](F &f) { f.rbx = f.restricted(at::Code, X); }, rbx_pf},
+			       {"RCX misaligned", [](F &f) { f.rcx += 8; }, is_gp},
+			       {"RCX outside ELRANGE", [](F &f) { f.rcx = f.e->lin(0) - 16; }, is_gp},
+			       {"RCX not mapped", [](F &f) { f.rcx = f.e->lin(0x81000); },
+				[](F &f) {
+					return pf(f.rcx, 6);
+				}},
+			       {"RCX mapped read-only", [](F &f) { f.m.pte(f.rcx = f.e->lin(at::Ssa2 + kPage))->w = false; },
+				[](F &f) {
+					return pf(f.rcx, 7);
+				}},
+			       {"RCX in a TCS", [](F &f) { f.rcx = f.e->lin(at::Tcs2 + 16); }, rcx_pf},
+			       {"RCX not writable", [](F &f) { f.rcx = f.restricted(at::Ssa2, R); }, rcx_pf},
+			       {"reserved KEYREQUEST", [](F &f) { f.blob.set<u8>(511, 1); }, is_gp},
+			       {"reserved KEYPOLICY", [](F &f) { f.blob.set<u16>(keyreq::POLICY, 0x40); }, is_gp},
+			       {"KSS policy without KSS", [](F &f) { f.blob.set<u16>(keyreq::POLICY, POL_CONFIGID); }, is_gp},
+			       {"CONFIGSVN without KSS", [](F &f) { f.blob.set<u16>(keyreq::CONFIGSVN, 1); }, is_gp},
+			       {"no such key", [](F &f) { f.blob.set<u16>(keyreq::NAME, 5); },
+				[](F &) {
+					return code(INVALID_KEYNAME);
+				}},
+		       });
 }
 
-TEST(Ereport, ReservedTargetinfo)
+TEST(Ereport, ReservedTargetinfoIsGp)
 {
 	for (const unsigned off : {48U, 49U, 56U, 63U, 128U, 300U, 511U}) {
 		Attest f(EREPORT);
 		f.blob.set<u8>(off, 1);
-		EXPECT_ANSWER(f.call(), gp()) << off;
+		EXPECT_RESULT(f.call(), gp()) << off;
 	}
 }
 
-TEST(Ereport, OperandsMayShareAPageAndRdxIsWrittenOnly432Bytes)
+TEST(Ereport, WritesOnly432BytesOfSharedPage)
 {
 	Attest f(EREPORT);
 	std::memset(f.e->mem(Inside::kOut), 0x5a, 512);
-	ASSERT_ANSWER(f.call(), done());
+	ASSERT_RESULT(f.call(), done());
 	EXPECT_EQ(f.e->mem(Inside::kOut)[431 + 1], 0x5a);
 	EXPECT_EQ(f.e->mem(Inside::kOut)[511], 0x5a);
 }
 
-TEST(Ereport, Fields)
+TEST(Ereport, ReportsEachField)
 {
 	Keys f;
 	Blob<64> data;
@@ -231,13 +231,13 @@ TEST(Ereport, Fields)
 	EXPECT_NE(r.take<16>(report::CPUSVN), Key{});
 }
 
-TEST(Ereport, TargetCanVerify)
+TEST(Ereport, TargetVerifiesReport)
 {
 	Machine m;
 	auto one = standard(m, {.attributes = A_DEBUG | A_MODE64});
 	auto two = standard(m, {.base = 0x710000000000, .attributes = A_MODE64, .xfrm = 7, .miscselect = 1});
-	ASSERT_ANSWER(one->enter(1), done());
-	ASSERT_ANSWER(two->enter(2), done());
+	ASSERT_RESULT(one->enter(1), done());
+	ASSERT_RESULT(two->enter(2), done());
 	Inside prover(*one, 1), target_side(*two, 2);
 	TargetInfo t;
 	t.put(target::MEASUREMENT, two->measure.digest())
@@ -250,25 +250,25 @@ TEST(Ereport, TargetCanVerify)
 	KeyRequest k;
 	k.set<u16>(keyreq::NAME, KEY_REPORT).put(keyreq::KEYID, r.take<32>(report::KEYID));
 	Key key{}, own{};
-	ASSERT_ANSWER(target_side.getkey(k, key), done());
+	ASSERT_RESULT(target_side.getkey(k, key), done());
 	EXPECT_EQ(aes_cmac(key, r.b.data(), 384), r.take<16>(report::MAC));
-	ASSERT_ANSWER(prover.getkey(k, own), done());
-	EXPECT_NE(own, key) << "the prover cannot";
+	ASSERT_RESULT(prover.getkey(k, own), done());
+	EXPECT_NE(own, key) << "the reporting enclave cannot derive the key";
 	{
 		SCOPED_TRACE("REPORT ignores masks, CPUSVN and ISVSVN of the request");
 		KeyRequest odd = k;
 		odd.set(keyreq::ATTRMASK, ~u64{0}).set(keyreq::MISCMASK, ~u32{0}).set<u16>(keyreq::SVN, 0xffff);
 		std::memset(odd.b.data() + keyreq::CPUSVN, 0xff, 16);
 		Key same{};
-		ASSERT_ANSWER(target_side.getkey(odd, same), done());
+		ASSERT_RESULT(target_side.getkey(odd, same), done());
 		EXPECT_EQ(same, key);
 	}
 	k.b[keyreq::KEYID] ^= 1;
-	ASSERT_ANSWER(target_side.getkey(k, own), done());
+	ASSERT_RESULT(target_side.getkey(k, own), done());
 	EXPECT_NE(own, key);
 }
 
-TEST(Ereport, EachFieldOfTargetinfoChangesTheKey)
+TEST(Ereport, KeyDependsOnEachFieldOfTargetinfo)
 {
 	Keys f({.spec = {.attributes = kAll, .configid = {1, 2, 3}, .configsvn = 9}});
 	const TargetInfo self = f.self();
@@ -285,38 +285,38 @@ TEST(Ereport, EachFieldOfTargetinfoChangesTheKey)
 	}
 }
 
-TEST(Egetkey, ReservedRequest)
+TEST(Egetkey, ReservedRequestIsGp)
 {
 	for (const unsigned off : {6U, 7U, 78U, 100U, 511U}) {
 		Attest f(EGETKEY);
 		f.blob.set<u8>(off, 1);
-		EXPECT_ANSWER(f.call(), gp()) << off;
+		EXPECT_RESULT(f.call(), gp()) << off;
 	}
 	for (unsigned bit = 6; bit < 16; bit++) {
 		Keys f;
 		Key key{};
-		EXPECT_ANSWER(f.in.getkey(request(KEY_SEAL, static_cast<u16>(1U << bit)), key), gp()) << bit;
+		EXPECT_RESULT(f.in.getkey(request(KEY_SEAL, static_cast<u16>(1U << bit)), key), gp()) << bit;
 	}
 	for (unsigned bit = 2; bit < 6; bit++) {
 		Attest f(EGETKEY);
 		f.blob.set(keyreq::POLICY, static_cast<u16>(1U << bit));
-		EXPECT_ANSWER(f.call(), gp()) << bit;
+		EXPECT_RESULT(f.call(), gp()) << bit;
 	}
 }
 
-TEST(Egetkey, Names)
+TEST(Egetkey, ChecksKeyName)
 {
 	Keys f;
 	Key key{};
 	for (const u16 name : {5, 6, 255, 65535})
-		EXPECT_ANSWER(f.in.getkey(request(static_cast<KeyName>(name)), key), code(INVALID_KEYNAME)) << name;
+		EXPECT_RESULT(f.in.getkey(request(static_cast<KeyName>(name)), key), code(INVALID_KEYNAME)) << name;
 	std::set<Key> keys;
 	for (const KeyName name : {KEY_EINITTOKEN, KEY_PROVISION, KEY_PROVISION_SEAL, KEY_REPORT, KEY_SEAL})
 		keys.insert(f.get(request(name)));
 	EXPECT_EQ(keys.size(), 5U);
 }
 
-TEST(Egetkey, Gates)
+TEST(Egetkey, ChecksKeyAttributes)
 {
 	const std::map<KeyName, u64> gates = {
 		{KEY_EINITTOKEN, A_TOKEN},
@@ -328,37 +328,38 @@ TEST(Egetkey, Gates)
 	for (const auto &[name, gate] : gates) {
 		Keys f({.spec = {.attributes = kAll & ~gate}});
 		Key key{};
-		EXPECT_ANSWER(f.in.getkey(request(name), key), gate ? code(INVALID_ATTRIBUTE) : done()) << name;
+		EXPECT_RESULT(f.in.getkey(request(name), key), gate ? code(INVALID_ATTRIBUTE) : done()) << name;
 	}
 }
 
-TEST(Egetkey, SecurityVersions)
+TEST(Egetkey, ChecksSecurityVersions)
 {
 	for (const KeyName name : {KEY_EINITTOKEN, KEY_PROVISION, KEY_PROVISION_SEAL, KEY_SEAL}) {
 		Keys f({.spec = {.attributes = kAll, .configsvn = 4}});
 		Key key{};
 		KeyRequest k = request(name);
 		k.set<u16>(keyreq::SVN, 5);
-		EXPECT_ANSWER(f.in.getkey(k, key), done()) << name;
+		EXPECT_RESULT(f.in.getkey(k, key), done()) << name;
 		k.set<u16>(keyreq::SVN, 6);
-		EXPECT_ANSWER(f.in.getkey(k, key), code(INVALID_ISVSVN)) << name;
+		EXPECT_RESULT(f.in.getkey(k, key), code(INVALID_ISVSVN)) << name;
 		std::memset(k.b.data() + keyreq::CPUSVN, 0xff, 16);
-		EXPECT_ANSWER(f.in.getkey(k, key), code(INVALID_CPUSVN)) << name;
+		EXPECT_RESULT(f.in.getkey(k, key), code(INVALID_CPUSVN)) << name;
 	}
-	// CONFIGSVN is tested for SEAL alone.
+	// CONFIGSVN is checked for SEAL only.
 	for (const KeyName name : {KEY_EINITTOKEN, KEY_PROVISION, KEY_PROVISION_SEAL, KEY_REPORT, KEY_SEAL}) {
 		Keys f({.spec = {.attributes = kAll, .configsvn = 4}});
 		Key key{};
 		KeyRequest k = request(name);
 		k.set<u16>(keyreq::CONFIGSVN, 4);
-		EXPECT_ANSWER(f.in.getkey(k, key), done()) << name;
+		EXPECT_RESULT(f.in.getkey(k, key), done()) << name;
 		k.set<u16>(keyreq::CONFIGSVN, 5);
-		EXPECT_ANSWER(f.in.getkey(k, key), name == KEY_SEAL ? code(INVALID_ISVSVN) : done()) << name;
+		EXPECT_RESULT(f.in.getkey(k, key), name == KEY_SEAL ? code(INVALID_ISVSVN) : done()) << name;
 	}
 }
 
-/// Of masks what was asked for is in the key, whatever they select: who unseals has to ask as whoever sealed.
-TEST(Egetkey, MasksAreBoundAsRequested)
+/// A key depends on the requested masks, even where they select nothing: the request that unseals
+/// must have the masks of the request that sealed.
+TEST(Egetkey, KeyDependsOnRequestedMasks)
 {
 	const std::map<KeyName, bool> keys = {
 		{KEY_EINITTOKEN, false}, {KEY_PROVISION, true}, {KEY_PROVISION_SEAL, true}, {KEY_REPORT, false}, {KEY_SEAL, true},
@@ -370,7 +371,7 @@ TEST(Egetkey, MasksAreBoundAsRequested)
 		const Key none = f.get(base);
 		KeyRequest k = base;
 		k.set<u64>(keyreq::ATTRMASK, A_INIT | A_DEBUG);
-		EXPECT_EQ(f.get(k) != none, bound) << name << ": what is in anyway";
+		EXPECT_EQ(f.get(k) != none, bound) << name << ": an attribute that the key always includes";
 		k = base;
 		k.set(keyreq::ATTRMASK, u64{1} << 40);
 		EXPECT_EQ(f.get(k) != none, bound) << name << ": an attribute that no enclave has";
@@ -383,7 +384,7 @@ TEST(Egetkey, MasksAreBoundAsRequested)
 	}
 }
 
-TEST(Egetkey, ProvisioningKeys)
+TEST(Egetkey, ProvisioningKeysDependOnSigner)
 {
 	for (const KeyName name : {KEY_PROVISION, KEY_PROVISION_SEAL}) {
 		Keys f;
@@ -391,16 +392,16 @@ TEST(Egetkey, ProvisioningKeys)
 		const Key key = f.get(request(name));
 		KeyRequest k = request(name);
 		k.set<u8>(keyreq::KEYID, 1);
-		EXPECT_EQ(f.get(k), key) << name << " has no wear-out";
+		EXPECT_EQ(f.get(k), key) << name << " does not depend on KEYID";
 		for (u16 policy = 1; policy < 64; policy <<= 1)
 			EXPECT_EQ(f.get(request(name, policy)) != key, seal) << name << " policy " << policy;
 		Identity other;
 		other.signer = Signer::Two;
-		EXPECT_NE(key_of(other, request(name)), key) << name << " is the signer's";
+		EXPECT_NE(key_of(other, request(name)), key) << name << " depends on the signer";
 		other = {};
 		other.content = 2;
 		EXPECT_EQ(key_of(other, request(name, POL_MRENCLAVE)), f.get(request(name, POL_MRENCLAVE)))
-			<< name << " is not the enclave's";
+			<< name << " does not depend on the enclave";
 		k = request(name, POL_CONFIGID);
 		k.set<u16>(keyreq::CONFIGSVN, 1);
 		EXPECT_EQ(f.get(k) != f.get(request(name, POL_CONFIGID)), seal) << name << " CONFIGSVN";
@@ -412,20 +413,20 @@ TEST(Egetkey, FailureWritesNothing)
 	Keys f;
 	std::memset(f.e->mem(Inside::kKey), 0x66, 32);
 	Key key{};
-	EXPECT_ANSWER(f.in.getkey(request(static_cast<KeyName>(9)), key), code(INVALID_KEYNAME));
+	EXPECT_RESULT(f.in.getkey(request(static_cast<KeyName>(9)), key), code(INVALID_KEYNAME));
 	EXPECT_EQ(key, (Key{0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66}));
-	EXPECT_ANSWER(f.in.getkey(request(KEY_SEAL), key), done());
+	EXPECT_RESULT(f.in.getkey(request(KEY_SEAL), key), done());
 	EXPECT_EQ(f.e->mem(Inside::kKey)[16], 0x66);
 }
 
-TEST(Seal, SameEverywhereForTheSame)
+TEST(Seal, EqualIdentitiesGetEqualKeys)
 {
 	Identity moved;
-	moved.spec.base = 0x720000000000; // neither measured nor in the key
+	moved.spec.base = 0x720000000000; // the base is neither measured nor part of the key
 	EXPECT_EQ(key_of({}, request(KEY_SEAL, POL_MRENCLAVE)), key_of(moved, request(KEY_SEAL, POL_MRENCLAVE)));
 }
 
-TEST(Seal, PolicyBits)
+TEST(Seal, KeyDependsOnPolicyFields)
 {
 	struct Case {
 		u16 bit;
@@ -465,10 +466,10 @@ TEST(Seal, PolicyBits)
 	}
 }
 
-TEST(Seal, EachPolicyIsAKeyOfItsOwn)
+TEST(Seal, EachPolicyHasOwnKey)
 {
 	Identity id;
-	id.family = id.ext = 0; // identities of zeros: the policy itself must tell the keys apart
+	id.family = id.ext = 0; // identities of zeros: the policy alone must make the keys differ
 	Keys f(id);
 	std::set<Key> keys;
 	for (u16 policy = 0; policy < 64; policy++)
@@ -476,7 +477,7 @@ TEST(Seal, EachPolicyIsAKeyOfItsOwn)
 	EXPECT_EQ(keys.size(), 64U);
 }
 
-TEST(Seal, DependsOnTheRequest)
+TEST(Seal, KeyDependsOnRequest)
 {
 	Keys f;
 	const KeyRequest base = request(KEY_SEAL, POL_MRENCLAVE);
@@ -502,7 +503,7 @@ TEST(Seal, DependsOnTheRequest)
 	EXPECT_NE(f.get(k), key) << "CPUSVN 0 against the current one";
 }
 
-TEST(Seal, InitAndDebugAreAlwaysIn)
+TEST(Seal, KeyAlwaysDependsOnInitAndDebug)
 {
 	Identity debug, production;
 	production.spec.attributes &= ~A_DEBUG;
@@ -511,21 +512,21 @@ TEST(Seal, InitAndDebugAreAlwaysIn)
 	EXPECT_NE(key_of(debug, k), key_of(production, k)) << "no mask hides DEBUG";
 	Identity provision;
 	provision.spec.attributes &= ~A_PROVISION;
-	EXPECT_EQ(key_of(debug, k), key_of(provision, k)) << "the mask hides the rest";
+	EXPECT_EQ(key_of(debug, k), key_of(provision, k)) << "the mask hides the other attributes";
 	k.set(keyreq::ATTRMASK, A_PROVISION);
 	EXPECT_NE(key_of(debug, k), key_of(provision, k));
 }
 
-TEST(Seal, OlderVersionsOnly)
+TEST(Seal, NewerVersionGetsOlderKeys)
 {
 	Identity newer;
 	newer.svn = 6;
 	KeyRequest k = request(KEY_SEAL, POL_MRSIGNER);
 	k.set<u16>(keyreq::SVN, 5);
-	EXPECT_EQ(key_of({}, k), key_of(newer, k)) << "an upgrade reads what its predecessor wrote";
+	EXPECT_EQ(key_of({}, k), key_of(newer, k)) << "a newer version gets the key of an older one";
 }
 
-TEST(Keys, OfTheSeed)
+TEST(Keys, DependOnSeed)
 {
 	Identity other;
 	other.config.seed++;
@@ -535,7 +536,7 @@ TEST(Keys, OfTheSeed)
 	}
 }
 
-TEST(Keys, ProvisionIsOfTheSigner)
+TEST(Keys, ProvisionKeyDependsOnSigner)
 {
 	Identity content, signer, prodid;
 	content.content = 2;
@@ -548,7 +549,7 @@ TEST(Keys, ProvisionIsOfTheSigner)
 	}
 }
 
-TEST(Keys, ProvisionSealFollowsSomePolicies)
+TEST(Keys, ProvisionSealKeyDependsOnSomePolicies)
 {
 	Identity content, signer, config, family, ext, prodid;
 	content.content = 2;
@@ -561,7 +562,7 @@ TEST(Keys, ProvisionSealFollowsSomePolicies)
 		return key_of({}, request(KEY_PROVISION_SEAL, policy)) != key_of(other, request(KEY_PROVISION_SEAL, policy));
 	};
 	EXPECT_FALSE(differs(content, POL_MRENCLAVE)) << "never bound to MRENCLAVE";
-	EXPECT_TRUE(differs(signer, 0)) << "always to MRSIGNER";
+	EXPECT_TRUE(differs(signer, 0)) << "always bound to MRSIGNER";
 	EXPECT_TRUE(differs(signer, POL_MRSIGNER));
 	EXPECT_TRUE(differs(prodid, 0));
 	EXPECT_FALSE(differs(prodid, POL_NOISVPRODID));
@@ -571,7 +572,7 @@ TEST(Keys, ProvisionSealFollowsSomePolicies)
 	EXPECT_TRUE(differs(ext, POL_EXTPRODID));
 }
 
-TEST(Keys, OthersKnowNoPolicy)
+TEST(Keys, OtherKeysIgnorePolicy)
 {
 	Keys f;
 	for (const KeyName name : {KEY_PROVISION, KEY_EINITTOKEN, KEY_REPORT})
@@ -579,7 +580,7 @@ TEST(Keys, OthersKnowNoPolicy)
 			EXPECT_EQ(f.get(request(name, bit)), f.get(request(name))) << name << ' ' << bit;
 }
 
-TEST(Keys, ProvisionIgnoresKeyid)
+TEST(Keys, ProvisionKeysIgnoreKeyid)
 {
 	Keys f;
 	for (const KeyName name : {KEY_PROVISION, KEY_PROVISION_SEAL}) {

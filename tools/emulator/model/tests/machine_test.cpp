@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// The machine around the leaves: sections, configuration, loss of the EPC, counters, traces and JSON.
+// The machine: sections, configuration, loss of the EPC, counters, traces and JSON.
 #include <algorithm>
 #include <cerrno>
 
@@ -25,18 +25,19 @@ struct Bare {
 	~Bare() { sgx2_machine_destroy(m); }
 };
 
-TEST(Sections, Rules)
+TEST(Sections, RejectsInvalidSections)
 {
 	Bare b;
 	EXPECT_EQ(sgx2_epcm_pages(b.m), 0U);
 	EXPECT_EQ(sgx2_machine_add_section(b.m, 0x1000000, 4 * kPage, b.host), 0);
 	EXPECT_EQ(sgx2_machine_add_section(b.m, 0x2000800, kPage, b.host + 4 * kPage), -EINVAL) << "misaligned";
-	EXPECT_EQ(sgx2_machine_add_section(b.m, 0x2000000, 2048, b.host + 4 * kPage), -EINVAL) << "not whole pages";
+	EXPECT_EQ(sgx2_machine_add_section(b.m, 0x2000000, 2048, b.host + 4 * kPage), -EINVAL)
+		<< "not a multiple of the page size";
 	EXPECT_EQ(sgx2_machine_add_section(b.m, 0x2000000, 0, b.host + 4 * kPage), -EINVAL) << "empty";
-	EXPECT_EQ(sgx2_machine_add_section(b.m, 0x2000000, kPage, nullptr), -EINVAL) << "no memory behind it";
+	EXPECT_EQ(sgx2_machine_add_section(b.m, 0x2000000, kPage, nullptr), -EINVAL) << "no host memory";
 	EXPECT_EQ(sgx2_machine_add_section(b.m, 0x1000000, kPage, b.host + 4 * kPage), -EINVAL) << "overlap";
 	EXPECT_EQ(sgx2_machine_add_section(b.m, 0x1003000, 2 * kPage, b.host + 4 * kPage), -EINVAL) << "overlap at the end";
-	EXPECT_EQ(sgx2_machine_add_section(b.m, 0xfff000, 2 * kPage, b.host + 4 * kPage), -EINVAL) << "overlap at the begin";
+	EXPECT_EQ(sgx2_machine_add_section(b.m, 0xfff000, 2 * kPage, b.host + 4 * kPage), -EINVAL) << "overlap at the start";
 	EXPECT_EQ(sgx2_machine_add_section(b.m, ~u64{0} - 0xfff, 2 * kPage, b.host + 4 * kPage), -EINVAL) << "wraps";
 	EXPECT_EQ(sgx2_epcm_pages(b.m), 4U);
 	EXPECT_EQ(sgx2_machine_add_section(b.m, 0x1004000, kPage, b.host + 4 * kPage), 0) << "adjacent";
@@ -69,7 +70,7 @@ TEST(Sections, EpcmHasEachPageOnce)
 	EXPECT_EQ(sgx2_epcm_valid(m.get()), 0U);
 }
 
-TEST(Configuration, WrongAbi)
+TEST(Configuration, RejectsWrongAbi)
 {
 	sgx2_config c = default_config();
 	c.abi = SGX2_MODEL_ABI + 1;
@@ -78,7 +79,7 @@ TEST(Configuration, WrongAbi)
 	EXPECT_EQ(sgx2_machine_create(&c), nullptr);
 }
 
-TEST(Configuration, BeforeTheFirstLeaf)
+TEST(Configuration, ChangesBeforeFirstLeaf)
 {
 	Machine m;
 	sgx2_config c = default_config();
@@ -86,10 +87,10 @@ TEST(Configuration, BeforeTheFirstLeaf)
 	c.sgx2 = false;
 	sgx2_machine_configure(m.get(), &c);
 	EXPECT_EQ(sgx2_xsave_size(m.get(), 7), 700U);
-	EXPECT_ANSWER(m.cpu(0).encls(EAUG, m.ram().linear, kUnmapped), gp());
+	EXPECT_RESULT(m.cpu(0).encls(EAUG, m.ram().linear, kUnmapped), gp());
 }
 
-/// Where the next leaf says what the EPC's loss did.
+/// Check the results of leaves after a loss of the EPC.
 void check_lost(void (*lose)(sgx2_machine *))
 {
 	Machine m;
@@ -97,9 +98,9 @@ void check_lost(void (*lose)(sgx2_machine *))
 	Pager pager(m);
 	Evicted out = evicted_buffers(m);
 	e->block(at::Data2);
-	ASSERT_ANSWER(pager.evict(e->epc(at::Data2), out, pager.slot(0)), done());
+	ASSERT_RESULT(pager.evict(e->epc(at::Data2), out, pager.slot(0)), done());
 	Cpu &c = m.cpu(1);
-	ASSERT_ANSWER(e->enter(1), done());
+	ASSERT_RESULT(e->enter(1), done());
 	c.regs.gpr[SGX2_R13] = 0x1313131313131313;
 
 	lose(m.get());
@@ -112,16 +113,16 @@ void check_lost(void (*lose)(sgx2_machine *))
 	EXPECT_EQ(sgx2_tlb_check(c.get(), e->lin(at::Data), m.epc_physical(e->epc(at::Data)), SGX2_READ, true, &rights, &fault),
 		  SGX2_TLB_FAULT);
 	EXPECT_EQ(fault.error_code, 0x8005U);
-	EXPECT_ANSWER(c.enclu(EACCEPT, e->lin(at::Data), e->lin(at::Code)), uepcm(e->lin(at::Data)));
-	EXPECT_ANSWER(c.enclu(EMODPE, e->lin(at::Data), e->lin(at::Code)), uepcm(e->lin(at::Data)));
-	EXPECT_ANSWER(c.enclu(EACCEPTCOPY, e->lin(at::Data), e->lin(at::Code), e->lin(at::Code)), uepcm(e->lin(at::Data)));
-	EXPECT_ANSWER(c.enclu(EREPORT, e->lin(at::Data), e->lin(at::Data), e->lin(at::Data)), uepcm(e->lin(at::Data)));
-	EXPECT_ANSWER(c.enclu(EGETKEY, e->lin(at::Data), e->lin(at::Data)), uepcm(e->lin(at::Data)));
+	EXPECT_RESULT(c.enclu(EACCEPT, e->lin(at::Data), e->lin(at::Code)), uepcm(e->lin(at::Data)));
+	EXPECT_RESULT(c.enclu(EMODPE, e->lin(at::Data), e->lin(at::Code)), uepcm(e->lin(at::Data)));
+	EXPECT_RESULT(c.enclu(EACCEPTCOPY, e->lin(at::Data), e->lin(at::Code), e->lin(at::Code)), uepcm(e->lin(at::Data)));
+	EXPECT_RESULT(c.enclu(EREPORT, e->lin(at::Data), e->lin(at::Data), e->lin(at::Data)), uepcm(e->lin(at::Data)));
+	EXPECT_RESULT(c.enclu(EGETKEY, e->lin(at::Data), e->lin(at::Data)), uepcm(e->lin(at::Data)));
 	EXPECT_EQ(c.enclu(EDECCSSA).outcome, SGX2_FAULT);
 
-	// The page under the thread is given to somebody else before it leaves: an AEX must not write there.
-	ASSERT_ANSWER(m.cpu(0).encls(EPA, PT_VA, e->epc(at::Ssa)), done());
-	ASSERT_ANSWER(m.cpu(0).encls(EPA, PT_VA, e->epc(at::Tcs)), done());
+	// The page under the thread becomes a VA page before the AEX, which must not write to it.
+	ASSERT_RESULT(m.cpu(0).encls(EPA, PT_VA, e->epc(at::Ssa)), done());
+	ASSERT_RESULT(m.cpu(0).encls(EPA, PT_VA, e->epc(at::Tcs)), done());
 	c.aex_exception(PF, 0x8005, e->lin(at::Data) + 5);
 	EXPECT_FALSE(c.inside());
 	EXPECT_EQ(m.epc_bytes(), bytes) << "an AEX saved something";
@@ -130,33 +131,33 @@ void check_lost(void (*lose)(sgx2_machine *))
 	EXPECT_EQ(c.regs.rip, 0x402000U);
 	EXPECT_EQ(c.regs.gpr[SGX2_R13], 0U);
 	EXPECT_EQ(c.regs.cr2, e->lin(at::Data));
-	EXPECT_ANSWER(e->resume(1), uepcm(e->lin(at::Tcs)));
-	EXPECT_ANSWER(m.cpu(0).encls(EREMOVE, 0, e->epc(at::Ssa)), done());
-	EXPECT_ANSWER(m.cpu(0).encls(EREMOVE, 0, e->epc(at::Tcs)), done());
+	EXPECT_RESULT(e->resume(1), uepcm(e->lin(at::Tcs)));
+	EXPECT_RESULT(m.cpu(0).encls(EREMOVE, 0, e->epc(at::Ssa)), done());
+	EXPECT_RESULT(m.cpu(0).encls(EREMOVE, 0, e->epc(at::Tcs)), done());
 	for (std::size_t i = 0; i < m.epc_pages(); i++)
-		EXPECT_ANSWER(m.cpu(0).encls(EREMOVE, 0, m.epc_linear(i)), done());
-	// Nothing comes back from a blob either.
+		EXPECT_RESULT(m.cpu(0).encls(EREMOVE, 0, m.epc_linear(i)), done());
+	// An evicted page cannot be loaded either.
 	EXPECT_NE(pager.load(ELDU, e->epc(at::Data2), out, e->lin(at::Data2), e->secs).outcome, SGX2_DONE);
-	auto again = standard(m, {.base = 0x730000000000}); // and the machine works on
-	EXPECT_ANSWER(again->enter(1), done());
-	EXPECT_ANSWER(again->exit(1), done());
+	auto again = standard(m, {.base = 0x730000000000}); // and the machine still works
+	EXPECT_RESULT(again->enter(1), done());
+	EXPECT_RESULT(again->exit(1), done());
 }
 
-TEST(Loss, OfTheEpc)
+TEST(Loss, LoseEpcInvalidatesAllPages)
 {
 	check_lost(sgx2_machine_lose_epc);
 }
 
-TEST(Loss, ByReset)
+TEST(Loss, ResetInvalidatesAllPages)
 {
 	check_lost(sgx2_machine_reset);
 }
 
-TEST(Loss, ThenExit)
+TEST(Loss, AexAfterLossSavesNothing)
 {
 	Machine m;
 	auto e = standard(m);
-	ASSERT_ANSWER(e->enter(1), done());
+	ASSERT_RESULT(e->enter(1), done());
 	const sgx2_segment fs = m.cpu(2).regs.fs;
 	sgx2_machine_lose_epc(m.get());
 	const Result r = e->exit(1);
@@ -169,43 +170,43 @@ TEST(Loss, ThenExit)
 	EXPECT_FALSE(m.cpu(1).inside());
 }
 
-TEST(Loss, CpuThatWasInsideDoesNotCountInALaterEnclave)
+TEST(Loss, CpuInsideDoesNotDelayLaterEnclave)
 {
 	Machine m;
 	auto e = standard(m);
-	ASSERT_ANSWER(e->enter(1), done());
+	ASSERT_RESULT(e->enter(1), done());
 	sgx2_machine_lose_epc(m.get());
 	for (std::size_t i = 0; i < 20; i++)
-		m.epc_free(m.epc_linear(19 - i)); // the very same pages
+		m.epc_free(m.epc_linear(19 - i)); // the same pages
 	auto again = standard(m);
 	EXPECT_EQ(again->secs, e->secs);
-	EXPECT_ANSWER(again->etrack(), done());
-	EXPECT_ANSWER(again->etrack(), done());
+	EXPECT_RESULT(again->etrack(), done());
+	EXPECT_RESULT(again->etrack(), done());
 	m.cpu(1).aex_interrupt();
-	EXPECT_ANSWER(again->etrack(), done());
-	ASSERT_ANSWER(again->enter(2), done());
-	EXPECT_ANSWER(again->etrack(), done());
-	EXPECT_ANSWER(again->etrack(), code(PREV_TRK_INCMPL));
-	EXPECT_ANSWER(again->exit(2), done());
-	EXPECT_ANSWER(again->eremove(at::Data), done());
+	EXPECT_RESULT(again->etrack(), done());
+	ASSERT_RESULT(again->enter(2), done());
+	EXPECT_RESULT(again->etrack(), done());
+	EXPECT_RESULT(again->etrack(), code(PREV_TRK_INCMPL));
+	EXPECT_RESULT(again->exit(2), done());
+	EXPECT_RESULT(again->eremove(at::Data), done());
 }
 
-/// A SEAL key and the KEYID of a report, from a new enclave.
+/// Return a SEAL key and the KEYID of a report from a new enclave.
 std::pair<Key, Digest> secrets(Machine &m, u64 base)
 {
 	auto e = standard(m, {.base = base});
-	EXPECT_ANSWER(e->enter(1), done());
+	EXPECT_RESULT(e->enter(1), done());
 	KeyRequest k;
 	k.set<u16>(keyreq::NAME, KEY_SEAL);
 	Key key{};
 	Inside in(*e, 1);
-	EXPECT_ANSWER(in.getkey(k, key), done());
+	EXPECT_RESULT(in.getkey(k, key), done());
 	const Report r = in.report({}, {});
-	EXPECT_ANSWER(e->exit(1), done());
+	EXPECT_RESULT(e->exit(1), done());
 	return {key, r.take<32>(report::KEYID)};
 }
 
-TEST(Reset, KeepsFusesAndRenewsTheRest)
+TEST(Reset, KeepsSealKeysAndRenewsReportKeyid)
 {
 	Machine m;
 	const auto before = secrets(m, 0x700000000000);
@@ -213,44 +214,44 @@ TEST(Reset, KeepsFusesAndRenewsTheRest)
 	EXPECT_EQ(secrets(m, 0x710000000000).first, before.first);
 	sgx2_machine_reset(m.get());
 	const auto after = secrets(m, 0x720000000000);
-	EXPECT_EQ(after.first, before.first) << "what was sealed can be unsealed after a reboot";
-	EXPECT_NE(after.second, before.second) << "CR_REPORT_KEYID is new";
+	EXPECT_EQ(after.first, before.first) << "the SEAL key survives a reset";
+	EXPECT_NE(after.second, before.second) << "a reset changes CR_REPORT_KEYID";
 }
 
-TEST(Counters, ByLeafAndResult)
+TEST(Counters, CountByLeafAndResult)
 {
 	Machine m;
 	auto e = standard(m);
 	sgx2_machine_counters_clear(m.get());
 	Cpu &c = m.cpu(0);
-	EXPECT_ANSWER(e->eblock(at::Data), done());
-	EXPECT_ANSWER(e->eblock(at::Data), info(BLKSTATE));
-	EXPECT_ANSWER(c.encls(EREMOVE, 0, e->secs), code(CHILD_PRESENT));
-	EXPECT_ANSWER(c.encls(EREMOVE, 0, 8), gp());
-	EXPECT_ANSWER(c.encls(EPA, PT_VA, m.epc()), done());
-	EXPECT_ANSWER(c.encls(0x17), gp());
-	EXPECT_ANSWER(c.encls(0x12345), gp());
-	EXPECT_ANSWER(e->enter(1), done());
+	EXPECT_RESULT(e->eblock(at::Data), done());
+	EXPECT_RESULT(e->eblock(at::Data), info(BLKSTATE));
+	EXPECT_RESULT(c.encls(EREMOVE, 0, e->secs), code(CHILD_PRESENT));
+	EXPECT_RESULT(c.encls(EREMOVE, 0, 8), gp());
+	EXPECT_RESULT(c.encls(EPA, PT_VA, m.epc()), done());
+	EXPECT_RESULT(c.encls(0x17), gp());
+	EXPECT_RESULT(c.encls(0x12345), gp());
+	EXPECT_RESULT(e->enter(1), done());
 	Inside in(*e, 1);
 	Key key{};
 	KeyRequest k;
 	k.set<u16>(keyreq::NAME, 99);
-	EXPECT_ANSWER(in.getkey(k, key), code(INVALID_KEYNAME)); // 256, beyond the table
+	EXPECT_RESULT(in.getkey(k, key), code(INVALID_KEYNAME)); // INVALID_KEYNAME is 256, beyond the table
 	m.cpu(1).aex_exception(UD);
-	EXPECT_ANSWER(e->resume(1), done());
+	EXPECT_RESULT(e->resume(1), done());
 	m.cpu(1).aex_exception(PF, 4, 0x1000);
-	EXPECT_ANSWER(e->resume(1), done());
+	EXPECT_RESULT(e->resume(1), done());
 	m.cpu(1).aex_interrupt();
-	EXPECT_ANSWER(e->resume(1), done());
+	EXPECT_RESULT(e->resume(1), done());
 	m.cpu(1).aex({SGX2_EV_NMI, 2, 0, false, false, false});
-	EXPECT_ANSWER(e->resume(1), done());
+	EXPECT_RESULT(e->resume(1), done());
 	m.cpu(1).aex({SGX2_EV_SMI, 0, 0, false, false, false});
-	EXPECT_ANSWER(e->resume(1), done());
+	EXPECT_RESULT(e->resume(1), done());
 	m.cpu(1).aex({SGX2_EV_MCE, MC, 0, false, false, false});
-	EXPECT_ANSWER(e->resume(1), done());
+	EXPECT_RESULT(e->resume(1), done());
 	m.cpu(1).aex({SGX2_EV_INIT, 0, 0, false, false, false});
-	EXPECT_ANSWER(e->resume(1), done());
-	EXPECT_ANSWER(e->exit(1), done());
+	EXPECT_RESULT(e->resume(1), done());
+	EXPECT_RESULT(e->exit(1), done());
 	const auto n = m.counters();
 	EXPECT_EQ(n.encls[EBLOCK][0], 1U);
 	EXPECT_EQ(n.encls[EBLOCK][BLKSTATE], 1U);
@@ -281,23 +282,23 @@ TEST(Counters, ByLeafAndResult)
 	EXPECT_EQ(std::memcmp(&zero, &none, sizeof(none)), 0);
 }
 
-TEST(Counters, VectorsBeyondTheTable)
+TEST(Counters, IgnoreVectorsBeyondTable)
 {
 	Machine m;
 	auto e = standard(m);
-	ASSERT_ANSWER(e->enter(1), done());
+	ASSERT_RESULT(e->enter(1), done());
 	m.cpu(1).aex_exception(200);
 	EXPECT_FALSE(m.cpu(1).inside());
 }
 
-TEST(Trace, OfLeavesAndExits)
+TEST(Trace, RecordsLeavesAndExits)
 {
 	Machine m;
 	auto e = standard(m);
 	Cpu &c = m.cpu(0), &u = m.cpu(1);
 	c.traces.clear();
-	EXPECT_ANSWER(c.encls(EREMOVE, 0x11, e->secs, 0x22), code(CHILD_PRESENT));
-	EXPECT_ANSWER(c.encls(EREMOVE, 0x11, kUnmapped), pf(kUnmapped, 2));
+	EXPECT_RESULT(c.encls(EREMOVE, 0x11, e->secs, 0x22), code(CHILD_PRESENT));
+	EXPECT_RESULT(c.encls(EREMOVE, 0x11, kUnmapped), pf(kUnmapped, 2));
 	ASSERT_EQ(c.traces.size(), 2U);
 	EXPECT_EQ(c.traces[0].kind, SGX2_TRACE_ENCLS);
 	EXPECT_EQ(c.traces[0].leaf, u32{EREMOVE});
@@ -308,13 +309,13 @@ TEST(Trace, OfLeavesAndExits)
 	EXPECT_EQ(c.traces[0].result, u64{CHILD_PRESENT});
 	EXPECT_EQ(c.traces[1].faulted, 0x100U + PF);
 	EXPECT_EQ(c.traces[1].result, 2U);
-	ASSERT_ANSWER(e->enter(1), done());
+	ASSERT_RESULT(e->enter(1), done());
 	u.aex_exception(UD);
 	ASSERT_EQ(u.traces.size(), 2U);
 	EXPECT_EQ(u.traces[0].kind, SGX2_TRACE_ENCLU);
 	EXPECT_EQ(u.traces[0].leaf, u32{EENTER});
 	EXPECT_EQ(u.traces[0].rbx, e->lin(at::Tcs));
-	EXPECT_EQ(u.traces[0].rcx, 0x402000U) << "the input, not what it became";
+	EXPECT_EQ(u.traces[0].rcx, 0x402000U) << "the operand, not the result";
 	EXPECT_EQ(u.traces[1].kind, SGX2_TRACE_AEX);
 	EXPECT_EQ(u.traces[1].leaf, u32{UD});
 }
@@ -327,7 +328,7 @@ std::string collect(void (*print)(const sgx2_machine *, void (*)(void *, const c
 	return s;
 }
 
-/// The first array of objects in a value, wherever it is.
+/// Return the first array of objects in a value, at any depth.
 const json::Value *rows(const json::Value &v) // NOLINT(misc-no-recursion)
 {
 	if (v.kind == json::Value::Array)
@@ -347,17 +348,17 @@ TEST(Json, ParserIsStrict)
 		EXPECT_FALSE(json::parse(bad)) << bad;
 }
 
-TEST(Json, Epcm)
+TEST(Json, PrintsEpcm)
 {
 	Machine empty;
 	ASSERT_TRUE(json::parse(collect(sgx2_epcm_json, empty)));
 	Machine m;
 	auto e = standard(m);
 	e->aug(at::Free);
-	EXPECT_ANSWER(e->eblock(at::Data), done());
-	EXPECT_ANSWER(e->emodpr(at::Code, R), done());
-	EXPECT_ANSWER(e->emodt(at::Data2, PT_TRIM), done());
-	EXPECT_ANSWER(m.cpu(0).encls(EPA, PT_VA, m.epc()), done());
+	EXPECT_RESULT(e->eblock(at::Data), done());
+	EXPECT_RESULT(e->emodpr(at::Code, R), done());
+	EXPECT_RESULT(e->emodt(at::Data2, PT_TRIM), done());
+	EXPECT_RESULT(m.cpu(0).encls(EPA, PT_VA, m.epc()), done());
 	const std::string text = collect(sgx2_epcm_json, m);
 	const auto v = json::parse(text);
 	ASSERT_TRUE(v) << text;
@@ -368,26 +369,26 @@ TEST(Json, Epcm)
 		EXPECT_EQ(item.kind, json::Value::Object);
 }
 
-TEST(Json, Counters)
+TEST(Json, PrintsCounters)
 {
 	Machine m;
 	const auto none = json::parse(collect(sgx2_counters_json, m));
 	ASSERT_TRUE(none);
 	auto e = standard(m);
-	EXPECT_ANSWER(e->enter(1), done());
+	EXPECT_RESULT(e->enter(1), done());
 	m.cpu(1).aex_exception(PF, 4, 0);
-	EXPECT_ANSWER(m.cpu(0).encls(0x17), gp());
-	EXPECT_ANSWER(e->resume(1), done());
+	EXPECT_RESULT(m.cpu(0).encls(0x17), gp());
+	EXPECT_RESULT(e->resume(1), done());
 	Key key{};
 	KeyRequest k;
 	k.set<u16>(keyreq::NAME, 99);
-	EXPECT_ANSWER(Inside(*e, 1).getkey(k, key), code(INVALID_KEYNAME));
+	EXPECT_RESULT(Inside(*e, 1).getkey(k, key), code(INVALID_KEYNAME));
 	m.cpu(1).aex({SGX2_EV_SMI, 0, 0, false, false, false});
 	const std::string text = collect(sgx2_counters_json, m);
 	ASSERT_TRUE(json::parse(text)) << text;
 	for (const char *word : {"EENTER", "EADD", "EGETKEY"})
 		EXPECT_NE(text.find(word), std::string::npos) << word << " in " << text;
-	EXPECT_EQ(text.find("EACCEPTCOPY"), std::string::npos) << "zero rows are left out";
+	EXPECT_EQ(text.find("EACCEPTCOPY"), std::string::npos) << "rows of zeros are omitted";
 }
 
 } // namespace

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// EWB and ELDB/ELDU: their checks in order, what a blob is bound to, and that each kind of page survives the trip.
+// EWB and ELDB/ELDU: their checks in order, the inputs of the MAC, and the states of a page that
+// survive eviction.
 #include <gtest/gtest.h>
 
 #include "enclave.h"
@@ -11,9 +12,9 @@ namespace {
 
 constexpr u32 kLoads[] = {ELDB, ELDU, ELDBC, ELDUC};
 
-Answer either(u64 address)
+Expected either(u64 address)
 {
-	Answer a = pf(address, 0);
+	Expected a = pf(address, 0);
 	a.error_mask = ~2U;
 	return a;
 }
@@ -31,10 +32,10 @@ struct Paging {
 	u64 va()
 	{
 		const u64 p = m.epc();
-		EXPECT_ANSWER(c.encls(EPA, PT_VA, p), done());
+		EXPECT_RESULT(c.encls(EPA, PT_VA, p), done());
 		return p;
 	}
-	/// Ready for EWB.
+	/// Make the page ready for EWB. Return its linear address.
 	u64 ready(u64 off)
 	{
 		e->block(off);
@@ -62,22 +63,22 @@ std::unique_ptr<F> fresh()
 	return std::make_unique<F>();
 }
 template <class F>
-Answer is_gp(F &)
+Expected is_gp(F &)
 {
 	return gp();
 }
 template <class F>
-Answer epcm_rcx(F &f)
+Expected epcm_rcx(F &f)
 {
 	return epcm(f.rcx);
 }
 template <class F>
-Answer epcm_rdx(F &f)
+Expected epcm_rdx(F &f)
 {
 	return epcm(f.rdx);
 }
 template <class F>
-Answer no_slot(F &)
+Expected no_slot(F &)
 {
 	return either(kUnmapped + 8);
 }
@@ -85,7 +86,8 @@ Answer no_slot(F &)
 TEST(Ewb, ChecksInOrder)
 {
 	using F = Ewb;
-	walk<F>(fresh<F>,
+	walk_checks<F>(
+		fresh<F>,
 		{
 			{"RBX misaligned", [](F &f) { f.rbx += 8; }, is_gp<F>},
 			{"RCX misaligned", [](F &f) { f.rcx += 8; }, is_gp<F>},
@@ -111,7 +113,7 @@ TEST(Ewb, ChecksInOrder)
 			{"RDX in a REG page", [](F &f) { f.rdx = f.e->epc(at::Data2 + 32); }, epcm_rdx<F>},
 			{"not blocked",
 			 [](F &f) {
-				 EXPECT_ANSWER(f.e->emodpr(at::RoData, 0), done()); // nor tracked
+				 EXPECT_RESULT(f.e->emodpr(at::RoData, 0), done()); // not tracked either
 				 f.rcx = f.e->epc(at::RoData);
 			 },
 			 [](F &) {
@@ -119,7 +121,7 @@ TEST(Ewb, ChecksInOrder)
 			 }},
 			{"not tracked",
 			 [](F &f) {
-				 EXPECT_ANSWER(f.e->eblock(at::Code), done());
+				 EXPECT_RESULT(f.e->eblock(at::Code), done());
 				 f.rcx = f.e->epc(at::Code);
 			 },
 			 [](F &) {
@@ -139,25 +141,25 @@ TEST(Ewb, DestinationsMustBeWritable)
 		Ewb f;
 		const Buffer b = which == 0 ? f.out.content : which == 1 ? f.out.pcmd : f.out.info;
 		f.m.pte(b.linear)->w = false;
-		EXPECT_ANSWER(f.call(), pf(b.linear, 3));
+		EXPECT_RESULT(f.call(), pf(b.linear, 3));
 		EXPECT_TRUE(f.m.entry(f.rcx).valid);
-		EXPECT_EQ(f.c.encls(EDBGRD, 0, f.rdx).after.gpr[SGX2_RBX], 0U) << "slot taken";
+		EXPECT_EQ(f.c.encls(EDBGRD, 0, f.rdx).after.gpr[SGX2_RBX], 0U) << "slot still empty";
 		f.m.pte(b.linear)->w = true;
-		EXPECT_ANSWER(f.call(), done());
+		EXPECT_RESULT(f.call(), done());
 	}
 	for (const unsigned field : {pageinfo::SRCPGE, pageinfo::SECINFO}) {
 		Ewb f;
 		f.pi.set(field, kUnmapped + kPage);
-		EXPECT_ANSWER(f.call(), either(kUnmapped + kPage));
+		EXPECT_RESULT(f.call(), either(kUnmapped + kPage));
 		EXPECT_TRUE(f.m.entry(f.rcx).valid);
 	}
 }
 
-TEST(Ewb, PageTablesThatChangeUnderIt)
+TEST(Ewb, FaultsCleanlyIfPageTablesChange)
 {
 	for (unsigned n = 1; n <= 4; n++) {
 		Ewb f;
-		f.c.compare_memory = false; // what it wrote so far is the host's memory and nobody's secret
+		f.c.compare_memory = false; // EWB has written a part of its output to the host's memory, which is allowed
 		f.c.failing_write = n;
 		const Result r = f.call();
 		if (r.outcome == SGX2_DONE) {
@@ -167,24 +169,24 @@ TEST(Ewb, PageTablesThatChangeUnderIt)
 		}
 		EXPECT_EQ(r.fault.vector, PF);
 		EXPECT_TRUE(f.m.entry(f.rcx).valid);
-		EXPECT_EQ(f.c.encls(EDBGRD, 0, f.rdx).after.gpr[SGX2_RBX], 0U) << "slot taken";
+		EXPECT_EQ(f.c.encls(EDBGRD, 0, f.rdx).after.gpr[SGX2_RBX], 0U) << "slot still empty";
 		f.c.failing_write = 0;
-		EXPECT_ANSWER(f.call(), done());
-		EXPECT_ANSWER(f.pager.load(ELDU, f.rcx, f.out, f.e->lin(at::Data), f.e->secs), done());
+		EXPECT_RESULT(f.call(), done());
+		EXPECT_RESULT(f.pager.load(ELDU, f.rcx, f.out, f.e->lin(at::Data), f.e->secs), done());
 	}
 	Ewb f;
 	f.c.failing_read = 1;
-	EXPECT_ANSWER(f.call(), pf(f.rbx, 0));
-	EXPECT_ANSWER(f.call(), done());
+	EXPECT_RESULT(f.call(), pf(f.rbx, 0));
+	EXPECT_RESULT(f.call(), done());
 }
 
-TEST(Ewb, WhatItWrites)
+TEST(Ewb, WritesPageAndPcmd)
 {
 	Ewb f;
 	const auto before = f.m.entry(f.rcx);
 	f.e->poke<u64>(at::Data, 0x1234567890abcdef);
 	std::memset(f.out.pcmd.host, 0xee, 256);
-	ASSERT_ANSWER(f.call(), done());
+	ASSERT_RESULT(f.call(), done());
 	EXPECT_FALSE(f.m.entry(f.rcx).valid);
 	EXPECT_EQ(f.out.info.get<u64>(pageinfo::LINADDR), f.e->lin(at::Data));
 	EXPECT_EQ(f.out.info.get<u64>(pageinfo::SRCPGE), f.out.content.linear);
@@ -198,34 +200,34 @@ TEST(Ewb, WhatItWrites)
 	EXPECT_EQ(f.out.pcmd.get<u64>(pcmd::ENCLAVEID), before.enclave);
 	EXPECT_EQ(f.out.pcmd.host[128], 0xee);
 	EXPECT_NE(f.out.content.get<u64>(0), 0x1234567890abcdef);
-	EXPECT_NE(f.out.content.get<u64>(8), f.out.content.get<u64>(24)); // it was all zeros
-	EXPECT_ANSWER(f.c.encls(EREMOVE, 0, f.rcx), done());
+	EXPECT_NE(f.out.content.get<u64>(8), f.out.content.get<u64>(24)); // the plain text is all zeros
+	EXPECT_RESULT(f.c.encls(EREMOVE, 0, f.rcx), done());
 }
 
-TEST(Ewb, CiphertextIsNewEachTime)
+TEST(Ewb, EncryptsDifferentlyEachTime)
 {
 	Ewb f;
-	ASSERT_ANSWER(f.call(), done());
+	ASSERT_RESULT(f.call(), done());
 	Page first, second;
 	f.out.content.load(first);
-	ASSERT_ANSWER(f.pager.load(ELDU, f.rcx, f.out, f.e->lin(at::Data), f.e->secs), done());
+	ASSERT_RESULT(f.pager.load(ELDU, f.rcx, f.out, f.e->lin(at::Data), f.e->secs), done());
 	f.ready(at::Data);
-	ASSERT_ANSWER(f.call(), done());
+	ASSERT_RESULT(f.call(), done());
 	f.out.content.load(second);
 	EXPECT_FALSE(first == second);
 }
 
-TEST(Ewb, OccupiedSlot)
+TEST(Ewb, ReportsOccupiedSlot)
 {
 	Ewb f;
-	ASSERT_ANSWER(f.call(), done());
+	ASSERT_RESULT(f.call(), done());
 	Evicted other = evicted_buffers(f.m);
 	const u64 second = f.ready(at::Data2);
-	ASSERT_ANSWER(f.pager.evict(second, other, f.rdx), info(VA_SLOT_OCCUPIED));
+	ASSERT_RESULT(f.pager.evict(second, other, f.rdx), info(VA_SLOT_OCCUPIED));
 	EXPECT_FALSE(f.m.entry(second).valid);
-	EXPECT_ANSWER(f.pager.load(ELDU, f.rcx, f.out, f.e->lin(at::Data), f.e->secs),
-		      code(MAC_COMPARE_FAIL)); // its version is gone
-	EXPECT_ANSWER(f.pager.load(ELDU, f.rcx, other, f.e->lin(at::Data2), f.e->secs), done());
+	EXPECT_RESULT(f.pager.load(ELDU, f.rcx, f.out, f.e->lin(at::Data), f.e->secs),
+		      code(MAC_COMPARE_FAIL)); // the version is not in the slot
+	EXPECT_RESULT(f.pager.load(ELDU, f.rcx, other, f.e->lin(at::Data2), f.e->secs), done());
 }
 
 struct Eld : Paging {
@@ -235,13 +237,13 @@ struct Eld : Paging {
 	{
 		rcx = ready(at::Data);
 		e->poke<u64>(at::Data + 0x80, 0xfeedfacecafebeef);
-		EXPECT_ANSWER(pager.evict(rcx, out, rdx), done());
+		EXPECT_RESULT(pager.evict(rcx, out, rdx), done());
 		out.info.set<u64>(pageinfo::SECS, e->secs);
 		out.info.load(pi);
 	}
 	Result call()
 	{
-		// Where the operands point, aligned or not, there the right things lie.
+		// Operands, aligned or not, point to valid contents.
 		Page content;
 		Pcmd tag;
 		out.content.load(content);
@@ -253,7 +255,7 @@ struct Eld : Paging {
 	}
 };
 
-Answer epcm_secs(Eld &f)
+Expected epcm_secs(Eld &f)
 {
 	return epcm(f.pi.get<u64>(pageinfo::SECS));
 }
@@ -263,7 +265,8 @@ TEST(Eld, ChecksInOrder)
 	using F = Eld;
 	for (const u32 leaf : kLoads) {
 		SCOPED_TRACE(sgx2_encls_name(leaf));
-		walk<F>([leaf] { return std::make_unique<F>(leaf); },
+		walk_checks<F>(
+			[leaf] { return std::make_unique<F>(leaf); },
 			{
 				{"RBX misaligned", [](F &f) { f.rbx += 8; }, is_gp<F>},
 				{"RCX misaligned", [](F &f) { f.rcx += 8; }, is_gp<F>},
@@ -309,15 +312,15 @@ TEST(Eld, ChecksInOrder)
 	}
 }
 
-TEST(Eld, RoundTrip)
+TEST(Eld, RestoresEvictedPage)
 {
 	for (const u32 leaf : kLoads) {
 		SCOPED_TRACE(sgx2_encls_name(leaf));
 		Eld f(leaf);
 		const auto before = f.e->entry(at::Data2);
-		f.rcx = f.m.epc(); // another page than it came from
+		f.rcx = f.m.epc(); // another page than the one that was evicted
 		std::memset(f.m.epc_host(f.rcx), 0x99, kPage);
-		ASSERT_ANSWER(f.call(), done());
+		ASSERT_RESULT(f.call(), done());
 		const auto got = f.m.entry(f.rcx);
 		EXPECT_TRUE(got.valid && got.r && got.w);
 		EXPECT_FALSE(got.x || got.pending || got.modified || got.pr);
@@ -331,14 +334,14 @@ TEST(Eld, RoundTrip)
 		EXPECT_EQ(v, 0xfeedfacecafebeef);
 		EXPECT_EQ(f.m.epc_host(f.rcx)[0], 0);
 		EXPECT_EQ(f.c.encls(EDBGRD, 0, f.rdx).after.gpr[SGX2_RBX], 0U) << "the slot is empty again";
-		// Replay: into a second page, from an empty slot.
+		// Replay into a second page, from an empty slot.
 		f.rcx = f.m.epc();
-		EXPECT_ANSWER(f.call(), code(MAC_COMPARE_FAIL));
+		EXPECT_RESULT(f.call(), code(MAC_COMPARE_FAIL));
 		EXPECT_FALSE(f.m.entry(f.rcx).valid);
 	}
 }
 
-TEST(Eld, PageTablesThatChangeUnderIt)
+TEST(Eld, FaultsCleanlyIfPageTablesChange)
 {
 	for (unsigned n = 1; n <= 6; n++) {
 		Eld f;
@@ -349,47 +352,47 @@ TEST(Eld, PageTablesThatChangeUnderIt)
 		EXPECT_EQ(r.fault.vector, PF);
 		EXPECT_FALSE(f.m.entry(f.rcx).valid);
 		f.c.failing_read = 0;
-		EXPECT_ANSWER(f.call(), done());
+		EXPECT_RESULT(f.call(), done());
 	}
 }
 
-TEST(Eld, BlockedLoadCanGoOutAtOnce)
+TEST(Eld, BlockedPageCanBeEvictedAtOnce)
 {
 	Eld f(ELDB);
-	ASSERT_ANSWER(f.call(), done());
-	ASSERT_ANSWER(f.pager.evict(f.rcx, f.out, f.rdx), done());
+	ASSERT_RESULT(f.call(), done());
+	ASSERT_RESULT(f.pager.evict(f.rcx, f.out, f.rdx), done());
 	f.pi.set(pageinfo::SECS, f.e->secs);
 	f.leaf = ELDU;
-	ASSERT_ANSWER(f.call(), done());
-	EXPECT_ANSWER(f.pager.evict(f.rcx, f.out, f.rdx), code(PAGE_NOT_BLOCKED));
+	ASSERT_RESULT(f.call(), done());
+	EXPECT_RESULT(f.pager.evict(f.rcx, f.out, f.rdx), code(PAGE_NOT_BLOCKED));
 }
 
-TEST(Eld, OldVersionIsRefused)
+TEST(Eld, RejectsOldVersion)
 {
 	Eld f;
 	Page old;
 	Pcmd old_pcmd;
 	f.out.content.load(old);
 	f.out.pcmd.load(old_pcmd);
-	ASSERT_ANSWER(f.call(), done());
+	ASSERT_RESULT(f.call(), done());
 	f.e->poke<u64>(at::Data + 0x80, 1);
 	f.ready(at::Data);
-	ASSERT_ANSWER(f.pager.evict(f.rcx, f.out, f.rdx), done());
+	ASSERT_RESULT(f.pager.evict(f.rcx, f.out, f.rdx), done());
 	Page now;
 	Pcmd now_pcmd;
 	f.out.content.load(now);
 	f.out.pcmd.load(now_pcmd);
 	f.out.content = old;
 	f.out.pcmd = old_pcmd;
-	EXPECT_ANSWER(f.call(), code(MAC_COMPARE_FAIL));
+	EXPECT_RESULT(f.call(), code(MAC_COMPARE_FAIL));
 	f.out.content = now;
-	EXPECT_ANSWER(f.call(), code(MAC_COMPARE_FAIL));
+	EXPECT_RESULT(f.call(), code(MAC_COMPARE_FAIL));
 	f.out.pcmd = now_pcmd;
-	EXPECT_ANSWER(f.call(), done());
+	EXPECT_RESULT(f.call(), done());
 	EXPECT_EQ(f.e->peek<u64>(at::Data + 0x80), 1U);
 }
 
-TEST(Eld, EachThingThatTheMacBinds)
+TEST(Eld, MacCoversEachInput)
 {
 	struct Case {
 		std::string name;
@@ -420,7 +423,7 @@ TEST(Eld, EachThingThatTheMacBinds)
 				 }});
 	cases.push_back({"another version", [](Eld &f) {
 				 Evicted other = evicted_buffers(f.m);
-				 EXPECT_ANSWER(f.pager.evict(f.ready(at::Data2), other, f.pager.slot(9)), done());
+				 EXPECT_RESULT(f.pager.evict(f.ready(at::Data2), other, f.pager.slot(9)), done());
 				 f.rdx = f.pager.slot(9);
 			 }});
 	cases.push_back({"an empty slot", [](Eld &f) {
@@ -442,121 +445,122 @@ TEST(Eld, EachThingThatTheMacBinds)
 		f.out.content.load(content);
 		f.out.pcmd.load(tag);
 		k.change(f);
-		EXPECT_ANSWER(f.call(), code(MAC_COMPARE_FAIL));
+		EXPECT_RESULT(f.call(), code(MAC_COMPARE_FAIL));
 		EXPECT_FALSE(f.m.entry(f.rcx).valid);
-		// Nothing was lost by trying.
+		// The failed calls changed nothing.
 		f.pi = right;
 		f.rdx = slot;
 		f.out.content = content;
 		f.out.pcmd = tag;
-		EXPECT_ANSWER(f.call(), done());
+		EXPECT_RESULT(f.call(), done());
 	}
 }
 
-TEST(Eld, EnclaveIdInPcmdIsNotBelieved)
+TEST(Eld, IgnoresEnclaveIdInPcmd)
 {
 	Eld f;
 	f.out.pcmd.set(pcmd::ENCLAVEID, f.out.pcmd.get<u64>(pcmd::ENCLAVEID) + 1);
-	EXPECT_ANSWER(f.call(), done());
+	EXPECT_RESULT(f.call(), done());
 	EXPECT_EQ(f.m.entry(f.rcx).enclave, f.e->eid());
 }
 
-TEST(Eld, SecsFieldOnlyForPagesOfAnEnclave)
+TEST(Eld, SecsFieldMustBeZeroForSecsAndVa)
 {
 	Paging f;
 	const u64 victim = f.va();
-	ASSERT_ANSWER(f.pager.evict(victim, f.out, f.rdx), done());
+	ASSERT_RESULT(f.pager.evict(victim, f.out, f.rdx), done());
 	const u64 lin = f.out.info.get<u64>(pageinfo::LINADDR);
-	EXPECT_ANSWER(f.pager.load(ELDU, victim, f.out, lin, f.e->secs), gp());
-	EXPECT_ANSWER(f.pager.load(ELDU, victim, f.out, lin, kPage), gp());
-	EXPECT_ANSWER(f.pager.load(ELDU, victim, f.out, lin, 0), done());
+	EXPECT_RESULT(f.pager.load(ELDU, victim, f.out, lin, f.e->secs), gp());
+	EXPECT_RESULT(f.pager.load(ELDU, victim, f.out, lin, kPage), gp());
+	EXPECT_RESULT(f.pager.load(ELDU, victim, f.out, lin, 0), done());
 }
 
-TEST(Paging, StatesOfAPage)
+TEST(Paging, KeepsStatesOfPage)
 {
 	const u64 trim = at::RoData, tcs = at::Data2, pending = at::Free, pr = at::Code;
 	Paging f;
 	f.e->aug(pending);
-	EXPECT_ANSWER(f.e->emodt(trim, PT_TRIM), done());
-	EXPECT_ANSWER(f.e->emodt(tcs, PT_TCS), done());
-	EXPECT_ANSWER(f.e->emodpr(pr, X), done());
+	EXPECT_RESULT(f.e->emodt(trim, PT_TRIM), done());
+	EXPECT_RESULT(f.e->emodt(tcs, PT_TCS), done());
+	EXPECT_RESULT(f.e->emodpr(pr, X), done());
 	for (const u64 off : {trim, tcs, pending, pr, at::Tcs, at::Data}) {
 		for (const u32 leaf : {ELDU, ELDB}) {
 			auto want = f.e->entry(off);
 			const u64 from = f.ready(off), to = f.m.epc();
-			ASSERT_ANSWER(f.pager.evict(from, f.out, f.rdx), done());
+			ASSERT_RESULT(f.pager.evict(from, f.out, f.rdx), done());
 			const u64 flags = (want.r ? R : 0) | (want.w ? W : 0) | (want.x ? X : 0) | (want.pending ? PENDING : 0) |
-					  (want.modified ? MODIFIED : 0) | (want.pr ? PR : 0) | u64{want.type} << 8;
+					  (want.modified ? MODIFIED : 0) | (want.pr ? PR : 0) |
+					  u64{want.type} << SECINFO_TYPE_SHIFT;
 			EXPECT_EQ(f.out.pcmd.get<u64>(0), flags);
 			EXPECT_EQ(f.out.info.get<u64>(pageinfo::LINADDR), want.linear);
-			ASSERT_ANSWER(f.pager.load(leaf, to, f.out, want.linear, f.e->secs), done());
+			ASSERT_RESULT(f.pager.load(leaf, to, f.out, want.linear, f.e->secs), done());
 			want.blocked = leaf == ELDB;
 			want.stamp = 0;
 			EXPECT_EQ(describe(f.m.entry(to)), describe(want));
-			if (leaf == ELDB) { // once more, for an unblocked page at the end
-				ASSERT_ANSWER(f.pager.evict(to, f.out, f.rdx), done());
-				ASSERT_ANSWER(f.pager.load(ELDU, to, f.out, want.linear, f.e->secs), done());
+			if (leaf == ELDB) { // again, for an unblocked page at the end
+				ASSERT_RESULT(f.pager.evict(to, f.out, f.rdx), done());
+				ASSERT_RESULT(f.pager.load(ELDU, to, f.out, want.linear, f.e->secs), done());
 			}
 			f.e->pages[off] = to;
 			f.m.epc_free(from);
 			f.m.map(f.e->lin(off), {f.m.epc_physical(to)});
 		}
 	}
-	// And what was promised to the enclave still stands.
-	ASSERT_ANSWER(f.e->enter(1), done());
-	EXPECT_ANSWER(f.e->eaccept(1, trim, TRIM | MODIFIED), done());
-	EXPECT_ANSWER(f.e->eaccept(1, pending, REG | R | W | PENDING), done());
-	EXPECT_ANSWER(f.e->eaccept(1, pr, REG | X | PR), done());
+	// The thread can still enter and accept.
+	ASSERT_RESULT(f.e->enter(1), done());
+	EXPECT_RESULT(f.e->eaccept(1, trim, TRIM | MODIFIED), done());
+	EXPECT_RESULT(f.e->eaccept(1, pending, REG | R | W | PENDING), done());
+	EXPECT_RESULT(f.e->eaccept(1, pr, REG | X | PR), done());
 }
 
-TEST(Paging, ThreadThatWasInterrupted)
+TEST(Paging, ResumesThreadAfterReload)
 {
 	Paging f;
-	ASSERT_ANSWER(f.e->enter(1, at::Tcs, 0x402000), done());
+	ASSERT_RESULT(f.e->enter(1, at::Tcs, 0x402000), done());
 	f.m.cpu(1).regs.gpr[SGX2_R12] = 0x1212;
 	f.m.cpu(1).aex_interrupt();
 	for (const u64 off : {at::Tcs, at::Ssa}) {
 		const u64 page = f.ready(off);
-		ASSERT_ANSWER(f.pager.evict(page, f.out, f.rdx), done());
-		EXPECT_ANSWER(f.e->resume(1), uepcm(off == at::Tcs ? f.e->lin(off) : f.e->lin(at::Ssa)));
-		ASSERT_ANSWER(f.pager.load(ELDU, page, f.out, f.e->lin(off), f.e->secs), done());
+		ASSERT_RESULT(f.pager.evict(page, f.out, f.rdx), done());
+		EXPECT_RESULT(f.e->resume(1), uepcm(off == at::Tcs ? f.e->lin(off) : f.e->lin(at::Ssa)));
+		ASSERT_RESULT(f.pager.load(ELDU, page, f.out, f.e->lin(off), f.e->secs), done());
 	}
 	EXPECT_EQ(f.e->cssa(), 1U);
-	ASSERT_ANSWER(f.e->resume(1), done());
+	ASSERT_RESULT(f.e->resume(1), done());
 	EXPECT_EQ(f.m.cpu(1).regs.gpr[SGX2_R12], 0x1212U);
 }
 
-TEST(Paging, SecsGoesLastAndComesFirst)
+TEST(Paging, EvictsSecsLastAndLoadsItFirst)
 {
 	Paging f({.attributes = A_DEBUG | A_MODE64 | A_PROVISION, .miscselect = 1});
-	ASSERT_ANSWER(f.e->enter(1), done());
+	ASSERT_RESULT(f.e->enter(1), done());
 	const Report before = Inside(*f.e, 1).report(TargetInfo{}, {});
-	ASSERT_ANSWER(f.e->exit(1), done());
+	ASSERT_RESULT(f.e->exit(1), done());
 	const u64 eid = f.e->eid();
 	std::map<u64, Page> contents, tags;
 	unsigned slot = 16;
-	EXPECT_ANSWER(f.pager.evict(f.e->secs, f.out, f.rdx), code(CHILD_PRESENT));
+	EXPECT_RESULT(f.pager.evict(f.e->secs, f.out, f.rdx), code(CHILD_PRESENT));
 	for (const auto &[off, page] : f.e->pages)
-		ASSERT_ANSWER(f.e->eblock(off), done());
-	ASSERT_ANSWER(f.e->etrack(), done());
+		ASSERT_RESULT(f.e->eblock(off), done());
+	ASSERT_RESULT(f.e->etrack(), done());
 	for (const auto &[off, page] : f.e->pages) {
-		ASSERT_ANSWER(f.pager.evict(page, f.out, f.pager.slot(slot++)), done());
+		ASSERT_RESULT(f.pager.evict(page, f.out, f.pager.slot(slot++)), done());
 		f.out.content.load(contents[off]);
 		f.out.pcmd.load(tags[off]);
 	}
-	ASSERT_ANSWER(f.pager.evict(f.e->secs, f.out, f.rdx), done());
+	ASSERT_RESULT(f.pager.evict(f.e->secs, f.out, f.rdx), done());
 	EXPECT_EQ(f.out.pcmd.get<u64>(pcmd::ENCLAVEID), eid);
 	EXPECT_EQ(f.out.pcmd.get<u64>(0), 0U);
-	EXPECT_ANSWER(f.c.encls(EREMOVE, 0, f.e->secs), done()); // the driver does this
+	EXPECT_RESULT(f.c.encls(EREMOVE, 0, f.e->secs), done()); // the driver does this
 	EXPECT_EQ(sgx2_epcm_valid(f.m.get()), 1U);
 	const u64 moved = f.m.epc(), lin = f.out.info.get<u64>(pageinfo::LINADDR);
 	{
-		SCOPED_TRACE("a SECS that was tampered with");
+		SCOPED_TRACE("a modified SECS");
 		f.out.content.host[100] ^= 1;
-		EXPECT_ANSWER(f.pager.load(ELDU, moved, f.out, lin, 0), code(MAC_COMPARE_FAIL));
+		EXPECT_RESULT(f.pager.load(ELDU, moved, f.out, lin, 0), code(MAC_COMPARE_FAIL));
 		f.out.content.host[100] ^= 1;
 	}
-	ASSERT_ANSWER(f.pager.load(ELDB, moved, f.out, lin, 0), done());
+	ASSERT_RESULT(f.pager.load(ELDB, moved, f.out, lin, 0), done());
 	EXPECT_FALSE(f.m.entry(moved).blocked);
 	EXPECT_EQ(f.m.entry(moved).type, PT_SECS);
 	EXPECT_EQ(f.m.entry(moved).enclave, eid);
@@ -566,22 +570,22 @@ TEST(Paging, SecsGoesLastAndComesFirst)
 		f.out.content = contents[off];
 		std::memcpy(f.out.pcmd.host, tags[off].b.data(), 128);
 		f.out.slot = f.pager.slot(slot++);
-		ASSERT_ANSWER(f.pager.load(ELDU, page, f.out, f.e->lin(off), f.e->secs), done());
+		ASSERT_RESULT(f.pager.load(ELDU, page, f.out, f.e->lin(off), f.e->secs), done());
 	}
 	const u64 page = f.e->epc(at::Data);
-	EXPECT_ANSWER(f.e->eblock(at::Data), done());
-	EXPECT_ANSWER(f.pager.evict(page, f.out, f.rdx), code(NOT_TRACKED)) << "tracking begins anew";
-	EXPECT_ANSWER(f.e->etrack(), done());
-	EXPECT_ANSWER(f.pager.evict(page, f.out, f.rdx), done());
-	ASSERT_ANSWER(f.pager.load(ELDU, page, f.out, f.e->lin(at::Data), f.e->secs), done());
-	ASSERT_ANSWER(f.e->enter(1), done());
+	EXPECT_RESULT(f.e->eblock(at::Data), done());
+	EXPECT_RESULT(f.pager.evict(page, f.out, f.rdx), code(NOT_TRACKED)) << "tracking starts from the beginning";
+	EXPECT_RESULT(f.e->etrack(), done());
+	EXPECT_RESULT(f.pager.evict(page, f.out, f.rdx), done());
+	ASSERT_RESULT(f.pager.load(ELDU, page, f.out, f.e->lin(at::Data), f.e->secs), done());
+	ASSERT_RESULT(f.e->enter(1), done());
 	const Report after = Inside(*f.e, 1).report(TargetInfo{}, {});
 	EXPECT_EQ(std::memcmp(before.b.data(), after.b.data(), report::KEYID), 0);
-	ASSERT_ANSWER(f.e->exit(1), done());
+	ASSERT_RESULT(f.e->exit(1), done());
 	f.e->destroy();
 }
 
-TEST(Paging, SecsBeforeEinitKeepsItsMeasurement)
+TEST(Paging, KeepsMeasurementBeforeEinit)
 {
 	Machine m;
 	Pager pager(m);
@@ -590,63 +594,63 @@ TEST(Paging, SecsBeforeEinitKeepsItsMeasurement)
 	e.create();
 	e.add(0, REG | R, pattern_page(4));
 	e.block(0);
-	ASSERT_ANSWER(pager.evict(e.epc(0), page_out, pager.slot(1)), done());
-	ASSERT_ANSWER(pager.evict(e.secs, out, pager.slot(0)), done());
-	ASSERT_ANSWER(pager.load(ELDU, e.secs, out, out.info.get<u64>(0), 0), done());
-	ASSERT_ANSWER(pager.load(ELDU, e.epc(0), page_out, e.lin(0), e.secs), done());
+	ASSERT_RESULT(pager.evict(e.epc(0), page_out, pager.slot(1)), done());
+	ASSERT_RESULT(pager.evict(e.secs, out, pager.slot(0)), done());
+	ASSERT_RESULT(pager.load(ELDU, e.secs, out, out.info.get<u64>(0), 0), done());
+	ASSERT_RESULT(pager.load(ELDU, e.epc(0), page_out, e.lin(0), e.secs), done());
 	e.add(0x1000, REG | R, pattern_page(6));
 	e.init();
 }
 
-TEST(Paging, VersionArrayOut)
+TEST(Paging, EvictsVersionArray)
 {
 	Paging f;
 	const u64 inner = f.va();
 	Evicted page = evicted_buffers(f.m);
-	ASSERT_ANSWER(f.pager.evict(f.ready(at::Data), page, inner + 8), done());
-	ASSERT_ANSWER(f.pager.evict(inner, f.out, f.rdx), done()); // neither blocked nor tracked
+	ASSERT_RESULT(f.pager.evict(f.ready(at::Data), page, inner + 8), done());
+	ASSERT_RESULT(f.pager.evict(inner, f.out, f.rdx), done()); // neither blocked nor tracked
 	EXPECT_EQ(f.out.pcmd.get<u64>(0), type(PT_VA));
 	EXPECT_EQ(f.out.pcmd.get<u64>(pcmd::ENCLAVEID), 0U);
-	EXPECT_ANSWER(f.pager.load(ELDU, f.e->epc(at::Data), page, f.e->lin(at::Data), f.e->secs), epcm(inner + 8));
+	EXPECT_RESULT(f.pager.load(ELDU, f.e->epc(at::Data), page, f.e->lin(at::Data), f.e->secs), epcm(inner + 8));
 	const u64 moved = f.m.epc();
-	ASSERT_ANSWER(f.pager.load(ELDB, moved, f.out, f.out.info.get<u64>(0), 0), done());
+	ASSERT_RESULT(f.pager.load(ELDB, moved, f.out, f.out.info.get<u64>(0), 0), done());
 	EXPECT_FALSE(f.m.entry(moved).blocked);
 	EXPECT_EQ(f.m.entry(moved).type, PT_VA);
 	page.slot = moved + 8;
-	EXPECT_ANSWER(f.pager.load(ELDU, f.e->epc(at::Data), page, f.e->lin(at::Data), f.e->secs), done());
+	EXPECT_RESULT(f.pager.load(ELDU, f.e->epc(at::Data), page, f.e->lin(at::Data), f.e->secs), done());
 }
 
-TEST(Paging, EverySlot)
+TEST(Paging, UsesEverySlot)
 {
 	Paging f;
 	u64 from = f.ready(at::Data);
 	f.c.compare_memory = false;
 	for (unsigned n = 0; n < 512; n++) {
 		f.e->poke<u32>(at::Data, n);
-		ASSERT_ANSWER(f.pager.evict(from, f.out, f.pager.slot(n)), done());
-		ASSERT_ANSWER(f.pager.load(ELDB, from, f.out, f.e->lin(at::Data), f.e->secs), done());
+		ASSERT_RESULT(f.pager.evict(from, f.out, f.pager.slot(n)), done());
+		ASSERT_RESULT(f.pager.load(ELDB, from, f.out, f.e->lin(at::Data), f.e->secs), done());
 		ASSERT_EQ(f.e->peek<u32>(at::Data), n);
 	}
 }
 
-TEST(Paging, AcrossSections)
+TEST(Paging, WorksAcrossSections)
 {
 	MachineOptions o;
 	o.sections = {3, 60};
 	Machine m(o);
-	auto e = standard(m); // SECS in the first, the rest over both
+	auto e = standard(m); // SECS in the first section, the other pages in both
 	Pager pager(m);
 	Evicted out = evicted_buffers(m);
 	for (const u64 off : {at::Tcs, at::Data}) {
 		e->block(off);
-		ASSERT_ANSWER(pager.evict(e->epc(off), out, pager.slot(0)), done());
+		ASSERT_RESULT(pager.evict(e->epc(off), out, pager.slot(0)), done());
 		const u64 to = m.epc();
-		ASSERT_ANSWER(pager.load(ELDU, to, out, e->lin(off), e->secs), done());
+		ASSERT_RESULT(pager.load(ELDU, to, out, e->lin(off), e->secs), done());
 		e->pages[off] = to;
 		m.map(e->lin(off), {m.epc_physical(to)});
 	}
 	EXPECT_EQ(sgx2_epcm_pages(m.get()), 63U);
-	EXPECT_ANSWER(e->enter(1), done());
+	EXPECT_RESULT(e->enter(1), done());
 }
 
 } // namespace

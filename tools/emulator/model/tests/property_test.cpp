@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// Random leaves and exits on several CPUs and enclaves, each predicted by the oracle, the EPCM compared after each.
+// Random leaves and exits on several CPUs and enclaves. The oracle predicts each result, and the
+// EPCM is compared after each call.
 #include <algorithm>
 #include <cstdlib>
 #include <random>
@@ -42,14 +43,14 @@ public:
 		for (const auto &[id, e] : o.enclaves)
 			if (e.exists)
 				ranges[e.eid] = {e.base, e.size};
-		ASSERT_EQ(broken_invariants(m, ranges), "");
+		ASSERT_EQ(violated_invariants(m, ranges), "");
 		for (std::size_t c = 1; c <= kCpus; c++) {
 			const auto &t = o.threads[c];
 			u64 base = 0, size = 0;
 			ASSERT_EQ(m.cpu(c).inside(), t.enclave >= 0);
 			if (sgx2_elrange(m.cpu(c).get(), &base, &size)) {
 				ASSERT_EQ(base, o.enclaves[t.enclave].base);
-				ASSERT_GE(o.enclaves[t.enclave].secs, 0) << "inside an enclave that is gone";
+				ASSERT_GE(o.enclaves[t.enclave].secs, 0) << "a CPU is inside an enclave that has been removed";
 			}
 		}
 	}
@@ -57,7 +58,7 @@ public:
 
 	Machine m{MachineOptions{.epc_pages = kPages}};
 	Oracle o{m, kCpus + 1};
-	std::map<std::string, u64> seen; // how often each leaf gave each answer
+	std::map<std::string, u64> seen; // how often each leaf had each result
 
 private:
 	u64 random(u64 n) { return std::uniform_int_distribution<u64>(0, n - 1)(rng_); }
@@ -80,7 +81,7 @@ private:
 	{
 		return page_where([](const auto &p) { return !p.valid; });
 	}
-	/// A page of an enclave; mostly of its heap, so that its threads live on.
+	/// Return a page of an enclave, most often of its heap, so that its threads survive.
 	std::size_t child()
 	{
 		const bool heap = chance(94);
@@ -93,7 +94,7 @@ private:
 		return static_cast<std::size_t>(
 			std::count_if(o.pages.begin(), o.pages.end(), [t](const auto &p) { return p.valid && p.type == t; }));
 	}
-	/// An address of that CPU's enclave: one where a page is, if there is any.
+	/// Return an address of that CPU's enclave, one that has a page if there is any.
 	u64 target_of(std::size_t cpu, std::size_t slot)
 	{
 		const int id = o.threads[cpu].enclave;
@@ -114,11 +115,11 @@ private:
 	}
 	void map(u64 linear, std::size_t p) { m.map(linear, {m.epc_physical(lin(p))}); }
 
-	void same(const char *leaf, const Result &r, const Answer &a)
+	void same(const char *leaf, const Result &r, const Expected &a)
 	{
-		ASSERT_ANSWER(r, a) << leaf;
+		ASSERT_RESULT(r, a) << leaf;
 		std::string what = leaf;
-		if (a.kind == Answer::Fault)
+		if (a.kind == Expected::Fault)
 			what += " fault " + std::to_string(a.vector);
 		else
 			what += ' ' + std::to_string(a.code);
@@ -153,7 +154,7 @@ Result World::add(std::size_t p, std::size_t secs, u64 linear, u64 flags, const 
 	return m.cpu(0).encls(EADD, info_.linear, lin(p));
 }
 
-/// A new enclave in a slot whose last one is gone, as far as there are pages.
+/// Build a new enclave in a free slot, as far as there are pages.
 void World::build(std::size_t slot)
 {
 	const int id = next_;
@@ -162,12 +163,12 @@ void World::build(std::size_t slot)
 			  .set(secs::BASE, base(slot))
 			  .set<u32>(secs::SSAFRAMESIZE, 1)
 			  .set(secs::FLAGS, A_MODE64 | A_DEBUG)
-			  .set<u64>(secs::XFRM, 3);
+			  .set<u64>(secs::XFRM, X_X87_SSE);
 	secinfo_ = Secinfo{};
 	info_ = Pageinfo{}.set(pageinfo::SRCPGE, source_.linear).set(pageinfo::SECINFO, secinfo_.linear);
-	const Answer a = o.ecreate(secs, id, base(slot), kSize);
+	const Expected a = o.ecreate(secs, id, base(slot), kSize);
 	same("ECREATE", m.cpu(0).encls(ECREATE, info_.linear, lin(secs)), a);
-	if (a.kind != Answer::Done || testing::Test::HasFailure())
+	if (a.kind != Expected::Done || testing::Test::HasFailure())
 		return;
 	next_++;
 	current_[slot] = id;
@@ -186,9 +187,9 @@ void World::build(std::size_t slot)
 		Page content;
 		if (k.nssa)
 			content = tcs_page({.ossa = k.ossa, .nssa = k.nssa});
-		const Answer added = o.eadd(p, secs, at_linear, k.flags, {0, k.nssa, k.ossa, false});
+		const Expected added = o.eadd(p, secs, at_linear, k.flags, {0, k.nssa, k.ossa, false});
 		same("EADD", add(p, secs, at_linear, k.flags, content), added);
-		if (added.kind == Answer::Done) {
+		if (added.kind == Expected::Done) {
 			measures_[slot].eadd(k.page * kPage, k.flags);
 			map(at_linear, p);
 		}
@@ -205,9 +206,9 @@ void World::evict()
 	const bool was_regular = o.pages[p].type == PT_REG;
 	const u64 before = o.pages[p].linear;
 	std::memcpy(s.plain.b.data(), m.epc_host(lin(p)), kPage);
-	const Answer a = o.ewb(p, s.va, s.slot, s.blob);
+	const Expected a = o.ewb(p, s.va, s.slot, s.blob);
 	same("EWB", m.cpu(0).encls(EWB, info_.linear, lin(p), lin(s.va) + s.slot * 8), a);
-	if (a.kind != Answer::Done && a.kind != Answer::Info)
+	if (a.kind != Expected::Done && a.kind != Expected::Info)
 		return;
 	s.linear = info_.get<u64>(pageinfo::LINADDR);
 	if (was_regular) {
@@ -253,10 +254,10 @@ void World::load()
 			.set(pageinfo::SRCPGE, source_.linear)
 			.set(pageinfo::SECINFO, tag_.linear)
 			.set<u64>(pageinfo::SECS, child ? lin(secs) : 0);
-	const Answer a = o.eld(block, p, s.va, s.slot, s.blob, secs, s.blob.page.linear, intact);
+	const Expected a = o.eld(block, p, s.va, s.slot, s.blob, secs, s.blob.page.linear, intact);
 	const u32 leaf = (block ? ELDB : ELDU) + (chance(20) ? ELDBC - ELDB : 0);
 	same("ELD", m.cpu(0).encls(leaf, info_.linear, lin(p), lin(s.va) + s.slot * 8), a);
-	if (a.kind != Answer::Done)
+	if (a.kind != Expected::Done)
 		return;
 	if (s.blob.page.type == PT_REG) {
 		ASSERT_EQ(std::memcmp(s.plain.b.data(), m.epc_host(lin(p)), kPage), 0);
@@ -264,7 +265,7 @@ void World::load()
 	if (child)
 		map(s.linear, p);
 	if (chance(80))
-		stored_.erase(stored_.begin() + static_cast<std::ptrdiff_t>(which)); // else kept, for a replay
+		stored_.erase(stored_.begin() + static_cast<std::ptrdiff_t>(which)); // otherwise the page is kept, for a replay
 }
 
 void World::kernel(unsigned which)
@@ -280,7 +281,7 @@ void World::kernel(unsigned which)
 		break;
 	}
 	case 1: {
-		// EINIT of the enclave as it was built, measured by the test.
+		// EINIT of the enclave as it was built; the test has measured it.
 		const std::size_t slot = random(kEnclaves);
 		if (current_[slot] < 0 || o.enclaves[current_[slot]].secs < 0)
 			break;
@@ -301,9 +302,9 @@ void World::kernel(unsigned which)
 		if (o.pages[secs].valid && o.pages[secs].type == PT_SECS && chance(95))
 			linear = o.enclaves[o.pages[secs].enclave].base + (8 + random(8)) * kPage;
 		info_ = Pageinfo{}.set(pageinfo::LINADDR, linear).set(pageinfo::SECS, lin(secs));
-		const Answer a = o.eaug(to, secs, linear);
+		const Expected a = o.eaug(to, secs, linear);
 		same("EAUG", c.encls(EAUG, info_.linear, lin(to)), a);
-		if (a.kind == Answer::Done)
+		if (a.kind == Expected::Done)
 			map(linear, to);
 		break;
 	}
@@ -314,7 +315,7 @@ void World::kernel(unsigned which)
 		break;
 	}
 	case 4: {
-		// Seldom enough that enclaves live for a while.
+		// Rare, so that enclaves exist for a while.
 		const std::size_t victim = chance(80) ? page_where([](const auto &g) { return g.valid && g.type == PT_TRIM; }) :
 							any_page();
 		if (chance(o.pages[victim].type == PT_TRIM || o.pages[victim].linear % kSize >= 6 * kPage ? 60 : 15))
@@ -333,13 +334,13 @@ void World::kernel(unsigned which)
 	}
 	case 7: {
 		const u64 rwx = random(8);
-		secinfo_ = Secinfo{}.set(0, rwx | random(7) << 8);
+		secinfo_ = Secinfo{}.set(0, rwx | random(7) << SECINFO_TYPE_SHIFT);
 		same("EMODPR", c.encls(EMODPR, secinfo_.linear, lin(p)), o.emodpr(p, rwx));
 		break;
 	}
 	case 8: {
 		const u64 t = chance(95) ? u64{chance(60) ? PT_TRIM : PT_TCS} : random(7);
-		secinfo_ = Secinfo{}.set(0, t << 8 | random(8));
+		secinfo_ = Secinfo{}.set(0, t << SECINFO_TYPE_SHIFT | random(8));
 		same("EMODT", c.encls(EMODT, secinfo_.linear, lin(p)), o.emodt(p, t));
 		break;
 	}
@@ -364,7 +365,7 @@ void World::kernel(unsigned which)
 				m.unmap(linear);
 			else
 				map(linear, any_page());
-		} else { // and the repair
+		} else { // Restore the mapping.
 			for (std::size_t i = 0; i < kPages; i++)
 				if (o.pages[i].valid && o.pages[i].type != PT_SECS && o.pages[i].type != PT_VA)
 					map(o.pages[i].linear, i);
@@ -375,9 +376,9 @@ void World::kernel(unsigned which)
 		const std::size_t secs = of_type(PT_SECS), to = free_page();
 		const u64 linear = address(random(kEnclaves));
 		const u64 flags = REG | (chance(50) ? R | W : R);
-		const Answer a = o.eadd(to, secs, linear, flags, {});
+		const Expected a = o.eadd(to, secs, linear, flags, {});
 		same("EADD", add(to, secs, linear, flags, Page{}), a);
-		if (a.kind == Answer::Done) {
+		if (a.kind == Expected::Done) {
 			for (std::size_t i = 0; i < kEnclaves; i++)
 				if (current_[i] == o.pages[to].enclave)
 					measures_[i].eadd(linear - base(i), flags);
@@ -390,7 +391,7 @@ void World::kernel(unsigned which)
 
 void World::poke_secinfo(std::size_t cpu, u64 secinfo, u64 flags)
 {
-	if (!o.reaches(cpu, secinfo, R))
+	if (!o.can_access(cpu, secinfo, R))
 		return;
 	u8 *at_host = m.epc_host(lin((m.pte(secinfo)->physical - kEpcPhysical) / kPage)) + secinfo % kPage;
 	std::memset(at_host, 0, 64);
@@ -430,7 +431,7 @@ void World::user(unsigned which, std::size_t cpu)
 		if (const Pte *pte = m.pte(target); pte && chance(80)) {
 			const auto &g = o.pages[(pte->physical - kEpcPhysical) / kPage];
 			flags = g.rwx | (g.pending ? PENDING : 0) | (g.modified ? MODIFIED : 0) | (g.pr ? PR : 0) |
-				u64{g.type} << 8;
+				u64{g.type} << SECINFO_TYPE_SHIFT;
 		}
 		poke_secinfo(cpu, secinfo, flags);
 		if (secinfo - 0x800 - base(slot) >= kSize)
@@ -501,7 +502,7 @@ void World::finish()
 
 class Random : public testing::TestWithParam<u64> {};
 
-TEST_P(Random, LeavesAsPredicted)
+TEST_P(Random, LeavesReturnPredictedResults)
 {
 	World w(GetParam());
 	for (unsigned i = 0; i < 4000 && !HasFailure(); i++) {
@@ -513,7 +514,7 @@ TEST_P(Random, LeavesAsPredicted)
 	w.check();
 }
 
-/// SGX2_SEEDS in the environment asks for more of them.
+/// Return the number of seeds, which SGX2_SEEDS in the environment can raise.
 u64 seeds()
 {
 	const char *n = std::getenv("SGX2_SEEDS"); // NOLINT(concurrency-mt-unsafe)
@@ -522,8 +523,8 @@ u64 seeds()
 
 INSTANTIATE_TEST_SUITE_P(Seeds, Random, testing::Range<u64>(1, 1 + seeds()));
 
-/// The walk above is worth what it meets.
-TEST(RandomWalk, MeetsTheInterestingAnswers)
+/// Check that the random sequences of LeavesReturnPredictedResults reach the rare results.
+TEST(RandomWalk, CoversRareResults)
 {
 	std::map<std::string, u64> seen;
 	for (u64 seed = 100; seed < 104; seed++) {

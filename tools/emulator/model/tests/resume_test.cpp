@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// ERESUME, AEX-Notify and EDECCSSA: checks in order, and what is restored.
+// ERESUME, AEX-Notify and EDECCSSA: checks in order, and the state that is restored.
 #include <gtest/gtest.h>
 
 #include "enclave.h"
@@ -10,7 +10,7 @@ namespace {
 
 constexpr u64 kAep = 0x402000;
 
-/// A thread that was interrupted inside once.
+/// A thread that was interrupted once while it was inside.
 struct Resume {
 	Machine m;
 	EnclaveSpec s;
@@ -23,10 +23,10 @@ struct Resume {
 		: s(spec), e(standard(m, s)), rbx(e->lin(at::Tcs))
 	{
 		if (tcs_flags) {
-			EXPECT_ANSWER(e->edbgwr(at::Tcs + tcs::FLAGS, tcs_flags), done());
+			EXPECT_RESULT(e->edbgwr(at::Tcs + tcs::FLAGS, tcs_flags), done());
 		}
 		c.regs.rflags = rflags;
-		EXPECT_ANSWER(e->enter(1, at::Tcs, kAep), done());
+		EXPECT_RESULT(e->enter(1, at::Tcs, kAep), done());
 		for (unsigned i = 0; i < 16; i++)
 			c.regs.gpr[i] = u64{0x0101010101010101} * (i + 0x20);
 		c.regs.rip = e->lin(at::Code + 0x321);
@@ -46,19 +46,19 @@ struct Resume {
 };
 
 using F = Resume;
-Answer is_gp(F &)
+Expected is_gp(F &)
 {
 	return gp();
 }
-Answer epcm_rbx(F &f)
+Expected epcm_rbx(F &f)
 {
 	return uepcm(f.rbx);
 }
-Answer epcm_ssa(F &f)
+Expected epcm_ssa(F &f)
 {
 	return uepcm(f.ssa());
 }
-Answer either(Answer a)
+Expected either(Expected a)
 {
 	a.error_mask = ~2U;
 	return a;
@@ -66,60 +66,60 @@ Answer either(Answer a)
 
 TEST(Eresume, ChecksInOrder)
 {
-	walk<F>([] { return std::make_unique<F>(); },
-		{
-			{"RBX misaligned", [](F &f) { f.rbx += 64; }, is_gp},
-			{"RBX not mapped", [](F &f) { f.rbx = kUserUnmapped; },
-			 [](F &) {
-				 return either(pf(kUserUnmapped, 4));
-			 }},
-			{"RBX is RAM", [](F &f) { f.rbx = kUserRam; }, epcm_rbx},
-			{"AEP not canonical", [](F &f) { f.rcx = kNonCanonical; }, is_gp},
-			{"TCS blocked",
-			 [](F &f) {
-				 EXPECT_ANSWER(f.e->eblock(at::Tcs2), done());
-				 f.rbx = f.e->lin(at::Tcs2);
-			 },
-			 epcm_rbx},
-			{"RBX is a REG page", [](F &f) { f.rbx = f.e->lin(at::Data); }, epcm_rbx},
-			{"TCS.FLAGS", [](F &f) { EXPECT_ANSWER(f.e->edbgwr(at::Tcs + tcs::FLAGS, 2), done()); }, is_gp},
-			{"CR4.OSFXSR=0", [](F &f) { f.c.regs.cr4 &= ~CR4_OSFXSR; }, is_gp},
-			{"XFRM beyond XCR0", [](F &f) { f.c.regs.xcr0 = 3; }, is_gp},
-			{"nothing to resume", [](F &f) { f.rbx = f.e->lin(at::Tcs2); }, is_gp},
-			{"SSA not mapped", [](F &f) { f.m.unmap(f.ssa()); },
-			 [](F &f) {
-				 return either(pf(f.ssa(), 4));
-			 }},
-			{"SSA mapped read-only", [](F &f) { f.m.pte(f.ssa())->w = false; },
-			 [](F &f) {
-				 return pf(f.ssa(), 7);
-			 }},
-			{"SSA blocked", [](F &f) { EXPECT_ANSWER(f.e->eblock(at::Ssa), done()); }, epcm_ssa},
-			{"saved RIP not canonical", [](F &f) { f.frame(gpr::RIP, kNonCanonical); }, is_gp},
-			{"saved FSBASE not canonical", [](F &f) { f.frame(gpr::FSBASE, kNonCanonical); }, is_gp},
-			{"saved GSBASE not canonical", [](F &f) { f.frame(gpr::GSBASE, u64{1} << 63); }, is_gp},
-			{"XSTATE_BV beyond XFRM", [](F &f) { f.e->poke<u64>(at::Ssa + 512, 0x27); }, is_gp},
-			{"XCOMP_BV", [](F &f) { f.e->poke<u64>(at::Ssa + 520, 1); }, is_gp},
-			{"MXCSR reserved", [](F &f) { f.e->poke<u32>(at::Ssa + 24, 0x11f80); }, is_gp},
-		});
+	walk_checks<F>([] { return std::make_unique<F>(); },
+		       {
+			       {"RBX misaligned", [](F &f) { f.rbx += 64; }, is_gp},
+			       {"RBX not mapped", [](F &f) { f.rbx = kUserUnmapped; },
+				[](F &) {
+					return either(pf(kUserUnmapped, 4));
+				}},
+			       {"RBX is RAM", [](F &f) { f.rbx = kUserRam; }, epcm_rbx},
+			       {"AEP not canonical", [](F &f) { f.rcx = kNonCanonical; }, is_gp},
+			       {"TCS blocked",
+				[](F &f) {
+					EXPECT_RESULT(f.e->eblock(at::Tcs2), done());
+					f.rbx = f.e->lin(at::Tcs2);
+				},
+				epcm_rbx},
+			       {"RBX is a REG page", [](F &f) { f.rbx = f.e->lin(at::Data); }, epcm_rbx},
+			       {"TCS.FLAGS", [](F &f) { EXPECT_RESULT(f.e->edbgwr(at::Tcs + tcs::FLAGS, 2), done()); }, is_gp},
+			       {"CR4.OSFXSR=0", [](F &f) { f.c.regs.cr4 &= ~CR4_OSFXSR; }, is_gp},
+			       {"XFRM beyond XCR0", [](F &f) { f.c.regs.xcr0 = 3; }, is_gp},
+			       {"nothing to resume", [](F &f) { f.rbx = f.e->lin(at::Tcs2); }, is_gp},
+			       {"SSA not mapped", [](F &f) { f.m.unmap(f.ssa()); },
+				[](F &f) {
+					return either(pf(f.ssa(), 4));
+				}},
+			       {"SSA mapped read-only", [](F &f) { f.m.pte(f.ssa())->w = false; },
+				[](F &f) {
+					return pf(f.ssa(), 7);
+				}},
+			       {"SSA blocked", [](F &f) { EXPECT_RESULT(f.e->eblock(at::Ssa), done()); }, epcm_ssa},
+			       {"saved RIP not canonical", [](F &f) { f.frame(gpr::RIP, kNonCanonical); }, is_gp},
+			       {"saved FSBASE not canonical", [](F &f) { f.frame(gpr::FSBASE, kNonCanonical); }, is_gp},
+			       {"saved GSBASE not canonical", [](F &f) { f.frame(gpr::GSBASE, u64{1} << 63); }, is_gp},
+			       {"XSTATE_BV beyond XFRM", [](F &f) { f.e->poke<u64>(at::Ssa + 512, 0x27); }, is_gp},
+			       {"XCOMP_BV", [](F &f) { f.e->poke<u64>(at::Ssa + 520, 1); }, is_gp},
+			       {"MXCSR reserved", [](F &f) { f.e->poke<u32>(at::Ssa + 24, 0x11f80); }, is_gp},
+		       });
 }
 
-TEST(Eresume, BusyTcs)
+TEST(Eresume, RejectsActiveTcs)
 {
 	Resume f;
-	ASSERT_ANSWER(f.e->enter(2), done());
-	EXPECT_ANSWER(f.call(), gp());
+	ASSERT_RESULT(f.e->enter(2), done());
+	EXPECT_RESULT(f.call(), gp());
 	f.m.cpu(2).aex_interrupt();
-	EXPECT_ANSWER(f.call(), done());
+	EXPECT_RESULT(f.call(), done());
 }
 
-TEST(Eresume, RestoresEverything)
+TEST(Eresume, RestoresSavedState)
 {
 	Resume f;
 	const sgx2_regs out = f.c.regs;
 	std::vector<u8> image(f.e->mem(at::Ssa), f.e->mem(at::Ssa) + sgx2_xsave_size(f.m.get(), 7));
 	const Result r = f.call();
-	ASSERT_ANSWER(r, done());
+	ASSERT_RESULT(r, done());
 	for (unsigned i = 0; i < 16; i++)
 		EXPECT_EQ(r.after.gpr[i], f.in.gpr[i]) << i;
 	EXPECT_EQ(r.after.rip, f.in.rip);
@@ -134,7 +134,7 @@ TEST(Eresume, RestoresEverything)
 	EXPECT_EQ(f.c.xrstors, std::vector<std::vector<u8>>{image});
 	EXPECT_EQ(f.e->cssa(), 0U);
 	EXPECT_TRUE(f.c.inside());
-	// FS and GS of outside come back at the exit.
+	// FS and GS of the outside are restored at the exit.
 	const Result x = f.e->exit(1);
 	EXPECT_EQ(x.after.fs.base, out.fs.base);
 	EXPECT_EQ(x.after.gs.base, out.gs.base);
@@ -142,7 +142,7 @@ TEST(Eresume, RestoresEverything)
 	EXPECT_EQ(x.after.gpr[SGX2_RCX], kAep);
 }
 
-TEST(Eresume, Rflags)
+TEST(Eresume, RestoresUserRflags)
 {
 	const u64 from_frame = F_CF | F_PF | F_AF | F_ZF | F_SF | F_DF | F_OF | F_NT | F_AC | F_ID | F_RF;
 	const u64 never = F_VM | F_VIF | F_VIP | F_IOPL;
@@ -157,7 +157,7 @@ TEST(Eresume, Rflags)
 				f.c.regs.rflags = 2 | iopl | cpu_if | F_VIF | F_ZF;
 				const u64 before = f.c.regs.rflags;
 				const Result r = f.c.run(true);
-				ASSERT_ANSWER(r, done());
+				ASSERT_RESULT(r, done());
 				u64 want = (frame & from_frame) | (before & never & ~F_VM) | 2;
 				want |= (iopl ? frame : before) & F_IF;
 				EXPECT_EQ(r.after.rflags, want) << std::hex << iopl << ' ' << frame << ' ' << cpu_if;
@@ -166,13 +166,13 @@ TEST(Eresume, Rflags)
 	}
 }
 
-TEST(Eresume, TrapFlag)
+TEST(Eresume, RestoresTrapFlagOnlyWithOptIn)
 {
 	for (const u64 optin : {u64{0}, u64{1}}) {
 		Resume f({}, optin, 0x302);
 		f.c.regs.rflags |= F_TF;
 		const Result r = f.call();
-		ASSERT_ANSWER(r, done());
+		ASSERT_RESULT(r, done());
 		EXPECT_EQ(r.flag(F_TF), optin == 1);
 		EXPECT_FALSE(r.effects & SGX2_EFFECT_PEND_DB) << "only EENTER pends #DB";
 		EXPECT_EQ(sgx2_debug_optin(f.c.get()), optin == 1);
@@ -181,35 +181,36 @@ TEST(Eresume, TrapFlag)
 	}
 }
 
-TEST(Eresume, DoesNotTouchUserStackPointers)
+TEST(Eresume, DoesNotChangeSavedStackPointers)
 {
 	Resume f;
 	f.frame<u64>(gpr::URSP, 0x1111);
 	f.frame<u64>(gpr::URBP, 0x2222);
-	ASSERT_ANSWER(f.call(), done());
+	ASSERT_RESULT(f.call(), done());
 	EXPECT_EQ(f.e->peek<u64>(f.e->gpr(0) + gpr::URSP), 0x1111U);
 	f.c.aex_interrupt();
 	EXPECT_EQ(f.c.regs.gpr[SGX2_RSP], 0x1111U);
 	EXPECT_EQ(f.c.regs.gpr[SGX2_RBP], 0x2222U);
 }
 
-TEST(Eresume, RefusedXrstorLeavesTheTcsFree)
+TEST(Eresume, FailedXrstorLeavesTcsInactive)
 {
 	Resume f;
 	f.c.xrstor_refuses = true;
-	EXPECT_ANSWER(f.call(), gp());
+	EXPECT_RESULT(f.call(), gp());
 	EXPECT_FALSE(f.c.inside());
 	f.c.xrstor_refuses = false;
 	EXPECT_TRUE(f.c.xrstors.empty());
-	EXPECT_ANSWER(f.call(), done());
+	EXPECT_RESULT(f.call(), done());
 }
 
-/// Bytes 8 to 23 of the header, XCOMP_BV among them, are zero in a frame: no compacted image is taken, whatever XRSTOR would take.
-TEST(Eresume, HeaderOfTheImage)
+/// Bytes 8 to 23 of the header, which include XCOMP_BV, must be zero: an SSA frame never has the
+/// compacted format, even if XRSTOR would accept it.
+TEST(Eresume, ChecksXsaveHeader)
 {
 	struct Case {
 		u64 xstate_bv, xcomp_bv;
-		unsigned reserved; // a byte of the header to spoil
+		unsigned reserved; // the byte of the header that is set
 		bool good;
 	};
 	const u64 compacted = u64{1} << 63;
@@ -230,48 +231,48 @@ TEST(Eresume, HeaderOfTheImage)
 		f.e->poke(at::Ssa + 520, k.xcomp_bv);
 		if (k.reserved)
 			f.e->poke<u8>(at::Ssa + k.reserved, 1);
-		EXPECT_ANSWER(f.call(), k.good ? done() : gp())
+		EXPECT_RESULT(f.call(), k.good ? done() : gp())
 			<< std::hex << k.xstate_bv << ' ' << k.xcomp_bv << ' ' << k.reserved;
 		EXPECT_EQ(f.c.xrstors.size(), k.good ? 1U : 0U);
 	}
 }
 
-TEST(Eresume, AtOtherAep)
+TEST(Eresume, AcceptsOtherAep)
 {
 	Resume f;
 	f.rcx = 0x555000;
-	ASSERT_ANSWER(f.call(), done());
+	ASSERT_RESULT(f.call(), done());
 	f.c.aex_interrupt();
 	EXPECT_EQ(f.c.regs.rip, 0x555000U);
 }
 
-TEST(Eresume, Nested)
+TEST(Eresume, ResumesNestedFrames)
 {
 	Resume f;
-	ASSERT_ANSWER(f.e->enter(1), done()); // the handler
+	ASSERT_RESULT(f.e->enter(1), done()); // the handler
 	EXPECT_EQ(f.c.regs.gpr[SGX2_RAX], 1U);
 	f.c.regs.gpr[SGX2_RSI] = 0x51;
 	f.c.aex_interrupt();
 	EXPECT_EQ(f.e->cssa(), 2U);
-	ASSERT_ANSWER(f.call(), done());
+	ASSERT_RESULT(f.call(), done());
 	EXPECT_EQ(f.c.regs.gpr[SGX2_RSI], 0x51U);
-	ASSERT_ANSWER(f.e->exit(1), done());
-	ASSERT_ANSWER(f.call(), done());
+	ASSERT_RESULT(f.e->exit(1), done());
+	ASSERT_RESULT(f.call(), done());
 	EXPECT_EQ(f.c.regs.gpr[SGX2_RSI], f.in.gpr[SGX2_RSI]);
 	EXPECT_EQ(f.e->cssa(), 0U);
 	f.c.aex_interrupt();
-	ASSERT_ANSWER(f.call(), done());
-	ASSERT_ANSWER(f.e->exit(1), done());
-	EXPECT_ANSWER(f.call(), gp());
+	ASSERT_RESULT(f.call(), done());
+	ASSERT_RESULT(f.e->exit(1), done());
+	EXPECT_RESULT(f.call(), gp());
 }
 
-TEST(Eresume, ForgedFrameWithinLimits)
+TEST(Eresume, AcceptsModifiedFrame)
 {
-	// The frame is the enclave's: it may resume wherever it likes, even outside ELRANGE.
+	// The frame belongs to the enclave, which may resume at any address, even outside ELRANGE.
 	Resume f;
 	f.frame<u64>(gpr::RIP, 0x1234);
 	f.frame<u64>(gpr::R8, 8);
-	ASSERT_ANSWER(f.call(), done());
+	ASSERT_RESULT(f.call(), done());
 	EXPECT_EQ(f.c.regs.rip, 0x1234U);
 	EXPECT_EQ(f.c.regs.gpr[SGX2_R8], 8U);
 }
@@ -282,12 +283,12 @@ struct Notify : Resume {
 	Notify() : Resume(kNotify, 2) { frame<u8>(gpr::AEXNOTIFY, 1); }
 };
 
-TEST(AexNotify, ResumeBecomesAnEntry)
+TEST(AexNotify, ResumeEntersAtOentry)
 {
 	Notify f;
 	f.c.regs.rflags = 0x202;
 	const Result r = f.call();
-	ASSERT_ANSWER(r, done());
+	ASSERT_RESULT(r, done());
 	EXPECT_EQ(r.after.rip, f.e->lin(at::Code));
 	EXPECT_EQ(r.rax(), 1U);
 	EXPECT_EQ(r.after.gpr[SGX2_RCX], r.before.next_rip);
@@ -306,69 +307,69 @@ TEST(AexNotify, ResumeBecomesAnEntry)
 	EXPECT_EQ(f.e->peek<u64>(f.e->gpr(1) + 80), 0x1010U);
 }
 
-TEST(AexNotify, NeedsAFreeFrame)
+TEST(AexNotify, NeedsFreeFrame)
 {
 	Notify f;
-	ASSERT_ANSWER(f.call(), done());
+	ASSERT_RESULT(f.call(), done());
 	f.c.aex_interrupt();
 	f.frame<u8>(gpr::AEXNOTIFY, 1, 1);
-	EXPECT_ANSWER(f.call(), gp());
+	EXPECT_RESULT(f.call(), gp());
 	f.frame<u8>(gpr::AEXNOTIFY, 0, 1);
-	EXPECT_ANSWER(f.call(), done()) << "an ordinary one";
+	EXPECT_RESULT(f.call(), done()) << "an ordinary ERESUME";
 	EXPECT_EQ(f.e->cssa(), 1U);
 }
 
-TEST(AexNotify, BothFramesAreChecked)
+TEST(AexNotify, ChecksBothFrames)
 {
 	for (const u32 frame : {0U, 1U}) {
 		Notify f;
-		EXPECT_ANSWER(f.e->eblock(at::Ssa + frame * kPage), done());
-		EXPECT_ANSWER(f.call(), uepcm(f.ssa() + frame * kPage));
+		EXPECT_RESULT(f.e->eblock(at::Ssa + frame * kPage), done());
+		EXPECT_RESULT(f.call(), uepcm(f.ssa() + frame * kPage));
 	}
 	Notify f;
-	EXPECT_ANSWER(f.e->eblock(at::Ssa), done());
-	EXPECT_ANSWER(f.e->eblock(at::Ssa + kPage), done());
-	EXPECT_ANSWER(f.call(), uepcm(f.ssa())) << "CSSA-1 first";
+	EXPECT_RESULT(f.e->eblock(at::Ssa), done());
+	EXPECT_RESULT(f.e->eblock(at::Ssa + kPage), done());
+	EXPECT_RESULT(f.call(), uepcm(f.ssa())) << "CSSA-1 first";
 }
 
-TEST(AexNotify, NeedsFlagAndBit)
+TEST(AexNotify, NeedsTcsFlagAndFrameBit)
 {
 	{
 		SCOPED_TRACE("bit clear in the frame");
 		Notify f;
 		f.frame<u8>(gpr::AEXNOTIFY, 0xfe);
-		ASSERT_ANSWER(f.call(), done());
+		ASSERT_RESULT(f.call(), done());
 		EXPECT_EQ(f.c.regs.rip, f.in.rip);
 	}
 	{
 		SCOPED_TRACE("no flag in the TCS");
 		Resume f;
 		f.frame<u8>(gpr::AEXNOTIFY, 1);
-		ASSERT_ANSWER(f.call(), done());
+		ASSERT_RESULT(f.call(), done());
 		EXPECT_EQ(f.c.regs.rip, f.in.rip);
 	}
 }
 
-TEST(AexNotify, SavedStateNeedNotBeGood)
+TEST(AexNotify, DoesNotCheckSavedState)
 {
 	Notify f;
 	f.frame(gpr::RIP, kNonCanonical);
 	f.frame(gpr::FSBASE, kNonCanonical);
 	f.e->poke<u64>(at::Ssa + 520, 1);
 	f.c.xrstor_refuses = true;
-	EXPECT_ANSWER(f.call(), done());
+	EXPECT_RESULT(f.call(), done());
 }
 
-TEST(AexNotify, AexLeavesTheBitAlone)
+TEST(AexNotify, AexKeepsFrameBit)
 {
 	Notify f;
 	f.frame<u8>(gpr::AEXNOTIFY, 0);
-	ASSERT_ANSWER(f.call(), done());
-	f.frame<u8>(gpr::AEXNOTIFY, 1); // the enclave arms it while it runs
+	ASSERT_RESULT(f.call(), done());
+	f.frame<u8>(gpr::AEXNOTIFY, 1); // the enclave sets the bit while it runs
 	f.c.aex_interrupt();
 	EXPECT_EQ(f.e->peek<u8>(f.e->gpr(0) + gpr::AEXNOTIFY), 1);
 	const Result r = f.call();
-	ASSERT_ANSWER(r, done());
+	ASSERT_RESULT(r, done());
 	EXPECT_EQ(r.after.rip, f.e->lin(at::Code));
 }
 
@@ -378,20 +379,20 @@ TEST(AexNotify, OptInPendsDebugException)
 	f.frame<u8>(gpr::AEXNOTIFY, 1);
 	f.c.regs.rflags |= F_TF;
 	const Result r = f.call();
-	ASSERT_ANSWER(r, done());
+	ASSERT_RESULT(r, done());
 	EXPECT_TRUE(r.effects & SGX2_EFFECT_PEND_DB);
 	EXPECT_TRUE(r.flag(F_TF));
 }
 
-TEST(Edeccssa, StepsBackOneFrame)
+TEST(Edeccssa, UsesPreviousFrame)
 {
 	Notify f;
-	ASSERT_ANSWER(f.call(), done());
+	ASSERT_RESULT(f.call(), done());
 	const Result r = f.c.enclu(EDECCSSA);
-	ASSERT_ANSWER(r, done());
+	ASSERT_RESULT(r, done());
 	EXPECT_EQ(f.e->cssa(), 0U);
-	EXPECT_ANSWER(f.c.enclu(EDECCSSA), gp());
-	// An AEX goes to the lower frame, and takes the host's stack from there.
+	EXPECT_RESULT(f.c.enclu(EDECCSSA), gp());
+	// An AEX saves to the previous frame and takes the untrusted stack from it.
 	const u64 ursp = f.e->peek<u64>(f.e->gpr(0) + gpr::URSP);
 	f.e->poke<u64>(f.e->gpr(1) + gpr::URSP, 0xdead);
 	f.c.regs.gpr[SGX2_R14] = 0x1414;
@@ -401,17 +402,17 @@ TEST(Edeccssa, StepsBackOneFrame)
 	EXPECT_EQ(f.e->cssa(), 1U);
 }
 
-TEST(Edeccssa, ChecksTheLowerFrame)
+TEST(Edeccssa, ChecksPreviousFrame)
 {
-	const std::vector<std::pair<const char *, std::function<Answer(Notify &)>>> cases = {
+	const std::vector<std::pair<const char *, std::function<Expected(Notify &)>>> cases = {
 		{"blocked",
 		 [](Notify &f) {
-			 EXPECT_ANSWER(f.e->eblock(at::Ssa), done());
+			 EXPECT_RESULT(f.e->eblock(at::Ssa), done());
 			 return uepcm(f.ssa());
 		 }},
 		{"not writable",
 		 [](Notify &f) {
-			 EXPECT_ANSWER(f.e->emodpr(at::Ssa, R), done());
+			 EXPECT_RESULT(f.e->emodpr(at::Ssa, R), done());
 			 return uepcm(f.ssa());
 		 }},
 		{"not mapped",
@@ -430,24 +431,24 @@ TEST(Edeccssa, ChecksTheLowerFrame)
 			 return uepcm(f.ssa());
 		 }},
 	};
-	for (const auto &[name, spoil] : cases) {
+	for (const auto &[name, invalidate] : cases) {
 		SCOPED_TRACE(name);
 		Notify f;
-		ASSERT_ANSWER(f.call(), done());
-		const Answer a = spoil(f);
-		EXPECT_ANSWER(f.c.enclu(EDECCSSA), a);
+		ASSERT_RESULT(f.call(), done());
+		const Expected a = invalidate(f);
+		EXPECT_RESULT(f.c.enclu(EDECCSSA), a);
 		EXPECT_EQ(f.e->cssa(), 1U);
-		f.c.aex_interrupt(); // still into the upper one
+		f.c.aex_interrupt(); // still into the later frame
 		EXPECT_EQ(f.e->cssa(), 2U);
 	}
 }
 
-TEST(Edeccssa, WithoutAnAexIsAFault)
+TEST(Edeccssa, IsGpAtFirstFrame)
 {
 	Machine m;
 	auto e = standard(m);
-	ASSERT_ANSWER(e->enter(1), done());
-	EXPECT_ANSWER(m.cpu(1).enclu(EDECCSSA), gp());
+	ASSERT_RESULT(e->enter(1), done());
+	EXPECT_RESULT(m.cpu(1).enclu(EDECCSSA), gp());
 }
 
 } // namespace

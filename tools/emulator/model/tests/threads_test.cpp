@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-// Real threads on one machine. Tracking is what keeps an enclave's stores and EWB's reads apart, and under
-// ThreadSanitizer that is put to the test: the stores below are ordinary ones. So are the locks of CPUs and pages.
+// Several host threads on one machine. The tracking protocol separates the stores of an enclave
+// from the reads of EWB. The stores below are ordinary ones, so ThreadSanitizer checks the
+// protocol, and it checks the locks of CPUs and pages.
 #include <atomic>
 #include <random>
 #include <thread>
@@ -26,7 +27,7 @@ struct Shared {
 	Shared()
 	{
 		for (unsigned i = 0; i < kThreads + 3; i++)
-			m.cpu(i).watch = false; // its snapshots read memory that others write
+			m.cpu(i).check_invariants = false; // snapshots would read memory that other threads write
 		e = standard(m, {}, false);
 		for (unsigned i = 0; i < kThreads; i++) {
 			const u64 off = 0x80000 + i * 0x8000;
@@ -37,15 +38,15 @@ struct Shared {
 		e->init();
 		for (u64 i = 0; i < kHeapPages; i++) {
 			e->aug(kHeap + i * kPage);
-			EXPECT_ANSWER(e->enter(1), done());
-			EXPECT_ANSWER(e->eaccept(1, kHeap + i * kPage, REG | R | W | PENDING), done());
-			EXPECT_ANSWER(e->exit(1), done());
+			EXPECT_RESULT(e->enter(1), done());
+			EXPECT_RESULT(e->eaccept(1, kHeap + i * kPage, REG | R | W | PENDING), done());
+			EXPECT_RESULT(e->exit(1), done());
 		}
 	}
 	static u64 tcs(unsigned i) { return 0x80000 + i * 0x8000; }
 };
 
-/// Code in the enclave: look a page up, then store to it for as long as the thread stays inside.
+/// Act as code in the enclave: translate an address, then store to it until the thread exits.
 void worker(Shared &s, unsigned id)
 {
 	Cpu &c = s.m.cpu(1 + id);
@@ -54,7 +55,7 @@ void worker(Shared &s, unsigned id)
 	for (unsigned round = 0; round < kRounds; round++) {
 		const Result in = c.enclu(EENTER, s.e->lin(Shared::tcs(id)), 0x402000);
 		if (in.outcome == SGX2_FAULT) {
-			// Its TCS or SSA is blocked or out for the moment.
+			// The TCS or the SSA is blocked or evicted.
 			ASSERT_EQ(in.fault.vector, PF);
 			std::this_thread::yield();
 			continue;
@@ -82,14 +83,15 @@ void worker(Shared &s, unsigned id)
 				back = c.enclu(ERESUME, s.e->lin(Shared::tcs(id)), 0x402000);
 				std::this_thread::yield();
 			} while (back.outcome == SGX2_FAULT && back.fault.vector == PF);
-			ASSERT_ANSWER(back, done());
+			ASSERT_RESULT(back, done());
 		}
-		ASSERT_ANSWER(c.enclu(EEXIT, 0x403000), done());
+		ASSERT_RESULT(c.enclu(EEXIT, 0x403000), done());
 	}
 	s.running--;
 }
 
-/// The kernel's reclaimer: out and in again, at the same page so that the page tables stand still.
+/// Act as the kernel's reclaimer: evict a page and load it to the same EPC page, so that the page
+/// tables do not change.
 void reclaimer(Shared &s)
 {
 	Cpu &c = s.m.cpu(0);
@@ -101,7 +103,7 @@ void reclaimer(Shared &s)
 		const u64 off = rng() % 3 ? kHeap + rng() % kHeapPages * kPage :
 					    Shared::tcs(rng() % kThreads) + rng() % 2 * kPage;
 		const u64 page = s.e->epc(off);
-		ASSERT_ANSWER(c.encls(EBLOCK, 0, page), done());
+		ASSERT_RESULT(c.encls(EBLOCK, 0, page), done());
 		while (c.encls(ETRACK, 0, s.e->secs).rax() == PREV_TRK_INCMPL)
 			std::this_thread::yield();
 		Result r;
@@ -110,16 +112,16 @@ void reclaimer(Shared &s)
 			waits++;
 			std::this_thread::yield();
 		} while (r.rax() == NOT_TRACKED);
-		ASSERT_ANSWER(r, done());
+		ASSERT_RESULT(r, done());
 		evictions++;
-		ASSERT_ANSWER(pager.load(ELDU, page, out, s.e->lin(off), s.e->secs), done());
+		ASSERT_RESULT(pager.load(ELDU, page, out, s.e->lin(off), s.e->secs), done());
 	}
 	EXPECT_GT(evictions, 0U);
 	EXPECT_GE(waits, evictions);
 }
 
-/// Somebody else's enclaves come and go, and somebody reads the statistics.
-void neighbour(Shared &s)
+/// Build and destroy other enclaves, and read the counters and the EPCM.
+void other_enclaves(Shared &s)
 {
 	Cpu &c = s.m.cpu(kThreads + 1);
 	const Buffer source = s.m.ram(), secinfo = s.m.ram(), info = s.m.ram();
@@ -130,12 +132,12 @@ void neighbour(Shared &s)
 			    .set<u64>(secs::BASE, 0x710000000000)
 			    .set<u32>(secs::SSAFRAMESIZE, 1)
 			    .set(secs::FLAGS, A_MODE64)
-			    .set<u64>(secs::XFRM, 3);
+			    .set<u64>(secs::XFRM, X_X87_SSE);
 		b = secinfo;
 		b = Secinfo{};
 		b = info;
 		b = Pageinfo{}.set(pageinfo::SRCPGE, source.linear).set(pageinfo::SECINFO, secinfo.linear);
-		ASSERT_ANSWER(c.encls(ECREATE, info.linear, pages[0]), done());
+		ASSERT_RESULT(c.encls(ECREATE, info.linear, pages[0]), done());
 		b = secinfo;
 		b = Secinfo{}.set(0, REG | R);
 		for (u64 i = 1; i < 3; i++) {
@@ -145,11 +147,11 @@ void neighbour(Shared &s)
 				    .set(pageinfo::SRCPGE, source.linear)
 				    .set(pageinfo::SECINFO, secinfo.linear)
 				    .set(pageinfo::SECS, pages[0]);
-			ASSERT_ANSWER(c.encls(EADD, info.linear, pages[i]), done());
-			ASSERT_ANSWER(c.encls(EEXTEND, pages[0], pages[i]), done());
+			ASSERT_RESULT(c.encls(EADD, info.linear, pages[i]), done());
+			ASSERT_RESULT(c.encls(EEXTEND, pages[0], pages[i]), done());
 		}
 		for (const u64 p : {pages[2], pages[1], pages[0]})
-			ASSERT_ANSWER(c.encls(EREMOVE, 0, p), done());
+			ASSERT_RESULT(c.encls(EREMOVE, 0, p), done());
 		std::size_t length = 0;
 		const auto count = [](void *opaque, const char *, size_t n) {
 			*static_cast<std::size_t *>(opaque) += n;
@@ -161,12 +163,12 @@ void neighbour(Shared &s)
 	}
 }
 
-TEST(Threads, NoStoreIsLostToEviction)
+TEST(Threads, EvictionLosesNoStore)
 {
 	Shared s;
-	// Shared::ram() and epc() are not for several threads at once.
+	// Machine::ram() and Machine::epc() are not thread-safe.
 	std::vector<std::thread> all;
-	std::thread other(neighbour, std::ref(s));
+	std::thread other(other_enclaves, std::ref(s));
 	while (s.m.counters().encls[EREMOVE][0] == 0)
 		std::this_thread::yield();
 	std::thread kernel(reclaimer, std::ref(s));
@@ -176,7 +178,7 @@ TEST(Threads, NoStoreIsLostToEviction)
 		t.join();
 	kernel.join();
 	other.join();
-	EXPECT_EQ(broken_invariants(s.m), "");
+	EXPECT_EQ(violated_invariants(s.m), "");
 	u64 total = 0;
 	for (unsigned id = 0; id < kThreads; id++)
 		for (u64 page = 0; page < kHeapPages; page++) {
@@ -187,11 +189,11 @@ TEST(Threads, NoStoreIsLostToEviction)
 	s.e->destroy();
 }
 
-TEST(Threads, EveryCpuEntersEveryEnclave)
+TEST(Threads, EachCpuEntersEachEnclave)
 {
 	Machine m(MachineOptions{.epc_pages = 96, .ram_pages = 60});
 	for (unsigned i = 0; i < 6; i++)
-		m.cpu(i).watch = false;
+		m.cpu(i).check_invariants = false;
 	std::vector<std::unique_ptr<Enclave>> enclaves;
 	for (u64 i = 0; i < 3; i++)
 		enclaves.push_back(standard(m, {.base = 0x700000000000 + i * 0x10000000}));
@@ -205,14 +207,14 @@ TEST(Threads, EveryCpuEntersEveryEnclave)
 				Enclave &e = *enclaves[rng() % 3];
 				const Result r = c.enclu(EENTER, e.lin(rng() % 2 ? at::Tcs : at::Tcs2), 0x402000);
 				if (r.outcome == SGX2_FAULT) {
-					ASSERT_EQ(r.fault.vector, GP); // busy
+					ASSERT_EQ(r.fault.vector, GP); // the TCS is active
 					continue;
 				}
 				entries++;
 				ASSERT_EQ(r.rax(), 0U);
 				if (rng() % 8 == 0)
 					std::this_thread::yield();
-				ASSERT_ANSWER(c.enclu(EEXIT, 0x403000), done());
+				ASSERT_RESULT(c.enclu(EEXIT, 0x403000), done());
 			}
 		});
 	all.emplace_back([&] {
@@ -225,21 +227,21 @@ TEST(Threads, EveryCpuEntersEveryEnclave)
 		t.join();
 	EXPECT_GT(entries, 0U);
 	for (auto &e : enclaves) {
-		EXPECT_ANSWER(e->etrack(), done());
-		EXPECT_ANSWER(e->etrack(), done());
+		EXPECT_RESULT(e->etrack(), done());
+		EXPECT_RESULT(e->etrack(), done());
 		e->destroy();
 	}
 	EXPECT_EQ(sgx2_epcm_valid(m.get()), 0U);
 }
 
-/// The leaves that have a lock of their CPU and of a page alone, on a few pages of one enclave: whoever comes first, each page is
-/// one of the enclave's children once, and what the SECS says of them is so.
-TEST(Threads, BriefLeavesOnTheSamePages)
+/// Execute the late-locking leaves on a few pages of one enclave. In any order of locks, each page
+/// is counted once as a child, and the child count of the SECS is right.
+TEST(Threads, LateLockingLeavesShareLock)
 {
 	constexpr unsigned kCpus = 4;
 	Machine m(MachineOptions{.epc_pages = 64, .ram_pages = 60});
 	for (unsigned i = 0; i <= kCpus; i++)
-		m.cpu(i).watch = false;
+		m.cpu(i).check_invariants = false;
 	const std::unique_ptr<Enclave> e = standard(m);
 	std::array<u64, 4> pages{};
 	for (u64 &page : pages)
@@ -263,7 +265,7 @@ TEST(Threads, BriefLeavesOnTheSamePages)
 					break;
 				case 2: {
 					const Result r = c.encls(EREMOVE, 0, page);
-					ASSERT_ANSWER(r, done());
+					ASSERT_RESULT(r, done());
 					removed++;
 					break;
 				}
@@ -277,8 +279,8 @@ TEST(Threads, BriefLeavesOnTheSamePages)
 					break;
 				default:
 					c.encls(EBLOCK, 0, page);
-					// The record is looked at for it, and stays.
-					ASSERT_ANSWER(c.encls(EREMOVE, 0, e->secs), code(CHILD_PRESENT));
+					// EREMOVE checks the record, which stays.
+					ASSERT_RESULT(c.encls(EREMOVE, 0, e->secs), code(CHILD_PRESENT));
 				}
 			}
 		});
@@ -286,21 +288,22 @@ TEST(Threads, BriefLeavesOnTheSamePages)
 		t.join();
 	EXPECT_GT(added, 0U);
 	EXPECT_GE(removed, added - pages.size());
-	EXPECT_EQ(broken_invariants(m), "");
+	EXPECT_EQ(violated_invariants(m), "");
 	for (const u64 page : pages)
-		EXPECT_ANSWER(m.cpu(0).encls(EREMOVE, 0, page), done());
+		EXPECT_RESULT(m.cpu(0).encls(EREMOVE, 0, page), done());
 	e->destroy();
 	EXPECT_EQ(sgx2_epcm_valid(m.get()), 0U);
 }
 
-/// Both halves of EDMM at once, on a few pages: threads inside accept, extend, copy and look pages up while the system changes them
-/// under their hands, rates of conflicts change, and somebody reads what can be read.
-TEST(Threads, BothHalvesOnTheSamePages)
+/// Execute the leaves of ENCLS and ENCLU for EDMM at once on a few pages: threads inside accept,
+/// extend, copy and translate while the system changes the pages, changes the rates of conflicts,
+/// and reads counters and EPCM.
+TEST(Threads, EnclsAndEncluEdmmShareLock)
 {
 	constexpr unsigned kInside = 3, kHeld = 4, kRepeats = 1200;
 	Machine m(MachineOptions{.epc_pages = 96, .ram_pages = 60});
 	for (unsigned i = 0; i <= kInside; i++)
-		m.cpu(i).watch = false;
+		m.cpu(i).check_invariants = false;
 	const std::unique_ptr<Enclave> e = standard(m, {}, false);
 	for (unsigned i = 0; i < kInside; i++) {
 		const u64 off = Shared::tcs(i);
@@ -320,9 +323,10 @@ TEST(Threads, BothHalvesOnTheSamePages)
 			Cpu &c = m.cpu(1 + id);
 			std::mt19937 rng(id);
 			const u64 tcs = e->lin(Shared::tcs(id)), own = Shared::tcs(id) + 3 * kPage;
-			// However the host has its turns: until each half has come to something.
+			// The loop ends when both sides have succeeded, whatever the host's
+			// scheduling.
 			for (unsigned round = 0; round < kRepeats || accepted == 0 || changed == 0; round++) {
-				ASSERT_ANSWER(c.enclu(EENTER, tcs, 0x402000), done());
+				ASSERT_RESULT(c.enclu(EENTER, tcs, 0x402000), done());
 				for (unsigned k = 0; k < 4; k++) {
 					const u64 off = kHeap + rng() % kHeld * kPage, page = e->lin(off);
 					const u64 flags[] = {REG | R | W | PENDING, REG | R | PR, REG | PR, TRIM | MODIFIED};
@@ -349,9 +353,9 @@ TEST(Threads, BothHalvesOnTheSamePages)
 				}
 				if (round % 3 == 0) {
 					c.aex_interrupt();
-					ASSERT_ANSWER(c.enclu(ERESUME, tcs, 0x402000), done());
+					ASSERT_RESULT(c.enclu(ERESUME, tcs, 0x402000), done());
 				}
-				ASSERT_ANSWER(c.enclu(EEXIT, 0x403000), done());
+				ASSERT_RESULT(c.enclu(EEXIT, 0x403000), done());
 			}
 			running--;
 		});
@@ -371,7 +375,8 @@ TEST(Threads, BothHalvesOnTheSamePages)
 				e->etrack();
 				break;
 			case 4:
-				// Once the trim is accepted it goes, and there is room for the next.
+				// After the trim has been accepted, remove the page and add
+				// another.
 				if (e->entry(off).type == PT_TRIM && e->eremove(off).rax() == 0) {
 					info.set(pageinfo::LINADDR, e->lin(off));
 					info.set(pageinfo::SECS, e->secs);
@@ -402,7 +407,7 @@ TEST(Threads, BothHalvesOnTheSamePages)
 		t.join();
 	EXPECT_GT(accepted, 0U);
 	EXPECT_GT(changed, 0U);
-	EXPECT_EQ(broken_invariants(m), "");
+	EXPECT_EQ(violated_invariants(m), "");
 	const sgx2_injection none{};
 	sgx2_machine_inject(m.get(), &none);
 	for (u64 i = 0; i < kHeld; i++)

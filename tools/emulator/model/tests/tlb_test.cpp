@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// The EPCM's word at a TLB fill: the table of memory accesses, with its error codes and rights.
+// The EPCM check at a TLB fill: the table of memory accesses, with error codes and rights.
 #include <gtest/gtest.h>
 
 #include "enclave.h"
@@ -23,7 +23,7 @@ struct Tlb {
 	std::unique_ptr<Enclave> e = standard(m);
 	Cpu &c = m.cpu(1);
 
-	Tlb() { EXPECT_ANSWER(e->enter(1), done()); }
+	Tlb() { EXPECT_RESULT(e->enter(1), done()); }
 	Fill at_physical(u64 linear, u64 physical, sgx2_access a, bool count = true)
 	{
 		Fill f;
@@ -47,7 +47,7 @@ testing::AssertionResult denied(const Fill &f, u64 linear, sgx2_access a)
 					   << " error " << f.fault.error_code << " cr2 " << f.fault.cr2;
 }
 
-TEST(Tlb, RightsOfRegularPages)
+TEST(Tlb, AllowsRightsOfRegularPages)
 {
 	Tlb t;
 	const std::map<u64, u32> rights = {
@@ -69,7 +69,7 @@ TEST(Tlb, RightsOfRegularPages)
 	}
 }
 
-TEST(Tlb, AllSetsOfRights)
+TEST(Tlb, ChecksAllCombinationsOfRights)
 {
 	for (u64 rwx = 0; rwx < 8; rwx++) {
 		if ((rwx & (R | W)) == W)
@@ -78,7 +78,7 @@ TEST(Tlb, AllSetsOfRights)
 		auto e = standard(m, {}, false);
 		e->add(0x30000, REG | rwx, Page{}, false);
 		e->init();
-		EXPECT_ANSWER(e->enter(1), done());
+		EXPECT_RESULT(e->enter(1), done());
 		for (const auto a : kAccesses) {
 			Fill f;
 			f.verdict = sgx2_tlb_check(m.cpu(1).get(), e->lin(0x30000), m.epc_physical(e->epc(0x30000)), a, true,
@@ -91,15 +91,15 @@ TEST(Tlb, AllSetsOfRights)
 	}
 }
 
-TEST(Tlb, PagesThatNobodyReaches)
+TEST(Tlb, DeniesUnusablePages)
 {
 	struct Case {
 		const char *name;
-		std::function<std::pair<u64, u64>(Tlb &)> page; // linear and EPC page
+		std::function<std::pair<u64, u64>(Tlb &)> page; // linear address and EPC page
 	};
-	const auto own = [](u64 off, const std::function<void(Tlb &)> &spoil) {
-		return [off, spoil](Tlb &t) {
-			spoil(t);
+	const auto own = [](u64 off, const std::function<void(Tlb &)> &invalidate) {
+		return [off, invalidate](Tlb &t) {
+			invalidate(t);
 			return std::pair{t.e->lin(off), t.e->epc(off)};
 		};
 	};
@@ -110,27 +110,27 @@ TEST(Tlb, PagesThatNobodyReaches)
 	};
 	const Case cases[] = {
 		{"TCS", own(at::Tcs, [](Tlb &) {})},
-		{"blocked", own(at::Data, [](Tlb &t) { EXPECT_ANSWER(t.e->eblock(at::Data), done()); })},
+		{"blocked", own(at::Data, [](Tlb &t) { EXPECT_RESULT(t.e->eblock(at::Data), done()); })},
 		{"pending",
 		 [](Tlb &t) {
 			 t.e->aug(at::Free);
 			 return std::pair{t.e->lin(at::Free), t.e->epc(at::Free)};
 		 }},
-		{"modified TCS", own(at::Data2, [](Tlb &t) { EXPECT_ANSWER(t.e->emodt(at::Data2, PT_TCS), done()); })},
-		{"modified TRIM", own(at::Data2, [](Tlb &t) { EXPECT_ANSWER(t.e->emodt(at::Data2, PT_TRIM), done()); })},
-		{"no rights left", own(at::Data2, [](Tlb &t) { EXPECT_ANSWER(t.e->emodpr(at::Data2, 0), done()); })},
+		{"modified TCS", own(at::Data2, [](Tlb &t) { EXPECT_RESULT(t.e->emodt(at::Data2, PT_TCS), done()); })},
+		{"modified TRIM", own(at::Data2, [](Tlb &t) { EXPECT_RESULT(t.e->emodt(at::Data2, PT_TRIM), done()); })},
+		{"no rights", own(at::Data2, [](Tlb &t) { EXPECT_RESULT(t.e->emodpr(at::Data2, 0), done()); })},
 		{"SECS", placed([](Tlb &t) { return t.e->secs; })},
 		{"invalid", placed([](Tlb &t) { return t.m.epc(); })},
 		{"VA", placed([](Tlb &t) {
 			 const u64 p = t.m.epc();
-			 EXPECT_ANSWER(t.m.cpu(0).encls(EPA, PT_VA, p), done());
+			 EXPECT_RESULT(t.m.cpu(0).encls(EPA, PT_VA, p), done());
 			 return p;
 		 })},
 		{"another address of this enclave", placed([](Tlb &t) { return t.e->epc(at::Data); })},
-		{"another enclave's", placed([](Tlb &t) {
+		{"page of another enclave", placed([](Tlb &t) {
 			 Enclave other(t.m, t.e->spec);
 			 other.create();
-			 EXPECT_ANSWER(other.try_add(0x80000, REG | R | W | X, Page{}), done());
+			 EXPECT_RESULT(other.try_add(0x80000, REG | R | W | X, Page{}), done());
 			 return other.pages.at(0x80000);
 		 })},
 	};
@@ -143,35 +143,35 @@ TEST(Tlb, PagesThatNobodyReaches)
 	}
 }
 
-TEST(Tlb, AcceptedTrimStaysOutOfReach)
+TEST(Tlb, DeniesAcceptedTrim)
 {
 	Tlb t;
-	EXPECT_ANSWER(t.e->emodt(at::Data2, PT_TRIM), done());
-	EXPECT_ANSWER(t.e->etrack(), done());
-	EXPECT_ANSWER(t.e->exit(1), done());
-	EXPECT_ANSWER(t.e->enter(1), done());
-	EXPECT_ANSWER(t.e->eaccept(1, at::Data2, TRIM | MODIFIED), done());
+	EXPECT_RESULT(t.e->emodt(at::Data2, PT_TRIM), done());
+	EXPECT_RESULT(t.e->etrack(), done());
+	EXPECT_RESULT(t.e->exit(1), done());
+	EXPECT_RESULT(t.e->enter(1), done());
+	EXPECT_RESULT(t.e->eaccept(1, at::Data2, TRIM | MODIFIED), done());
 	EXPECT_TRUE(denied(t.at(at::Data2, SGX2_READ), t.e->lin(at::Data2) + 0x123, SGX2_READ));
 }
 
-TEST(Tlb, PrAloneDoesNotMatter)
+TEST(Tlb, IgnoresPr)
 {
 	Tlb t;
-	EXPECT_ANSWER(t.e->emodpr(at::Data, R), done());
+	EXPECT_RESULT(t.e->emodpr(at::Data, R), done());
 	const Fill f = t.at(at::Data, SGX2_READ);
 	EXPECT_EQ(f.verdict, SGX2_TLB_EPC);
 	EXPECT_EQ(f.rights, u32{SGX2_READ});
 	EXPECT_TRUE(denied(t.at(at::Data, SGX2_WRITE), t.e->lin(at::Data) + 0x123, SGX2_WRITE));
 }
 
-TEST(Tlb, InsideElrangeButNotEpc)
+TEST(Tlb, DeniesOrdinaryMemoryInElrange)
 {
 	Tlb t;
 	for (const auto a : kAccesses)
 		EXPECT_TRUE(denied(t.at_physical(t.e->lin(0x90000), kRamPhysical, a), t.e->lin(0x90000), a));
 }
 
-TEST(Tlb, OutsideElrange)
+TEST(Tlb, FetchOutsideElrangeIsGp)
 {
 	Tlb t;
 	for (const auto a : {SGX2_READ, SGX2_WRITE}) {
@@ -189,25 +189,25 @@ TEST(Tlb, OutsideElrange)
 	}
 }
 
-TEST(Tlb, NotInAnEnclave)
+TEST(Tlb, EpcIsAbortPageOutsideOfEnclaveMode)
 {
 	Tlb t;
-	EXPECT_ANSWER(t.e->exit(1), done());
+	EXPECT_RESULT(t.e->exit(1), done());
 	for (const auto a : kAccesses) {
 		EXPECT_EQ(t.at_physical(0x400000, kRamPhysical, a).verdict, SGX2_TLB_NORMAL);
 		EXPECT_EQ(t.at_physical(t.e->lin(at::Data), t.m.epc_physical(t.e->epc(at::Data)), a).verdict, SGX2_TLB_ABORT);
 		EXPECT_EQ(t.at_physical(t.e->lin(0x90000), kRamPhysical, a).verdict, SGX2_TLB_NORMAL)
-			<< "ELRANGE is of no account outside";
+			<< "ELRANGE has no effect outside of enclave mode";
 	}
 }
 
-TEST(Tlb, EdgesOfElrange)
+TEST(Tlb, ChecksEdgesOfElrange)
 {
 	Machine m;
 	auto e = standard(m, {}, false);
 	e->add(0xff000, REG | R, Page{}, false);
 	e->init();
-	EXPECT_ANSWER(e->enter(1), done());
+	EXPECT_RESULT(e->enter(1), done());
 	Fill f;
 	const u64 pa = m.epc_physical(e->epc(0xff000));
 	EXPECT_EQ(sgx2_tlb_check(m.cpu(1).get(), e->lin(0xfffff), pa + 0xfff, SGX2_READ, true, &f.rights, &f.fault),
@@ -215,7 +215,7 @@ TEST(Tlb, EdgesOfElrange)
 	EXPECT_EQ(sgx2_tlb_check(m.cpu(1).get(), e->lin(0x100000), pa, SGX2_READ, true, &f.rights, &f.fault), SGX2_TLB_ABORT);
 }
 
-TEST(Tlb, Counters)
+TEST(Tlb, CountsVerdicts)
 {
 	Tlb t;
 	sgx2_machine_counters_clear(t.m.get());
@@ -240,7 +240,7 @@ TEST(Tlb, Counters)
 	EXPECT_EQ(n.aborts, 1U);
 }
 
-TEST(Tlb, TraceOfADenial)
+TEST(Tlb, TracesDenials)
 {
 	Tlb t;
 	t.c.traces.clear();
@@ -254,7 +254,7 @@ TEST(Tlb, TraceOfADenial)
 	EXPECT_EQ(x.rdx, 0U);
 }
 
-TEST(Tlb, IsEpc)
+TEST(Tlb, RecognizesEpc)
 {
 	MachineOptions o;
 	o.sections = {4, 60};

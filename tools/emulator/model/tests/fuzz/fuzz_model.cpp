@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// A libFuzzer target on the C ABI: bytes become a machine and calls of it, and every call is held to its rules.
+// A libFuzzer target on the C interface: the input is a program that creates a machine and makes
+// calls; each call is checked.
 #include <cstdlib>
 
 #include "../lib/enclave.h"
@@ -13,7 +14,7 @@ namespace {
 
 [[noreturn]] void broken(const std::string &what)
 {
-	std::fprintf(stderr, "rule broken: %s\n", what.c_str());
+	std::fprintf(stderr, "rule violated: %s\n", what.c_str());
 	std::abort();
 }
 
@@ -77,7 +78,7 @@ public:
 		  m_({.config = config_of(in_.byte()), .epc_pages = fuzz::kEpcPages, .ram_pages = fuzz::kRamPages})
 	{
 		for (unsigned i = 0; i <= fuzz::kCpus; i++)
-			m_.cpu(i).watch = false;
+			m_.cpu(i).check_invariants = false;
 		for (auto &b : ram_)
 			b = m_.ram();
 	}
@@ -95,12 +96,12 @@ public:
 		sgx2_machine_inject(m_.get(), &none);
 		if (m_.config().sgx1) {
 			Cpu fresh(m_);
-			fresh.watch = false;
+			fresh.check_invariants = false;
 			for (int pass = 0; pass < 2; pass++)
 				for (unsigned p = 0; p < fuzz::kEpcPages; p++)
 					fresh.encls(EREMOVE, 0, m_.epc_linear(p));
 		}
-		demand(sgx2_epcm_valid(m_.get()) == 0, "a page stays when nobody is inside");
+		demand(sgx2_epcm_valid(m_.get()) == 0, "a page is left although no CPU is inside");
 	}
 
 private:
@@ -109,7 +110,7 @@ private:
 	Cpu &user(u8 n) { return m_.cpu(1 + n % fuzz::kCpus); }
 	u64 secs(u8 slot) { return secs_[slot % fuzz::kSlots]; }
 
-	/// An operand: mostly something that means something.
+	/// Return an address from the input, most often a valid one.
 	u64 address()
 	{
 		const u8 k = in_.byte();
@@ -160,7 +161,7 @@ private:
 
 	void check()
 	{
-		const std::string what = broken_invariants(m_);
+		const std::string what = violated_invariants(m_);
 		if (!what.empty())
 			broken(what);
 	}
@@ -177,7 +178,7 @@ private:
 	void attest();
 	void state();
 	void machine();
-	/// What a store in the enclave reaches, or nothing.
+	/// Return the memory that a store by the enclave's code accesses, or nullptr.
 	u8 *reach(Cpu &c, u64 at, sgx2_access a);
 
 	Input in_;
@@ -196,7 +197,7 @@ u8 *Session::reach(Cpu &c, u64 at, sgx2_access a)
 	const u64 pa = pte->physical + at % kPage;
 	if (sgx2_tlb_check(c.get(), at, pa, a, true, &rights, &f) != SGX2_TLB_EPC)
 		return nullptr;
-	demand((rights & a) != 0, "rights without what was asked for");
+	demand((rights & a) != 0, "the rights lack the requested access");
 	return m_.epc_host(kEpcLinear + (pa - kEpcPhysical));
 }
 
@@ -227,7 +228,7 @@ void Session::add(u8 p, u8 slot, u8 n, u64 flags, const Page &content)
 		m_.map(linear(slot, n), {m_.epc_physical(page(p))});
 }
 
-/// The same few enclaves always, so that their signatures are made once for all inputs.
+/// Build one of a few fixed enclaves, whose signatures are made once for all inputs.
 void Session::init(u8 slot, u8 variant)
 {
 	Measurement x;
@@ -394,7 +395,7 @@ void Session::state()
 		c.xsave_bv = v;
 		break;
 	default:
-		// Back to sense.
+		// Restore valid values.
 		c.regs.cr0 = 0x80050033;
 		c.regs.cr4 = CR4_PAE | CR4_OSFXSR | CR4_OSXSAVE;
 		c.regs.feat_ctl = FEAT_LOCK | FEAT_LC | FEAT_SGX;
@@ -438,7 +439,7 @@ void Session::machine()
 	}
 }
 
-/// NOLINTNEXTLINE(readability-function-size): one case for each call there is.
+/// NOLINTNEXTLINE(readability-function-size): one case for each call.
 void Session::step()
 {
 	switch (static_cast<Op>(in_.byte() % static_cast<unsigned>(Op::Count))) {
@@ -544,8 +545,8 @@ void Session::step()
 		u32 rights = 0;
 		sgx2_fault f{};
 		const auto verdict = sgx2_tlb_check(c.get(), at, pa, a, in_.byte() & 1, &rights, &f);
-		demand(verdict != SGX2_TLB_EPC || (rights & a), "rights without what was asked for");
-		demand(verdict != SGX2_TLB_EPC || c.inside(), "EPC for somebody outside");
+		demand(verdict != SGX2_TLB_EPC || (rights & a), "the rights lack the requested access");
+		demand(verdict != SGX2_TLB_EPC || c.inside(), "EPC outside of enclave mode");
 		demand(verdict != SGX2_TLB_NORMAL, "EPC is never normal memory");
 		break;
 	}

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// The bytes of a fuzz input as a program: what each operation is called, and how it takes its arguments.
+// The format of a fuzz input, a program: the operations and their arguments.
 #pragma once
 
 #include <array>
@@ -9,7 +9,7 @@
 
 namespace fuzz {
 
-/// An operation is one byte, modulo Count, followed by the arguments named here.
+/// An operation is one byte, modulo Count, followed by the arguments given here.
 enum class Op : std::uint8_t {
 	Encls,	 // leaf, rbx, rcx, rdx: addresses
 	Enclu,	 // cpu, leaf, rbx, rcx, rdx: addresses

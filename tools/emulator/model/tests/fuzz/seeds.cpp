@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Writes the seed corpus into a directory: short programs for the usual ways through the model.
+// Writes the seed corpus into a directory: short programs for the usual sequences of calls.
 #include <cstdio>
 #include <map>
 #include <string>
@@ -14,9 +14,10 @@ namespace {
 constexpr unsigned REG = 0x200, TCS = 0x100, TRIM = 0x400, R = 1, W = 2, X = 4, PENDING = 8, MODIFIED = 16, PR = 32;
 enum PageLeaf : unsigned { EPA, EREMOVE, EBLOCK, ETRACK, ETRACKC, EUPDATESVN };
 enum AcceptLeaf : unsigned { EACCEPT, EACCEPTCOPY, EMODPE, EDECCSSA };
-constexpr unsigned kVa = 27, kFree = 26, kSecs = 0, kData = 6; // EPC pages of slot 0's enclave: SECS 0, linear page n in n+1
+constexpr unsigned kVa = 27, kFree = 26, kSecs = 0,
+		   kData = 6; // EPC pages of the enclave in slot 0: the SECS is page 0, linear page n is page n+1
 
-/// Enters, or resumes with how=0.
+/// Enter the enclave, or resume it if @how is 0.
 Writer &enter(Writer &w, unsigned cpu, unsigned tcs, unsigned how = 1)
 {
 	return w.op(Op::Enter, how, cpu, 0, tcs);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// The tests' own cryptography: nettle's one-shot interfaces and RSA written out over gmp.
+// The tests' own cryptography: nettle's one-shot functions, and RSA written with gmp.
 #include "crypto.h"
 
 #include <algorithm>
@@ -18,7 +18,7 @@ struct PrimePair {
 	const char *p, *q;
 };
 
-/// Two RSA-3072 keys for e=3, made for these tests and worth nothing elsewhere.
+/// Two RSA-3072 keys with e=3, made for these tests. They protect nothing.
 constexpr PrimePair kKeys[2] = {
 	{"ccee718db7da0b36e2e9fed79bfcba98abffcf5728eff28d95420ec4c2f67c7eb566c5e3e8bbdd6abbb5e94eae348b93"
 	 "776c721a2019307c24c3c22eb5fc7842f27a7dec7852ef9307d47e20945e21221f5c0309340daf53c2bf120355c4a2fa"
@@ -85,10 +85,10 @@ struct RsaKey {
 	}
 };
 
-const RsaKey &rsa_key(Signer who)
+const RsaKey &rsa_key(Signer signer)
 {
 	static const RsaKey keys[2] = {RsaKey(kKeys[0]), RsaKey(kKeys[1])};
-	return keys[who == Signer::Two];
+	return keys[signer == Signer::Two];
 }
 
 std::array<u8, 256> signed_bytes(const Sigstruct &s)
@@ -190,7 +190,7 @@ void fill_hints(Sigstruct &s)
 	q2.store_little(s.b.data() + sig::Q2, 384);
 }
 
-bool loosen_q1(Sigstruct &s)
+bool decrement_q1(Sigstruct &s)
 {
 	const Int n = Int::little(s.b.data() + sig::MODULUS, 384), sg = Int::little(s.b.data() + sig::SIGNATURE, 384);
 	Int q1 = Int::little(s.b.data() + sig::Q1, 384), r1, q2, t;
@@ -207,7 +207,7 @@ bool loosen_q1(Sigstruct &s)
 	return true;
 }
 
-bool loosen_q2(Sigstruct &s)
+bool decrement_q2(Sigstruct &s)
 {
 	Int q2 = Int::little(s.b.data() + sig::Q2, 384);
 	if (mpz_sgn(q2.get()) == 0)
@@ -217,34 +217,34 @@ bool loosen_q2(Sigstruct &s)
 	return true;
 }
 
-void sign(Sigstruct &s, Signer who)
+void sign(Sigstruct &s, Signer signer)
 {
 	static std::mutex lock;
 	static std::map<std::pair<int, Digest>, Sigstruct> known;
 	const auto bytes = signed_bytes(s);
 	const Digest h = sha256(bytes.data(), bytes.size());
 	const std::scoped_lock guard(lock);
-	auto it = known.find({static_cast<int>(who), h});
+	auto it = known.find({static_cast<int>(signer), h});
 	if (it == known.end()) {
-		sign_em(s, pkcs1(h), rsa_key(who));
-		known.emplace(std::pair{static_cast<int>(who), h}, s);
+		sign_em(s, pkcs1(h), rsa_key(signer));
+		known.emplace(std::pair{static_cast<int>(signer), h}, s);
 	} else {
 		s = it->second;
 	}
 }
 
-void sign_padded(Sigstruct &s, const std::function<void(std::array<u8, 384> &)> &spoil)
+void sign_padded(Sigstruct &s, const std::function<void(std::array<u8, 384> &)> &invalidate)
 {
 	const auto bytes = signed_bytes(s);
 	auto em = pkcs1(sha256(bytes.data(), bytes.size()));
-	spoil(em);
+	invalidate(em);
 	sign_em(s, em, rsa_key(Signer::One));
 }
 
-Digest mrsigner(Signer who)
+Digest mrsigner(Signer signer)
 {
 	std::array<u8, 384> m;
-	rsa_key(who).n.store_little(m.data(), m.size());
+	rsa_key(signer).n.store_little(m.data(), m.size());
 	return sha256(m.data(), m.size());
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// Hashes, MACs and the signer of the tests: one-shot calls, nothing shared with the model.
+// Hashes, MACs and the signer of the tests. The functions process all of their input in one call
+// and share no code with the model.
 #pragma once
 
 #include <functional>
@@ -12,7 +13,7 @@ namespace sgx {
 Digest sha256(const void *data, std::size_t n);
 Key aes_cmac(const Key &key, const void *data, std::size_t n);
 
-/// MRENCLAVE by the book: all records kept as bytes, hashed at the end in one go.
+/// MRENCLAVE as the SDM defines it: all records are kept as bytes and hashed at the end.
 class Measurement {
 public:
 	void ecreate(u32 ssaframesize, u64 size);
@@ -28,18 +29,19 @@ private:
 
 enum class Signer { One, Two };
 
-/// A SIGSTRUCT with the fixed headers, everything else zero.
+/// Return a SIGSTRUCT with the fixed headers; everything else is zero.
 Sigstruct sigstruct_template();
-/// Fills in MODULUS, EXPONENT, SIGNATURE, Q1 and Q2. Results are remembered.
-void sign(Sigstruct &s, Signer who = Signer::One);
-/// As sign(), with the 384 bytes to be "encrypted" (big endian) changed first.
-void sign_padded(Sigstruct &s, const std::function<void(std::array<u8, 384> &)> &spoil);
-/// Q1 and Q2 of whatever signature and modulus are there.
+/// Fill in MODULUS, EXPONENT, SIGNATURE, Q1 and Q2. Results are cached.
+void sign(Sigstruct &s, Signer signer = Signer::One);
+/// Sign like sign(), after @change has changed the 384 bytes to be "encrypted" (big endian).
+void sign_padded(Sigstruct &s, const std::function<void(std::array<u8, 384> &)> &change);
+/// Compute Q1 and Q2 for the signature and the modulus in @s.
 void fill_hints(Sigstruct &s);
-/// Q1 one smaller, with a Q2 that still leads to the right message: false if that does not fit in 384 bytes.
-bool loosen_q1(Sigstruct &s);
-/// Q2 one smaller, which makes the message larger than the modulus.
-bool loosen_q2(Sigstruct &s);
-Digest mrsigner(Signer who);
+/// Decrement Q1 and set a Q2 that still leads to the right message. Return false if Q2 does not fit
+/// in 384 bytes.
+bool decrement_q1(Sigstruct &s);
+/// Decrement Q2, so that the message is larger than the modulus. Return false if Q2 is 0.
+bool decrement_q2(Sigstruct &s);
+Digest mrsigner(Signer signer);
 
 } // namespace sgx

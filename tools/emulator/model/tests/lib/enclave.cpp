@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// The enclave builder and the comparison of a call's result with what it should be.
+// The enclave builder and the comparison of a result with the expected one.
 #include "enclave.h"
 
 #include <algorithm>
@@ -7,48 +7,48 @@
 
 namespace sgx {
 
-Answer done()
+Expected done()
 {
 	return {};
 }
-Answer gp()
+Expected gp()
 {
-	return {Answer::Fault, GP};
+	return {Expected::Fault, GP};
 }
-Answer ud()
+Expected ud()
 {
-	return {Answer::Fault, UD};
+	return {Expected::Fault, UD};
 }
-Answer nm()
+Expected nm()
 {
-	return {Answer::Fault, NM};
+	return {Expected::Fault, NM};
 }
-Answer pf(u64 address, u32 error)
+Expected pf(u64 address, u32 error)
 {
-	return {Answer::Fault, PF, error, ~u32{0}, address};
+	return {Expected::Fault, PF, error, ~u32{0}, address};
 }
-Answer epcm(u64 address)
+Expected epcm(u64 address)
 {
 	return pf(address, SGX2_PFEC_SGX | SGX2_PFEC_P | SGX2_PFEC_W);
 }
-Answer uepcm(u64 address)
+Expected uepcm(u64 address)
 {
-	Answer a = pf(address, SGX2_PFEC_SGX | SGX2_PFEC_P | SGX2_PFEC_U);
+	Expected a = pf(address, SGX2_PFEC_SGX | SGX2_PFEC_P | SGX2_PFEC_U);
 	a.error_mask = ~SGX2_PFEC_W;
 	return a;
 }
-Answer in_page(Answer a)
+Expected in_page(Expected a)
 {
 	a.cr2_mask = ~(kPage - 1);
 	return a;
 }
-Answer code(u64 n)
+Expected code(u64 n)
 {
-	return {Answer::Error, 0, 0, 0, 0, n};
+	return {Expected::Error, 0, 0, 0, 0, n};
 }
-Answer info(u64 n)
+Expected info(u64 n)
 {
-	return {Answer::Info, 0, 0, 0, 0, n};
+	return {Expected::Info, 0, 0, 0, 0, n};
 }
 
 namespace {
@@ -76,13 +76,13 @@ std::string words(const Result &r)
 
 } // namespace
 
-testing::AssertionResult answers(const Result &r, const Answer &a)
+testing::AssertionResult result_is(const Result &r, const Expected &a)
 {
 	bool good = false;
 	std::ostringstream want;
 	want << std::hex;
 	switch (a.kind) {
-	case Answer::Fault:
+	case Expected::Fault:
 		want << "fault " << std::dec << int{a.vector} << std::hex;
 		good = r.outcome == SGX2_FAULT && r.fault.vector == a.vector;
 		if (a.vector == PF) {
@@ -91,15 +91,15 @@ testing::AssertionResult answers(const Result &r, const Answer &a)
 			       (r.fault.cr2 & a.cr2_mask) == (a.cr2 & a.cr2_mask);
 		}
 		break;
-	case Answer::Done:
+	case Expected::Done:
 		want << "success";
 		good = r.outcome == SGX2_DONE && (!returns_code(r) || (r.rax() == 0 && !r.flag(F_ZF) && !r.flag(F_CF)));
 		break;
-	case Answer::Error:
-	case Answer::Info:
-		want << std::dec << "RAX " << a.code << (a.kind == Answer::Error ? " ZF 1 CF 0" : " ZF 0 CF 1");
-		good = r.outcome == SGX2_DONE && r.rax() == a.code && r.flag(F_ZF) == (a.kind == Answer::Error) &&
-		       r.flag(F_CF) == (a.kind == Answer::Info);
+	case Expected::Error:
+	case Expected::Info:
+		want << std::dec << "RAX " << a.code << (a.kind == Expected::Error ? " ZF 1 CF 0" : " ZF 0 CF 1");
+		good = r.outcome == SGX2_DONE && r.rax() == a.code && r.flag(F_ZF) == (a.kind == Expected::Error) &&
+		       r.flag(F_CF) == (a.kind == Expected::Info);
 		break;
 	}
 	if (good)
@@ -146,7 +146,7 @@ void Enclave::create()
 	source = p;
 	secinfo = Secinfo{};
 	info = Pageinfo{}.set(pageinfo::SRCPGE, source.linear).set(pageinfo::SECINFO, secinfo.linear);
-	ASSERT_ANSWER(cpu().encls(ECREATE, info.linear, secs), done());
+	ASSERT_RESULT(cpu().encls(ECREATE, info.linear, secs), done());
 	measure.ecreate(spec.ssaframesize, spec.size);
 }
 
@@ -166,22 +166,22 @@ Result Enclave::try_add(u64 offset, u64 flags, const Page &content)
 
 void Enclave::add(u64 offset, u64 flags, const Page &content, bool measured)
 {
-	ASSERT_ANSWER(try_add(offset, flags, content), done());
+	ASSERT_RESULT(try_add(offset, flags, content), done());
 	m.map(lin(offset), {m.epc_physical(pages[offset])});
 	measure.eadd(offset, (flags & 0xff00) == TCS ? TCS : flags);
 	for (u64 chunk = 0; measured && chunk < kPage; chunk += 256) {
-		ASSERT_ANSWER(cpu().encls(EEXTEND, secs, pages[offset] + chunk), done());
+		ASSERT_RESULT(cpu().encls(EEXTEND, secs, pages[offset] + chunk), done());
 		measure.eextend(offset + chunk, content.b.data() + chunk);
 	}
 }
 
-Sigstruct Enclave::sigstruct(Signer who) const
+Sigstruct Enclave::sigstruct(Signer signer) const
 {
 	Sigstruct s = sigstruct_template();
 	s.set(sig::ATTRIBUTES, spec.attributes).set(sig::ATTRIBUTES + 8, spec.xfrm).set(sig::MISCSELECT, spec.miscselect);
 	s.set(sig::ATTRIBUTEMASK, ~u64{0} & ~A_INIT).set(sig::ATTRIBUTEMASK + 8, ~u64{0}).set(sig::MISCMASK, ~u32{0});
 	s.put(sig::ENCLAVEHASH, measure.digest());
-	sign(s, who);
+	sign(s, signer);
 	return s;
 }
 
@@ -202,7 +202,7 @@ Result Enclave::try_init(const Sigstruct &s, const Token &t)
 
 void Enclave::init(const Sigstruct &s)
 {
-	ASSERT_ANSWER(try_init(s), done());
+	ASSERT_RESULT(try_init(s), done());
 }
 
 Result Enclave::try_aug(u64 offset)
@@ -215,19 +215,19 @@ Result Enclave::try_aug(u64 offset)
 
 void Enclave::aug(u64 offset)
 {
-	ASSERT_ANSWER(try_aug(offset), done());
+	ASSERT_RESULT(try_aug(offset), done());
 	m.map(lin(offset), {m.epc_physical(pages[offset])});
 }
 
 void Enclave::block(u64 offset)
 {
-	ASSERT_ANSWER(eblock(offset), done());
-	ASSERT_ANSWER(etrack(), done());
+	ASSERT_RESULT(eblock(offset), done());
+	ASSERT_RESULT(etrack(), done());
 }
 
 void Enclave::remove(u64 offset)
 {
-	ASSERT_ANSWER(eremove(offset), done());
+	ASSERT_RESULT(eremove(offset), done());
 	m.epc_free(pages.at(offset));
 	m.unmap(lin(offset));
 	pages.erase(offset);
@@ -237,7 +237,7 @@ void Enclave::destroy()
 {
 	while (!pages.empty())
 		remove(pages.begin()->first);
-	ASSERT_ANSWER(cpu().encls(EREMOVE, 0, secs), done());
+	ASSERT_RESULT(cpu().encls(EREMOVE, 0, secs), done());
 	m.epc_free(secs);
 	secs = 0;
 }
@@ -293,7 +293,7 @@ Result Enclave::emodpe(std::size_t cpu_index, u64 offset, u64 flags)
 u32 Enclave::cssa(u64 tcs_offset)
 {
 	const Result r = edbgrd(tcs_offset + tcs::CSSA);
-	EXPECT_ANSWER(r, done());
+	EXPECT_RESULT(r, done());
 	return static_cast<u32>(r.after.gpr[SGX2_RBX]);
 }
 
@@ -302,7 +302,7 @@ std::unique_ptr<Enclave> standard(Machine &m, const EnclaveSpec &s, bool init, c
 	auto e = std::make_unique<Enclave>(m, s);
 	Cpu &c = e->cpu();
 	const bool slow = c.compare_memory;
-	c.compare_memory = false; // its own tests look at building with care
+	c.compare_memory = false; // the tests of each leaf compare memory
 	e->create();
 	e->add_tcs(at::Tcs, t);
 	for (u64 off = at::Ssa; off < at::Code; off += kPage)
@@ -334,7 +334,7 @@ Evicted evicted_buffers(Machine &m)
 
 Pager::Pager(Machine &machine) : m(machine), va(machine.epc())
 {
-	EXPECT_ANSWER(m.cpu(0).encls(EPA, PT_VA, va), done());
+	EXPECT_RESULT(m.cpu(0).encls(EPA, PT_VA, va), done());
 }
 
 Result Pager::evict(u64 page, Evicted &out, u64 slot_linear)

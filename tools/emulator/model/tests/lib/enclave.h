@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// Builds enclaves through the leaves, as a driver and a signer would, and says what each call should answer.
+// Builds enclaves through the leaves, as a driver and a signer do, and compares results with the
+// expected ones.
 #pragma once
 
 #include <functional>
@@ -16,54 +17,54 @@
 
 namespace sgx {
 
-/// What a call is to answer.
-struct Answer {
+/// The expected result of a call.
+struct Expected {
 	enum Kind { Done, Fault, Error, Info } kind = Done;
 	u8 vector = 0;
 	u32 error = 0, error_mask = ~u32{0};
 	u64 cr2 = 0, code = 0, cr2_mask = ~u64{0};
 };
 
-Answer done(); ///< RAX=0 and ZF=CF=0 for a leaf that returns a code
-Answer gp();
-Answer ud();
-Answer nm();
-Answer pf(u64 address, u32 error); ///< an ordinary page fault
-Answer epcm(u64 address);	   // one with the SGX bit, from ENCLS
-Answer uepcm(u64 address);	   // the same from ENCLU, read or write
-Answer in_page(Answer a);	   // CR2 anywhere in that page
-Answer code(u64 n);		   // ZF=1
-Answer info(u64 n);		   // CF=1, ZF=0
+Expected done(); ///< RAX=0 and ZF=CF=0 for a leaf that returns a code
+Expected gp();
+Expected ud();
+Expected nm();
+Expected pf(u64 address, u32 error); ///< an ordinary page fault
+Expected epcm(u64 address);	     // #PF with the SGX bit, from ENCLS
+Expected uepcm(u64 address);	     // #PF with the SGX bit, from ENCLU; W is not compared
+Expected in_page(Expected a);	     // CR2 may be any address in the page
+Expected code(u64 n);		     // ZF=1
+Expected info(u64 n);		     // CF=1, ZF=0
 
-testing::AssertionResult answers(const Result &r, const Answer &a);
-#define EXPECT_ANSWER(call, answer) EXPECT_TRUE(::sgx::answers((call), (answer)))
-#define ASSERT_ANSWER(call, answer) ASSERT_TRUE(::sgx::answers((call), (answer)))
+testing::AssertionResult result_is(const Result &r, const Expected &a);
+#define EXPECT_RESULT(call, expected) EXPECT_TRUE(::sgx::result_is((call), (expected)))
+#define ASSERT_RESULT(call, expected) ASSERT_TRUE(::sgx::result_is((call), (expected)))
 
-/// The checks of one leaf in their order. Each step spoils the operands of a good call in one way. Every step
-/// is run alone, and with all steps behind it too, where its own answer must still win.
+/// One check of a leaf. Each step makes one operand of a valid call invalid. walk_checks() runs
+/// each step alone, and then together with all later steps, where its result must not change.
 template <class F>
 struct Step {
 	const char *name;
-	std::function<void(F &)> spoil;
-	std::function<Answer(F &)> answer;
+	std::function<void(F &)> invalidate;
+	std::function<Expected(F &)> expected;
 };
 
 template <class F>
-void walk(const std::function<std::unique_ptr<F>()> &make, const std::vector<Step<F>> &steps)
+void walk_checks(const std::function<std::unique_ptr<F>()> &make, const std::vector<Step<F>> &steps)
 {
 	{
-		SCOPED_TRACE("with nothing wrong");
+		SCOPED_TRACE("valid call");
 		auto f = make();
-		EXPECT_ANSWER(f->call(), done());
+		EXPECT_RESULT(f->call(), done());
 	}
 	for (std::size_t i = 0; i < steps.size(); i++) {
 		for (const bool rest : {false, true}) {
-			SCOPED_TRACE(std::string(steps[i].name) + (rest ? ", and all behind it" : ""));
+			SCOPED_TRACE(std::string(steps[i].name) + (rest ? " and all later steps" : ""));
 			auto f = make();
 			for (std::size_t k = rest ? steps.size() : i + 1; k-- > i;)
-				steps[k].spoil(*f);
+				steps[k].invalidate(*f);
 			const Result r = f->call();
-			EXPECT_ANSWER(r, steps[i].answer(*f));
+			EXPECT_RESULT(r, steps[i].expected(*f));
 		}
 	}
 }
@@ -78,7 +79,7 @@ Page pattern_page(u64 seed);
 
 struct EnclaveSpec {
 	u64 base = 0x700000000000, size = 0x100000;
-	u64 attributes = A_DEBUG | A_MODE64, xfrm = 3;
+	u64 attributes = A_DEBUG | A_MODE64, xfrm = X_X87_SSE;
 	u32 miscselect = 0, ssaframesize = 1;
 	std::array<u8, 64> configid{};
 	u16 configsvn = 0;
@@ -88,19 +89,20 @@ class Enclave {
 public:
 	Enclave(Machine &m, const EnclaveSpec &s = {});
 
-	/// The leaves, on CPU 0, for the page at an offset into the enclave. They must succeed.
+	/// Execute the leaf on CPU 0 for the page at an offset in the enclave. The leaf must
+	/// succeed.
 	void create();
 	void add(u64 offset, u64 flags, const Page &content, bool measure = true);
 	void add_tcs(u64 offset, const TcsSpec &t = {}) { add(offset, TCS, tcs_page(t)); }
 	void init() { init(sigstruct()); }
 	void init(const Sigstruct &s);
 	void aug(u64 offset);
-	/// EWB of a page through a blob that reload() takes back. block() does EBLOCK and ETRACK.
+	/// Block the page with EBLOCK and ETRACK.
 	void block(u64 offset);
 	void remove(u64 offset);
-	/// Makes a REG page of these EPCM rights: EAUG, EACCEPT, EMODPE by a thread that is inside.
-	Sigstruct sigstruct(Signer who = Signer::One) const;
-	/// Removes every page. With a thread inside this fails, and says so.
+	/// Return a SIGSTRUCT for the enclave as it has been built.
+	Sigstruct sigstruct(Signer signer = Signer::One) const;
+	/// Remove every page. This is a test failure if a thread is inside.
 	void destroy();
 
 	/// Calls that may fail.
@@ -117,7 +119,8 @@ public:
 	Result enter(std::size_t cpu_index, u64 tcs_offset = 0, u64 aep = 0x402000);
 	Result resume(std::size_t cpu_index, u64 tcs_offset = 0, u64 aep = 0x402000);
 	Result exit(std::size_t cpu_index, u64 where = 0x403000);
-	/// EACCEPT and friends by the thread inside on that CPU; SECINFO lies at kSecinfo in the enclave.
+	/// Execute EACCEPT, EACCEPTCOPY or EMODPE by the thread inside on that CPU. SECINFO lies at
+	/// kSecinfo in the enclave.
 	Result eaccept(std::size_t cpu_index, u64 offset, u64 flags);
 	Result eacceptcopy(std::size_t cpu_index, u64 to, u64 from, u64 flags);
 	Result emodpe(std::size_t cpu_index, u64 offset, u64 flags);
@@ -132,7 +135,7 @@ public:
 		std::memcpy(&v, mem(offset), sizeof(v));
 		return v;
 	}
-	/// A store by the enclave's own code.
+	/// Store to memory as the enclave's own code does.
 	template <class T>
 	void poke(u64 offset, T v)
 	{
@@ -141,7 +144,7 @@ public:
 	sgx2_epcm_entry entry(u64 offset) const { return m.entry(epc(offset)); }
 	u64 eid() const { return m.entry(secs).enclave; }
 	u32 cssa(u64 tcs_offset = 0);
-	/// Offset of GPRSGX in frame n of the thread whose OSSA this is.
+	/// Return the offset of GPRSGX in frame n of the thread whose OSSA is @ossa.
 	u64 gpr(u32 frame, u64 ossa = 0x1000) const { return ossa + (u64{frame} + 1) * spec.ssaframesize * kPage - gpr::SIZE; }
 	Cpu &cpu() { return m.cpu(0); }
 
@@ -155,17 +158,18 @@ public:
 	Buffer info, secinfo, source, sigbuf, tokbuf;
 };
 
-/// Offsets of the standard enclave: two threads, code, and data of each kind.
+/// Offsets in the standard enclave: two threads, code, and data of each kind.
 namespace at {
 constexpr u64 Tcs = 0, Ssa = 0x1000, Code = 0x4000, Data = 0x5000, Data2 = 0x6000, RoData = 0x7000, Tcs2 = 0x8000, Ssa2 = 0x9000,
 	      Free = 0x20000;
 }
 
-/// The standard enclave, initialised unless told otherwise. Thread 1 has frames of SSA from 0x1000 (NSSA 3 of one
-/// page each, or as many as fit), thread 2 from 0x9000 (2). Heap is free from 0x20000.
+/// Make the standard enclave, initialized if @init. Thread 1 has SSA frames from 0x1000 (NSSA is 3
+/// for frames of one page, or as many as fit), thread 2 from 0x9000 (NSSA 2). Addresses from
+/// 0x20000 on are free.
 std::unique_ptr<Enclave> standard(Machine &m, const EnclaveSpec &s = {}, bool init = true, const TcsSpec &t = {});
 
-/// An evicted page, as the kernel keeps it.
+/// An evicted page, as the kernel stores it.
 struct Evicted {
 	Buffer info, content, pcmd;
 	u64 slot = 0;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// What code inside an enclave would do with EREPORT and EGETKEY, in the standard enclave's second data page.
+// EREPORT and EGETKEY by code inside the standard enclave. Operands lie in the enclave's second
+// data page.
 #pragma once
 
 #include "enclave.h"
@@ -10,7 +11,7 @@ class Inside {
 public:
 	Inside(Enclave &enclave, std::size_t cpu_index) : e(enclave), c(enclave.m.cpu(cpu_index)) {}
 
-	/// 0x6000: TARGETINFO, KEYREQUEST; 0x6200: REPORTDATA; 0x6400: REPORT; 0x6800: key.
+	/// 0x6000: TARGETINFO or KEYREQUEST; 0x6200: REPORTDATA; 0x6400: REPORT; 0x6800: key.
 	static constexpr u64 kIn = at::Data2, kData = at::Data2 + 0x200, kOut = at::Data2 + 0x400, kKey = at::Data2 + 0x800;
 
 	Result try_report(const TargetInfo &t, const Blob<64> &data)
@@ -22,7 +23,7 @@ public:
 	Report report(const TargetInfo &t, const Blob<64> &data)
 	{
 		Report r;
-		EXPECT_ANSWER(try_report(t, data), done());
+		EXPECT_RESULT(try_report(t, data), done());
 		std::memcpy(r.b.data(), e.mem(kOut), r.b.size());
 		return r;
 	}

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// What holds for any EPCM at any time, whatever was called before.
+// Invariants of the EPCM, which hold after any sequence of calls.
 #pragma once
 
 #include <map>
@@ -9,8 +9,9 @@
 
 namespace sgx {
 
-/// base and size of each enclave by EID, where known. Returns what is broken, in words.
-inline std::string broken_invariants(const Machine &m, const std::map<u64, std::pair<u64, u64>> &ranges = {})
+/// Return the invariants that do not hold, as text. @ranges has base and size of each known enclave
+/// by EID.
+inline std::string violated_invariants(const Machine &m, const std::map<u64, std::pair<u64, u64>> &ranges = {})
 {
 	std::string s;
 	std::map<u64, int> owners;
@@ -40,7 +41,7 @@ inline std::string broken_invariants(const Machine &m, const std::map<u64, std::
 		rule(!e.pending || (!e.modified && !e.pr), "PENDING excludes MODIFIED and PR");
 		rule(e.linear % kPage == 0 || e.type == PT_SECS, "linear address not of a page");
 		if (e.type == PT_VA) {
-			rule(e.enclave == 0 && !e.blocked && e.stamp == 0, "a VA page belongs to nobody");
+			rule(e.enclave == 0 && !e.blocked && e.stamp == 0, "a VA page belongs to no enclave");
 			continue;
 		}
 		rule(e.enclave != 0 && owners[e.enclave] == 1, "one SECS of its enclave in the EPC");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// The ISA's numbers and byte layouts, read from its description and not from the model.
+// The numbers and layouts of the ISA, taken from Documentation/isa.md and not from the model.
 #pragma once
 
 #include <array>
@@ -91,14 +91,18 @@ enum PageType : u8 { PT_SECS, PT_TCS, PT_REG, PT_VA, PT_TRIM, PT_SS_FIRST, PT_SS
 
 /// SECINFO.FLAGS
 constexpr u64 R = 1, W = 2, X = 4, PENDING = 8, MODIFIED = 16, PR = 32;
+constexpr unsigned SECINFO_TYPE_SHIFT = 8;
 constexpr u64 type(PageType t)
 {
-	return static_cast<u64>(t) << 8;
+	return static_cast<u64>(t) << SECINFO_TYPE_SHIFT;
 }
 constexpr u64 REG = type(PT_REG), TCS = type(PT_TCS), TRIM = type(PT_TRIM);
 
 /// ATTRIBUTES.FLAGS
 constexpr u64 A_INIT = 1, A_DEBUG = 2, A_MODE64 = 4, A_PROVISION = 16, A_TOKEN = 32, A_KSS = 128, A_AEXNOTIFY = 1024;
+
+/// XFRM
+constexpr u64 X_X87_SSE = 3, X_AVX = 4;
 
 /// RFLAGS
 constexpr u64 F_CF = 1, F_PF = 4, F_AF = 16, F_ZF = 64, F_SF = 128, F_TF = 256, F_IF = 512, F_DF = 1024, F_OF = 2048,
@@ -110,7 +114,7 @@ constexpr u64 CR0_PE = 1, CR0_TS = 8, CR0_NE = 0x20, CR0_PG = u64{1} << 31;
 constexpr u64 CR4_PAE = 0x20, CR4_OSFXSR = 0x200, CR4_OSXSAVE = 0x40000;
 constexpr u64 FEAT_LOCK = 1, FEAT_LC = u64{1} << 17, FEAT_SGX = u64{1} << 18;
 
-/// A little-endian structure of N bytes with fields by offset.
+/// A little-endian structure of N bytes whose fields are accessed by offset.
 template <std::size_t N>
 struct Blob {
 	std::array<u8, N> b{};
@@ -191,7 +195,7 @@ constexpr unsigned CPUSVN = 0, MISCSELECT = 16, EXTPRODID = 32, ATTRIBUTES = 48,
 namespace pcmd {
 constexpr unsigned SECINFO = 0, ENCLAVEID = 64, RSVD = 72, MAC = 112;
 }
-/// Offsets in the GPRSGX area, which is the last 184 bytes of an SSA frame.
+/// Offsets in GPRSGX, which is the last 184 bytes of an SSA frame.
 namespace gpr {
 constexpr unsigned RAX = 0, RCX = 8, RDX = 16, RBX = 24, RSP = 32, RBP = 40, RSI = 48, RDI = 56, R8 = 64, RFLAGS = 128, RIP = 136,
 		   URSP = 144, URBP = 152, EXITINFO = 160, AEXNOTIFY = 167, FSBASE = 168, GSBASE = 176, SIZE = 184;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// The JSON parser: recursive descent over RFC 8259, refusing all that it does not allow.
+// The JSON parser: recursive descent over RFC 8259, without extensions.
 #include "json.h"
 
 #include <cctype>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// The fake computer: memory, paging, XSAVE, and the checks that run behind every call of the model.
+// The fake computer: memory, paging, XSAVE, and the checks that run after every call of the model.
 #include "machine.h"
 
 #include <algorithm>
@@ -46,7 +46,8 @@ Machine::Machine(const MachineOptions &o) : config_(o.config), section_pages_(o.
 	m_ = sgx2_machine_create(&config_);
 	if (!m_)
 		std::abort();
-	// Sections lie 256 MiB apart in physical memory, side by side in host memory and in linear addresses.
+	// Sections are 256 MiB apart in physical memory, but adjacent in host memory and in linear
+	// addresses.
 	u64 physical = kEpcPhysical;
 	for (std::size_t i = 0, first = 0; i < section_pages_.size(); i++, physical += 0x10000000) {
 		epc_mem_.push_back(at + first * kPage);
@@ -265,10 +266,10 @@ void Cpu::xsave(void *ctx, u8 *area, u64 xfrm)
 			ADD_FAILURE() << "XSAVE area not zeroed at " << i;
 			break;
 		}
-	if (c->watch)
+	if (c->check_invariants)
 		c->xsaves.push_back(xfrm);
 	xsave_image(area, size, c->xtag);
-	// The header as a careless XSAVE might leave it: the model has to clean it.
+	// XSAVE leaves arbitrary bits in the header here, because the model must clear them.
 	std::memset(area + 512, 0xff, 24);
 	std::memset(area + 536, 0, 40);
 	std::memcpy(area + 512, &c->xsave_bv, 8);
@@ -279,11 +280,11 @@ bool Cpu::xrstor(void *ctx, const u8 *area, u64 xfrm, bool dry)
 	auto *c = static_cast<Cpu *>(ctx);
 	u32 mxcsr;
 	std::memcpy(&mxcsr, area + 24, 4);
-	// The header is the model's business, and here nobody makes up for what it misses.
+	// The model must check the header; this XRSTOR does not.
 	const bool good = !c->xrstor_refuses && mxcsr <= 0xffff;
 	if (dry)
 		c->xrstor_dry++;
-	else if (good && c->watch)
+	else if (good && c->check_invariants)
 		c->xrstors.emplace_back(area, area + sgx2_xsave_size(c->m_.m_, xfrm));
 	return good;
 }
@@ -291,30 +292,30 @@ bool Cpu::xrstor(void *ctx, const u8 *area, u64 xfrm, bool dry)
 void Cpu::xinit(void *ctx, u64 xfrm, u16 fcw, u16 fsw, u32 mxcsr)
 {
 	auto *c = static_cast<Cpu *>(ctx);
-	if (c->watch)
+	if (c->check_invariants)
 		c->xinits.push_back({xfrm, fcw, fsw, mxcsr});
 }
 
 void Cpu::on_epc_written(void *ctx, u64 physical, size_t len)
 {
 	auto *c = static_cast<Cpu *>(ctx);
-	if (c->watch)
+	if (c->check_invariants)
 		c->epc_written.push_back({physical, len});
 }
 
 void Cpu::on_trace(void *ctx, const sgx2_trace *t)
 {
 	auto *c = static_cast<Cpu *>(ctx);
-	if (c->watch && c->traces.size() < 4096)
+	if (c->check_invariants && c->traces.size() < 4096)
 		c->traces.push_back(*t);
 }
 
-void Cpu::noise(bool user)
+void Cpu::randomize_registers(bool user)
 {
 	for (u64 &r : regs.gpr) {
-		noise_ = noise_ * 6364136223846793005U + 1442695040888963407U;
+		random_ = random_ * 6364136223846793005U + 1442695040888963407U;
 		if (&r != &regs.gpr[SGX2_RSP] && &r != &regs.gpr[SGX2_RBP])
-			r = noise_ ^ (noise_ >> 29);
+			r = random_ ^ (random_ >> 29);
 	}
 	serial_++;
 	regs.rflags = (regs.rflags & ~F_ARITH) | (serial_ % 3 == 0 ? 0 : serial_ % 3 == 1 ? F_ARITH : F_CF | F_SF | F_PF);
@@ -329,7 +330,7 @@ void Cpu::noise(bool user)
 
 Result Cpu::encls(u32 leaf, u64 rbx, u64 rcx, u64 rdx)
 {
-	noise(false);
+	randomize_registers(false);
 	regs.gpr[SGX2_RAX] = leaf;
 	regs.gpr[SGX2_RBX] = rbx;
 	regs.gpr[SGX2_RCX] = rcx;
@@ -339,7 +340,7 @@ Result Cpu::encls(u32 leaf, u64 rbx, u64 rcx, u64 rdx)
 
 Result Cpu::enclu(u32 leaf, u64 rbx, u64 rcx, u64 rdx)
 {
-	noise(true);
+	randomize_registers(true);
 	regs.gpr[SGX2_RAX] = leaf;
 	regs.gpr[SGX2_RBX] = rbx;
 	regs.gpr[SGX2_RCX] = rcx;
@@ -356,15 +357,15 @@ Result Cpu::run(bool user)
 	epc_written.clear();
 	Snapshot before;
 	const bool was_inside = inside();
-	if (watch)
+	if (check_invariants)
 		before = Snapshot::of(m_, compare_memory);
 	r.outcome = (user ? sgx2_enclu : sgx2_encls)(cpu_, &regs, &r.effects, &r.fault);
 	r.after = regs;
-	if (!watch)
+	if (!check_invariants)
 		return r;
 	check_rules(r);
 	if (r.outcome == SGX2_FAULT) {
-		EXPECT_EQ(Snapshot::of(m_, compare_memory).diff(before), "") << "a fault changed something";
+		EXPECT_EQ(Snapshot::of(m_, compare_memory).diff(before), "") << "a fault changed memory or the EPCM";
 		EXPECT_EQ(inside(), was_inside);
 	} else if (compare_memory) {
 		check_written(before.epc);
@@ -372,7 +373,7 @@ Result Cpu::run(bool user)
 	return r;
 }
 
-/// Each byte of EPC that changed must lie in a range that the model reported.
+/// Check that each changed byte of EPC lies in a range that the model reported.
 void Cpu::check_written(const std::vector<u8> &before)
 {
 	const u8 *now = m_.epc_mem_[0];
@@ -385,7 +386,7 @@ void Cpu::check_written(const std::vector<u8> &before)
 		const bool told = std::any_of(epc_written.begin(), epc_written.end(),
 					      [&](const Written &w) { return pa >= w.physical && pa - w.physical < w.len; });
 		if (!told) {
-			ADD_FAILURE() << "EPC byte " << std::hex << pa << " changed and nobody was told";
+			ADD_FAILURE() << "EPC byte " << std::hex << pa << " changed without epc_written()";
 			return;
 		}
 	}
@@ -412,7 +413,7 @@ bool same_varying(const sgx2_regs &a, const sgx2_regs &b)
 	       a.xcr0 == b.xcr0 && same_segment(a.fs, b.fs) && same_segment(a.gs, b.gs);
 }
 
-/// Registers that a leaf may change besides RIP; flags: does it return a code in RAX?
+/// The registers, besides RIP, that a leaf may change, and whether it returns a code in RAX.
 struct Outputs {
 	u32 gprs;
 	bool code;
@@ -498,10 +499,10 @@ u32 Cpu::aex(const sgx2_event &ev)
 	const sgx2_regs before = regs;
 	epc_written.clear();
 	Snapshot snap;
-	if (watch && compare_memory)
+	if (check_invariants && compare_memory)
 		snap = Snapshot::of(m_);
 	const u32 effects = sgx2_aex(cpu_, &regs, &ev);
-	if (!watch)
+	if (!check_invariants)
 		return effects;
 	EXPECT_FALSE(inside());
 	if (!was) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// A small computer around the model: memory, page tables, CPUs, and the rules that every call must keep.
+// A fake computer around the model: memory, page tables, CPUs, and checks that run after every
+// call.
 #pragma once
 
 #include <map>
@@ -32,7 +33,7 @@ struct MachineOptions {
 
 class Cpu;
 
-/// Memory behind one linear address; ordinary RAM has a host pointer.
+/// The memory at one linear address; ordinary RAM has a host pointer.
 struct Buffer {
 	u64 linear = 0;
 	u8 *host = nullptr;
@@ -72,9 +73,10 @@ public:
 	sgx2_machine *get() const { return m_; }
 	Cpu &cpu(std::size_t i); ///< made at first use; 0 is the kernel's
 
-	/// Ordinary memory, page by page, mapped for the kernel only.
+	/// Allocate a page of ordinary memory, mapped for the kernel only.
 	Buffer ram();
-	/// EPC as the kernel sees it. epc() gives a page that is invalid now and was not given before.
+	/// Return the kernel's linear address of an EPC page that is invalid and was not returned
+	/// before.
 	u64 epc();
 	void epc_free(u64 linear) { free_.push_back(linear); }
 	u64 epc_linear(std::size_t index) const { return kEpcLinear + index * kPage; }
@@ -90,7 +92,7 @@ public:
 	Pte *pte(u64 linear);
 	bool is_epc(u64 physical) const;
 	u8 *ram_host(u64 physical);
-	/// Bytes to wherever the kernel's mapping of that address leads, as far as that is RAM.
+	/// Copy bytes to RAM through the kernel's mapping of @linear.
 	void place(u64 linear, const void *data, std::size_t n);
 	template <std::size_t N>
 	void place(u64 linear, const Blob<N> &v)
@@ -127,7 +129,7 @@ struct Xinit {
 	bool operator==(const Xinit &) const = default;
 };
 
-/// What one leaf did.
+/// The result of one leaf.
 struct Result {
 	bool user = false;
 	u32 leaf = 0;
@@ -150,20 +152,21 @@ public:
 	sgx2_cpu *get() const { return cpu_; }
 	bool inside() const { return sgx2_in_enclave(cpu_); }
 
-	/// A leaf with its operands. Registers that are no operand hold noise; after a fault regs is as before.
+	/// Execute a leaf. Registers that are no operand hold random values; after a fault, regs is
+	/// unchanged.
 	Result encls(u32 leaf, u64 rbx = 0, u64 rcx = 0, u64 rdx = 0);
 	Result enclu(u32 leaf, u64 rbx = 0, u64 rcx = 0, u64 rdx = 0);
-	/// The same with regs exactly as they are.
+	/// Execute ENCLU (@user) or ENCLS with regs as they are.
 	Result run(bool user);
 	u32 aex(const sgx2_event &ev);
 	u32 aex_interrupt(u8 vector = 0x20) { return aex({SGX2_EV_INTERRUPT, vector, 0, false, false, false}); }
 	u32 aex_exception(u8 vector, u32 error = 0, u64 cr2 = 0);
 
 	sgx2_regs regs{};
-	bool watch = true;	    // check after each call what must hold for any call
-	bool compare_memory = true; ///< of these checks, the slow ones
+	bool check_invariants = true; // check the invariants after each call
+	bool compare_memory = true;   ///< compare all memory, too, which is slow
 
-	/// Extended state as this CPU's XSAVE sees it, and what the model did with it.
+	/// The extended state that this CPU's XSAVE saves, and the calls that the model made.
 	u8 xtag = 0x5a;
 	u64 xsave_bv = ~u64{0};
 	std::vector<u64> xsaves;
@@ -171,7 +174,8 @@ public:
 	std::vector<std::vector<u8>> xrstors;
 	unsigned xrstor_dry = 0;
 	bool xrstor_refuses = false;
-	/// The nth read or write of ordinary memory from now on faults, as if the page tables had just changed; 0: none.
+	/// Make the nth read or write of ordinary memory fault, as if the page tables had just
+	/// changed; 0: no fault.
 	unsigned failing_read = 0, failing_write = 0;
 	std::vector<Written> epc_written;
 	std::vector<sgx2_trace> traces;
@@ -189,23 +193,23 @@ private:
 	static void on_epc_written(void *ctx, u64 physical, size_t len);
 	static void on_trace(void *ctx, const sgx2_trace *t);
 
-	void noise(bool user);
+	void randomize_registers(bool user);
 	void check_rules(const Result &r);
 	void check_written(const std::vector<u8> &before);
 
 	Machine &m_;
 	sgx2_cpu *cpu_;
-	u64 noise_ = 0x9e3779b97f4a7c15;
+	u64 random_ = 0x9e3779b97f4a7c15;
 	u32 serial_ = 0;
 };
 
-/// Everything a call could have changed.
+/// All state that a call can change.
 struct Snapshot {
 	std::vector<u8> ram, epc;
 	std::vector<sgx2_epcm_entry> epcm;
 
 	static Snapshot of(const Machine &m, bool memory = true);
-	/// Where it differs from another, in words; empty: nowhere.
+	/// Return the differences from another snapshot as text, empty if there are none.
 	std::string diff(const Snapshot &o, bool with_ram = true) const;
 };
 

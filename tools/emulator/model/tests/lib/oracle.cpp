@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// The second opinion: each leaf as its list of checks says, on plain data structures.
+// The second implementation: each leaf as its list of checks in Documentation/isa.md.
 #include "oracle.h"
 
 #include <algorithm>
@@ -8,14 +8,14 @@ namespace sgx {
 
 namespace {
 
-bool is_done(const Answer &a)
+bool is_done(const Expected &a)
 {
-	return a.kind == Answer::Done;
+	return a.kind == Expected::Done;
 }
 
-Answer unmapped(u64 linear, u32 error)
+Expected unmapped(u64 linear, u32 error)
 {
-	Answer a = pf(linear, error);
+	Expected a = pf(linear, error);
 	a.error_mask = ~2U;
 	return a;
 }
@@ -62,7 +62,7 @@ bool Oracle::usable(const Page &p, int enclave, u64 linear) const
 	       p.linear == linear;
 }
 
-/// The versions that go with a VA page, wherever it goes.
+/// Take the versions in the slots of a VA page, which move with the page.
 std::map<unsigned, u64> Oracle::take_slots(std::size_t va)
 {
 	std::map<unsigned, u64> out;
@@ -77,7 +77,7 @@ std::map<unsigned, u64> Oracle::take_slots(std::size_t va)
 	return out;
 }
 
-Answer Oracle::ecreate(std::size_t p, int enclave, u64 base, u64 size)
+Expected Oracle::ecreate(std::size_t p, int enclave, u64 base, u64 size)
 {
 	if (pages[p].valid)
 		return epcm(kernel(p));
@@ -86,7 +86,7 @@ Answer Oracle::ecreate(std::size_t p, int enclave, u64 base, u64 size)
 	return done();
 }
 
-Answer Oracle::eadd(std::size_t p, std::size_t secs, u64 linear, u64 flags, const Tcs &tcs)
+Expected Oracle::eadd(std::size_t p, std::size_t secs, u64 linear, u64 flags, const Tcs &tcs)
 {
 	if (pages[p].valid)
 		return epcm(kernel(p));
@@ -102,7 +102,7 @@ Answer Oracle::eadd(std::size_t p, std::size_t secs, u64 linear, u64 flags, cons
 	return done();
 }
 
-Answer Oracle::einit(std::size_t secs)
+Expected Oracle::einit(std::size_t secs)
 {
 	const Page &s = pages[secs];
 	if (!s.valid || s.type != PT_SECS)
@@ -114,7 +114,7 @@ Answer Oracle::einit(std::size_t secs)
 	return done();
 }
 
-Answer Oracle::eaug(std::size_t p, std::size_t secs, u64 linear)
+Expected Oracle::eaug(std::size_t p, std::size_t secs, u64 linear)
 {
 	if (pages[p].valid)
 		return epcm(kernel(p));
@@ -128,7 +128,7 @@ Answer Oracle::eaug(std::size_t p, std::size_t secs, u64 linear)
 	return done();
 }
 
-Answer Oracle::epa(std::size_t p)
+Expected Oracle::epa(std::size_t p)
 {
 	if (pages[p].valid)
 		return epcm(kernel(p));
@@ -136,7 +136,7 @@ Answer Oracle::epa(std::size_t p)
 	return done();
 }
 
-Answer Oracle::eremove(std::size_t p)
+Expected Oracle::eremove(std::size_t p)
 {
 	Page &g = pages[p];
 	if (!g.valid)
@@ -154,7 +154,7 @@ Answer Oracle::eremove(std::size_t p)
 	return done();
 }
 
-Answer Oracle::eblock(std::size_t p)
+Expected Oracle::eblock(std::size_t p)
 {
 	Page &g = pages[p];
 	if (!g.valid)
@@ -168,7 +168,7 @@ Answer Oracle::eblock(std::size_t p)
 	return done();
 }
 
-Answer Oracle::etrack(std::size_t p, bool any_page)
+Expected Oracle::etrack(std::size_t p, bool any_page)
 {
 	const Page &g = pages[p];
 	if (!g.valid)
@@ -184,7 +184,7 @@ Answer Oracle::etrack(std::size_t p, bool any_page)
 	return done();
 }
 
-Answer Oracle::emodpr(std::size_t p, u64 rwx)
+Expected Oracle::emodpr(std::size_t p, u64 rwx)
 {
 	Page &g = pages[p];
 	if (bad_rights(rwx))
@@ -203,7 +203,7 @@ Answer Oracle::emodpr(std::size_t p, u64 rwx)
 	return done();
 }
 
-Answer Oracle::emodt(std::size_t p, u64 t)
+Expected Oracle::emodt(std::size_t p, u64 t)
 {
 	Page &g = pages[p];
 	if (t != PT_TCS && t != PT_TRIM)
@@ -222,7 +222,7 @@ Answer Oracle::emodt(std::size_t p, u64 t)
 	return done();
 }
 
-Answer Oracle::ewb(std::size_t p, std::size_t va, unsigned slot, Blob &out)
+Expected Oracle::ewb(std::size_t p, std::size_t va, unsigned slot, Blob &out)
 {
 	Page &g = pages[p];
 	if (p == va)
@@ -248,8 +248,8 @@ Answer Oracle::ewb(std::size_t p, std::size_t va, unsigned slot, Blob &out)
 	return occupied ? info(VA_SLOT_OCCUPIED) : done();
 }
 
-Answer Oracle::eld(bool block, std::size_t p, std::size_t va, unsigned slot, const Blob &b, std::size_t secs, u64 linear,
-		   bool intact)
+Expected Oracle::eld(bool block, std::size_t p, std::size_t va, unsigned slot, const Blob &b, std::size_t secs, u64 linear,
+		     bool intact)
 {
 	if (pages[p].valid)
 		return epcm(kernel(p));
@@ -276,7 +276,7 @@ Answer Oracle::eld(bool block, std::size_t p, std::size_t va, unsigned slot, con
 	return done();
 }
 
-Answer Oracle::edbgrd(std::size_t p, unsigned offset)
+Expected Oracle::edbgrd(std::size_t p, unsigned offset)
 {
 	const Page &g = pages[p];
 	if (!g.valid || (g.type != PT_REG && g.type != PT_TCS && g.type != PT_VA))
@@ -286,7 +286,7 @@ Answer Oracle::edbgrd(std::size_t p, unsigned offset)
 	return g.type == PT_TCS && offset >= 72 ? gp() : done();
 }
 
-Answer Oracle::frame(int enclave, const Tcs &t, u32 n) const
+Expected Oracle::frame(int enclave, const Tcs &t, u32 n) const
 {
 	const u64 linear = enclaves.at(enclave).base + t.ossa + u64{n} * kPage;
 	const int p = resolve(linear);
@@ -296,7 +296,7 @@ Answer Oracle::frame(int enclave, const Tcs &t, u32 n) const
 	return usable(g, enclave, linear) && (g.rwx & (R | W)) == (R | W) ? done() : uepcm(linear);
 }
 
-Answer Oracle::entry_page(u64 linear, std::size_t &p) const
+Expected Oracle::entry_page(u64 linear, std::size_t &p) const
 {
 	const int n = resolve(linear);
 	if (n < 0)
@@ -326,17 +326,17 @@ void Oracle::leave(std::size_t cpu)
 	t = {};
 }
 
-Answer Oracle::eenter(std::size_t cpu, u64 linear)
+Expected Oracle::eenter(std::size_t cpu, u64 linear)
 {
 	std::size_t p = 0;
 	if (threads[cpu].enclave >= 0)
 		return gp();
-	if (const Answer a = entry_page(linear, p); !is_done(a))
+	if (const Expected a = entry_page(linear, p); !is_done(a))
 		return a;
 	const Page &g = pages[p];
 	if (!enclaves.at(g.enclave).init || g.tcs.cssa >= g.tcs.nssa)
 		return gp();
-	if (const Answer a = frame(g.enclave, g.tcs, g.tcs.cssa); !is_done(a))
+	if (const Expected a = frame(g.enclave, g.tcs, g.tcs.cssa); !is_done(a))
 		return a;
 	if (g.tcs.active)
 		return gp();
@@ -344,17 +344,17 @@ Answer Oracle::eenter(std::size_t cpu, u64 linear)
 	return done();
 }
 
-Answer Oracle::eresume(std::size_t cpu, u64 linear)
+Expected Oracle::eresume(std::size_t cpu, u64 linear)
 {
 	std::size_t p = 0;
 	if (threads[cpu].enclave >= 0)
 		return gp();
-	if (const Answer a = entry_page(linear, p); !is_done(a))
+	if (const Expected a = entry_page(linear, p); !is_done(a))
 		return a;
 	Page &g = pages[p];
 	if (!enclaves.at(g.enclave).init || g.tcs.cssa == 0)
 		return gp();
-	if (const Answer a = frame(g.enclave, g.tcs, g.tcs.cssa - 1); !is_done(a))
+	if (const Expected a = frame(g.enclave, g.tcs, g.tcs.cssa - 1); !is_done(a))
 		return a;
 	if (g.tcs.active)
 		return gp();
@@ -363,7 +363,7 @@ Answer Oracle::eresume(std::size_t cpu, u64 linear)
 	return done();
 }
 
-Answer Oracle::eexit(std::size_t cpu)
+Expected Oracle::eexit(std::size_t cpu)
 {
 	if (threads[cpu].enclave < 0)
 		return gp();
@@ -379,20 +379,20 @@ void Oracle::aex(std::size_t cpu)
 	leave(cpu);
 }
 
-Answer Oracle::edeccssa(std::size_t cpu)
+Expected Oracle::edeccssa(std::size_t cpu)
 {
 	if (threads[cpu].enclave < 0)
 		return gp();
 	Tcs &t = pages[threads[cpu].tcs].tcs;
 	if (t.cssa == 0)
 		return gp();
-	const Answer a = frame(threads[cpu].enclave, t, t.cssa - 1);
+	const Expected a = frame(threads[cpu].enclave, t, t.cssa - 1);
 	if (is_done(a))
 		t.cssa--;
 	return a;
 }
 
-Answer Oracle::operand(std::size_t cpu, u64 linear, u64 perm) const
+Expected Oracle::operand(std::size_t cpu, u64 linear, u64 perm) const
 {
 	const u64 page = linear & ~(kPage - 1);
 	const int p = resolve(page);
@@ -402,16 +402,16 @@ Answer Oracle::operand(std::size_t cpu, u64 linear, u64 perm) const
 	return usable(g, threads[cpu].enclave, page) && (g.rwx & perm) == perm ? done() : uepcm(linear);
 }
 
-bool Oracle::reaches(std::size_t cpu, u64 linear, u64 perm) const
+bool Oracle::can_access(std::size_t cpu, u64 linear, u64 perm) const
 {
 	return threads[cpu].enclave >= 0 && is_done(operand(cpu, linear, perm));
 }
 
-Answer Oracle::eaccept(std::size_t cpu, u64 secinfo, u64 flags, u64 linear)
+Expected Oracle::eaccept(std::size_t cpu, u64 secinfo, u64 flags, u64 linear)
 {
 	if (threads[cpu].enclave < 0)
 		return gp();
-	if (const Answer a = operand(cpu, secinfo, R); !is_done(a))
+	if (const Expected a = operand(cpu, secinfo, R); !is_done(a))
 		return a;
 	const int n = resolve(linear);
 	if (n < 0)
@@ -445,7 +445,7 @@ Answer Oracle::eaccept(std::size_t cpu, u64 secinfo, u64 flags, u64 linear)
 	return done();
 }
 
-Answer Oracle::eacceptcopy(std::size_t cpu, u64 secinfo, u64 flags, u64 linear, u64 source)
+Expected Oracle::eacceptcopy(std::size_t cpu, u64 secinfo, u64 flags, u64 linear, u64 source)
 {
 	if (threads[cpu].enclave < 0)
 		return gp();
@@ -453,11 +453,11 @@ Answer Oracle::eacceptcopy(std::size_t cpu, u64 secinfo, u64 flags, u64 linear, 
 	for (const u64 a : {secinfo, linear, source})
 		if (resolve(a) < 0)
 			return unmapped(a, a == linear ? 6 : 4);
-	if (const Answer a = operand(cpu, secinfo, R); !is_done(a))
+	if (const Expected a = operand(cpu, secinfo, R); !is_done(a))
 		return a;
 	if (bad_rights(flags) || flags >> 8 != PT_REG)
 		return gp();
-	if (const Answer a = operand(cpu, source, R); !is_done(a))
+	if (const Expected a = operand(cpu, source, R); !is_done(a))
 		return a;
 	Page &g = pages[static_cast<std::size_t>(n)];
 	if (!g.valid || !g.pending || g.modified || g.blocked || g.type != PT_REG || g.enclave != threads[cpu].enclave ||
@@ -468,14 +468,14 @@ Answer Oracle::eacceptcopy(std::size_t cpu, u64 secinfo, u64 flags, u64 linear, 
 	return done();
 }
 
-Answer Oracle::emodpe(std::size_t cpu, u64 secinfo, u64 flags, u64 linear)
+Expected Oracle::emodpe(std::size_t cpu, u64 secinfo, u64 flags, u64 linear)
 {
 	if (threads[cpu].enclave < 0)
 		return gp();
 	for (const u64 a : {secinfo, linear})
 		if (resolve(a) < 0)
 			return unmapped(a, 4);
-	if (const Answer a = operand(cpu, secinfo, R); !is_done(a))
+	if (const Expected a = operand(cpu, secinfo, R); !is_done(a))
 		return a;
 	Page &g = pages[static_cast<std::size_t>(resolve(linear))];
 	if (!usable(g, threads[cpu].enclave, linear))
@@ -521,11 +521,11 @@ std::string Oracle::compare() const
 		want.enclave = p.enclave < 0 ? 0 : enclaves.at(p.enclave).eid;
 		if (p.type == PT_SECS || p.type == PT_VA)
 			want.linear = got.linear;
-		// Of the stamp only whether there is one.
+		// Only whether there is a stamp is compared, not its value.
 		want.stamp = p.stamp != 0;
 		got.stamp = got.stamp != 0;
 		if (!same(want, got))
-			s += "page " + std::to_string(i) + " is " + describe(got) + " and should be " + describe(want) + '\n';
+			s += "page " + std::to_string(i) + " is " + describe(got) + ", expected " + describe(want) + '\n';
 	}
 	return s;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// A naive second opinion on the EPCM: sets and lists instead of counters, to predict what each leaf answers.
+// A second, simple implementation of the EPCM, with sets and lists instead of counters, which
+// predicts the result of each leaf.
 #pragma once
 
 #include <list>
@@ -25,7 +26,7 @@ public:
 		int enclave = -1;
 		Tcs tcs = {};
 	};
-	/// A call of ETRACK and those who were inside then and have not left since.
+	/// A call of ETRACK, and the CPUs that were inside at that time and have not left since.
 	struct Cycle {
 		u64 when;
 		std::set<u64> remaining;
@@ -50,37 +51,38 @@ public:
 
 	Oracle(Machine &machine, std::size_t cpus) : pages(machine.epc_pages()), threads(cpus), m_(machine) {}
 
-	/// The kernel's leaves. Pages are indices; a leaf that succeeds also changes the state.
-	Answer ecreate(std::size_t p, int enclave, u64 base, u64 size);
-	Answer eadd(std::size_t p, std::size_t secs, u64 linear, u64 flags, const Tcs &tcs);
-	Answer einit(std::size_t secs);
-	Answer eaug(std::size_t p, std::size_t secs, u64 linear);
-	Answer epa(std::size_t p);
-	Answer eremove(std::size_t p);
-	Answer eblock(std::size_t p);
-	Answer etrack(std::size_t p, bool any_page);
-	Answer emodpr(std::size_t p, u64 rwx);
-	Answer emodt(std::size_t p, u64 type);
-	Answer ewb(std::size_t p, std::size_t va, unsigned slot, Blob &out);
-	Answer eld(bool block, std::size_t p, std::size_t va, unsigned slot, const Blob &b, std::size_t secs, u64 linear,
-		   bool intact);
-	Answer edbgrd(std::size_t p, unsigned offset);
+	/// Predict a leaf of ENCLS. Pages are indices; a leaf that succeeds also changes the state.
+	Expected ecreate(std::size_t p, int enclave, u64 base, u64 size);
+	Expected eadd(std::size_t p, std::size_t secs, u64 linear, u64 flags, const Tcs &tcs);
+	Expected einit(std::size_t secs);
+	Expected eaug(std::size_t p, std::size_t secs, u64 linear);
+	Expected epa(std::size_t p);
+	Expected eremove(std::size_t p);
+	Expected eblock(std::size_t p);
+	Expected etrack(std::size_t p, bool any_page);
+	Expected emodpr(std::size_t p, u64 rwx);
+	Expected emodt(std::size_t p, u64 type);
+	Expected ewb(std::size_t p, std::size_t va, unsigned slot, Blob &out);
+	Expected eld(bool block, std::size_t p, std::size_t va, unsigned slot, const Blob &b, std::size_t secs, u64 linear,
+		     bool intact);
+	Expected edbgrd(std::size_t p, unsigned offset);
 
-	/// The user's, on a CPU. Addresses are linear; 0 stands for no page mapped there.
-	Answer eenter(std::size_t cpu, u64 linear);
-	Answer eresume(std::size_t cpu, u64 linear);
-	Answer eexit(std::size_t cpu);
+	/// Predict a leaf of ENCLU on a CPU. Addresses are linear; 0 means that no page is mapped.
+	Expected eenter(std::size_t cpu, u64 linear);
+	Expected eresume(std::size_t cpu, u64 linear);
+	Expected eexit(std::size_t cpu);
 	void aex(std::size_t cpu);
-	Answer edeccssa(std::size_t cpu);
-	Answer eaccept(std::size_t cpu, u64 secinfo, u64 flags, u64 linear);
-	Answer eacceptcopy(std::size_t cpu, u64 secinfo, u64 flags, u64 linear, u64 source);
-	Answer emodpe(std::size_t cpu, u64 secinfo, u64 flags, u64 linear);
+	Expected edeccssa(std::size_t cpu);
+	Expected eaccept(std::size_t cpu, u64 secinfo, u64 flags, u64 linear);
+	Expected eacceptcopy(std::size_t cpu, u64 secinfo, u64 flags, u64 linear, u64 source);
+	Expected emodpe(std::size_t cpu, u64 secinfo, u64 flags, u64 linear);
 	sgx2_tlb_verdict tlb(std::size_t cpu, u64 linear, std::size_t p, sgx2_access a, u32 &rights) const;
 
-	/// May the enclave of that CPU read or write there? (for a test that plays its code)
-	bool reaches(std::size_t cpu, u64 linear, u64 perm) const;
+	/// Return whether the enclave of that CPU may access @linear, for a test that acts as its
+	/// code.
+	bool can_access(std::size_t cpu, u64 linear, u64 perm) const;
 	std::size_t children(int enclave) const;
-	/// Where the model's EPCM is not what it should be, in words.
+	/// Return the differences between the model's EPCM and the predicted one as text.
 	std::string compare() const;
 
 	std::vector<Page> pages;
@@ -90,14 +92,14 @@ public:
 
 private:
 	u64 kernel(std::size_t p) const { return m_.epc_linear(p); }
-	/// The EPC page that a linear address leads to, or -1.
+	/// Return the EPC page that a linear address leads to, or -1.
 	int resolve(u64 linear) const;
 	std::map<unsigned, u64> take_slots(std::size_t va);
 	bool tracked(const Page &p) const;
 	bool usable(const Page &p, int enclave, u64 linear) const;
-	Answer frame(int enclave, const Tcs &t, u32 n) const;
-	Answer entry_page(u64 linear, std::size_t &p) const;
-	Answer operand(std::size_t cpu, u64 linear, u64 perm) const;
+	Expected frame(int enclave, const Tcs &t, u32 n) const;
+	Expected entry_page(u64 linear, std::size_t &p) const;
+	Expected operand(std::size_t cpu, u64 linear, u64 perm) const;
 	void enter(std::size_t cpu, std::size_t p);
 	void leave(std::size_t cpu);
 
