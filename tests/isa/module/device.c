@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The character device by which the user program of the guest ISA test reaches
- * what only ring 0 can do. It hands the whole machine to whoever opens it, so
- * it belongs into a test guest and nowhere else.
+ * The character device through which the user program of the guest ISA test executes privileged
+ * instructions. It gives full control of the machine to the process that opens it, so it must only
+ * be loaded in a test guest.
  */
 #include <linux/capability.h>
 #include <linux/fs.h>
@@ -19,14 +19,14 @@
 #include "internal.h"
 
 static void *shared;
-static void *hole;	/* one page whose guard page is the hole itself */
+static void *unmapped;	/* a page in front of an unmapped guard page */
 
 static int do_info(void __user *arg)
 {
 	struct sgx2_isa_info info = {
 		.shared = (unsigned long)shared,
 		.shared_phys = virt_to_phys(shared),
-		.hole = (unsigned long)hole + PAGE_SIZE,
+		.unmapped = (unsigned long)unmapped + PAGE_SIZE,
 		.cr4 = native_read_cr4(),
 	};
 
@@ -79,13 +79,13 @@ static int do_interrupt(unsigned int cmd, void __user *arg)
 	if (copy_from_user(&value, arg, sizeof(value)))
 		return -EFAULT;
 	switch (cmd) {
-	case SGX2_ISA_KICK:
-		return sgx2_isa_kick(value);
+	case SGX2_ISA_IPI:
+		return sgx2_isa_ipi(value);
 	case SGX2_ISA_NMI:
-	case SGX2_ISA_WAKE:
-		return sgx2_isa_nmi(value, cmd == SGX2_ISA_WAKE);
+	case SGX2_ISA_NMI_ENABLE:
+		return sgx2_isa_nmi(value, cmd == SGX2_ISA_NMI_ENABLE);
 	default:
-		return sgx2_isa_quiet(value);
+		return sgx2_isa_disable_interrupts(value);
 	}
 }
 
@@ -100,10 +100,10 @@ static long isa_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return do_run(p);
 	case SGX2_ISA_MAP:
 		return do_map(file, p);
-	case SGX2_ISA_KICK:
+	case SGX2_ISA_IPI:
 	case SGX2_ISA_NMI:
-	case SGX2_ISA_WAKE:
-	case SGX2_ISA_QUIET:
+	case SGX2_ISA_NMI_ENABLE:
+	case SGX2_ISA_DISABLE_INTERRUPTS:
 		return do_interrupt(cmd, p);
 	}
 	return -ENOTTY;
@@ -166,8 +166,8 @@ static int __init isa_init(void)
 	if (!shared)
 		return -ENOMEM;
 	ret = -ENOMEM;
-	hole = vmalloc(PAGE_SIZE);
-	if (!hole)
+	unmapped = vmalloc(PAGE_SIZE);
+	if (!unmapped)
 		goto err_shared;
 	ret = sgx2_isa_run_init();
 	if (ret)
@@ -190,7 +190,7 @@ err_epc:
 err_run:
 	sgx2_isa_run_exit();
 err_hole:
-	vfree(hole);
+	vfree(unmapped);
 err_shared:
 	free_pages_exact(shared, SGX2_ISA_SHARED_SIZE);
 	return ret;
@@ -202,7 +202,7 @@ static void __exit isa_exit(void)
 	sgx2_isa_interrupt_exit();
 	sgx2_isa_epc_exit();
 	sgx2_isa_run_exit();
-	vfree(hole);
+	vfree(unmapped);
 	free_pages_exact(shared, SGX2_ISA_SHARED_SIZE);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The EPC, found by raw CPUID since `nosgx` hides it from the kernel, and its
- * pages in the user program's address space.
+ * The EPC sections, which this module reads from CPUID because `nosgx` hides them from the kernel,
+ * and the EPC pages in the user program's address space.
  */
 #include <linux/io.h>
 #include <linux/mm.h>
@@ -10,7 +10,7 @@
 #include "internal.h"
 
 #define CPUID_SGX		0x12
-#define CPUID_SECTIONS		2	/* first subleaf that names one */
+#define CPUID_SECTIONS		2	/* first subleaf that describes a section */
 #define CPUID_SECTION_TYPE	0xf
 #define CPUID_SECTION_EPC	1
 
@@ -74,7 +74,10 @@ bool sgx2_isa_epc_has(u64 phys)
 	return false;
 }
 
-/* A page that the program has not asked for stays absent: SIGBUS, and in it the #PF as it was. */
+/*
+ * A page that the program has not mapped stays absent: the fault is a SIGBUS with the error code of
+ * the #PF.
+ */
 static vm_fault_t epc_fault(struct vm_fault *vmf)
 {
 	struct xarray *map = vmf->vma->vm_private_data;
@@ -90,8 +93,7 @@ static const struct vm_operations_struct epc_vm_ops = {
 };
 
 /*
- * The offset says which pages these are, and also how MAP finds them again to
- * zap: it must be the address.
+ * The offset must be the address: it selects the pages, and SGX2_ISA_MAP finds the mapping by it.
  */
 int sgx2_isa_epc_mmap(struct vm_area_struct *vma)
 {

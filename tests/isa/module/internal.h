@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * What the files of the module share; frame offsets also for the assembler.
- */
+/* The declarations that the files of the module share; stub.S uses the offsets in the frame. */
 #ifndef SGX2_ISA_INTERNAL_H
 #define SGX2_ISA_INTERNAL_H
 
@@ -28,17 +26,17 @@
 
 /**
  * struct sgx2_isa_frame - registers of one executed instruction
- * @rax: in and out, as the three that follow
+ * @rax: in and out
  * @rbx: see @rax
  * @rcx: see @rax
  * @rdx: see @rax
- * @rflags: in: to load; out: as found
- * @vector: out, by the fault handlers
- * @error: error code that the fault pushed
- * @cr2: CR2 when the fault was taken
- * @rip: RIP that the fault pushed
+ * @rflags: in: value to load; out: value after the instruction or at the fault
+ * @vector: out: vector of the fault
+ * @error: out: error code that the fault pushed
+ * @cr2: out: CR2 at the fault
+ * @rip: out: RIP that the fault pushed
  * @at: address of the instruction
- * @resume: where a fault handler returns to
+ * @resume: address that a fault handler returns to
  */
 struct sgx2_isa_frame {
 	u64 rax, rbx, rcx, rdx, rflags;
@@ -46,7 +44,7 @@ struct sgx2_isa_frame {
 	u64 at, resume;
 };
 
-/* stub.S */
+/* In stub.S. */
 typedef void sgx2_isa_stub(struct sgx2_isa_frame *frame);
 sgx2_isa_stub sgx2_isa_encls, sgx2_isa_encls_lock, sgx2_isa_encls_66;
 sgx2_isa_stub sgx2_isa_encls_f2, sgx2_isa_encls_f3, sgx2_isa_encls_67;
@@ -58,26 +56,26 @@ void sgx2_isa_fault_gp(void);
 void sgx2_isa_fault_pf(void);
 extern u64 sgx2_isa_chain_ud, sgx2_isa_chain_gp, sgx2_isa_chain_pf;
 
-/* run.c */
+/* In run.c. */
 int sgx2_isa_run_init(void);
 void sgx2_isa_run_exit(void);
 int sgx2_isa_run(struct sgx2_isa_run *run);
 
-/* interrupt.c */
+/* In interrupt.c. */
 int sgx2_isa_interrupt_init(void);
 void sgx2_isa_interrupt_exit(void);
-int sgx2_isa_kick(u32 cpu);
-int sgx2_isa_nmi(u32 cpu, bool wake);
-int sgx2_isa_quiet(bool on);
+int sgx2_isa_ipi(u32 cpu);
+int sgx2_isa_nmi(u32 cpu, bool nmi_and_enable);
+int sgx2_isa_disable_interrupts(bool on);
 
-/* epc.c */
+/* In epc.c. */
 int sgx2_isa_epc_init(void);
 void sgx2_isa_epc_exit(void);
 void sgx2_isa_epc_info(struct sgx2_isa_info *info);
 bool sgx2_isa_epc_has(u64 phys);
 int sgx2_isa_epc_mmap(struct vm_area_struct *vma);
 
-/* The one name that 6.1 lacks. */
+/* A name that Linux 6.1 lacks. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
 #include <linux/mm.h>
 static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)

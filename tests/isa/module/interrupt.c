@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Interrupts for the thread that is inside an enclave on another CPU, and the
- * absence of interrupts: a test of tracking has to know that a thread has not
- * left, and a timer that brings it out in between would make it guess.
+ * Interrupts for a thread inside an enclave on another CPU, and user mode without interrupts: a
+ * test of tracking has to know that a thread has not exited, and a timer interrupt would make it
+ * exit.
  */
 #include <linux/cpumask.h>
 #include <linux/delay.h>
@@ -17,8 +17,8 @@
 
 #include "internal.h"
 
-/* CPUs that have an NMI of ours to come; of these, those that get interrupts back. */
-static cpumask_t nmi_due, nmi_wakes;
+/* CPUs with a pending NMI of this module, and those of them that will enable interrupts. */
+static cpumask_t nmi_due, nmi_enables;
 
 static int on_nmi(unsigned int cmd, struct pt_regs *regs)
 {
@@ -26,7 +26,7 @@ static int on_nmi(unsigned int cmd, struct pt_regs *regs)
 
 	if (!cpumask_test_cpu(cpu, &nmi_due))
 		return NMI_DONE;
-	if (cpumask_test_and_clear_cpu(cpu, &nmi_wakes) && user_mode(regs))
+	if (cpumask_test_and_clear_cpu(cpu, &nmi_enables) && user_mode(regs))
 		regs->flags |= X86_EFLAGS_IF;
 	cpumask_clear_cpu(cpu, &nmi_due);
 	return NMI_HANDLED;
@@ -42,32 +42,32 @@ void sgx2_isa_interrupt_exit(void)
 	unregister_nmi_handler(NMI_LOCAL, "sgx2_isa");
 }
 
-/* That it has come is all that counts: an interrupt is what makes a CPU leave its enclave. */
-static void kicked(void *unused)
+/* Empty: receiving the IPI forces an AEX. */
+static void ipi_handler(void *unused)
 {
 }
 
-int sgx2_isa_kick(u32 cpu)
+int sgx2_isa_ipi(u32 cpu)
 {
 	if (cpu >= nr_cpu_ids)
 		return -EINVAL;
-	return smp_call_function_single(cpu, kicked, NULL, 1);
+	return smp_call_function_single(cpu, ipi_handler, NULL, 1);
 }
 
-int sgx2_isa_nmi(u32 cpu, bool wake)
+int sgx2_isa_nmi(u32 cpu, bool nmi_and_enable)
 {
 	unsigned long limit = jiffies + 10 * HZ;
 
 	if (cpu >= nr_cpu_ids || !cpu_online(cpu))
 		return -EINVAL;
-	if (wake)
-		cpumask_set_cpu(cpu, &nmi_wakes);
+	if (nmi_and_enable)
+		cpumask_set_cpu(cpu, &nmi_enables);
 	cpumask_set_cpu(cpu, &nmi_due);
 	apic->send_IPI(cpu, NMI_VECTOR);
 	while (cpumask_test_cpu(cpu, &nmi_due)) {
 		if (time_after(jiffies, limit)) {
 			cpumask_clear_cpu(cpu, &nmi_due);
-			cpumask_clear_cpu(cpu, &nmi_wakes);
+			cpumask_clear_cpu(cpu, &nmi_enables);
 			return -ETIMEDOUT;
 		}
 		usleep_range(20, 50);
@@ -76,11 +76,11 @@ int sgx2_isa_nmi(u32 cpu, bool wake)
 }
 
 /*
- * IF of the frame that this system call returns to. The kernel works with it
- * set meanwhile, so nothing but the program can be held up; and POPF of the
- * program cannot change it, as IOPL is 0.
+ * Set or clear IF in the frame that this system call returns to. The kernel itself runs with IF
+ * set, so only the program delays interrupts; POPF of the program cannot change IF, because IOPL is
+ * 0.
  */
-int sgx2_isa_quiet(bool on)
+int sgx2_isa_disable_interrupts(bool on)
 {
 	struct pt_regs *regs = task_pt_regs(current);
 

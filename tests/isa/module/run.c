@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * Executes one instruction with chosen registers and reports what came of it.
- */
+/* Executes one instruction with chosen registers and reports the result. */
 #include <linux/irqflags.h>
 #include <linux/mm.h>
 #include <linux/string.h>
@@ -15,15 +13,15 @@
 #define ARITHMETIC_FLAGS (X86_EFLAGS_CF | X86_EFLAGS_PF | X86_EFLAGS_AF | \
 			  X86_EFLAGS_ZF | X86_EFLAGS_SF | X86_EFLAGS_OF)
 
-/* EX_TYPE_FAULT_SGX leaves this in RAX, beside the vector. */
+/* EX_TYPE_FAULT_SGX sets this bit in RAX, in addition to the vector. */
 #define KERNEL_CAUGHT 0x40000000ULL
 
-/* Where the kernel's IDT sends what is not ours; stub.S jumps there. */
+/* The handlers of the kernel's IDT for other faults; stub.S jumps to them. */
 u64 sgx2_isa_chain_ud, sgx2_isa_chain_gp, sgx2_isa_chain_pf;
 
-/* The kernel's IDT with three gates of ours; the same on every CPU. */
-static gate_desc *own_idt;
-static u16 own_idt_size;
+/* A copy of the kernel's IDT with three gates of this module; all CPUs use it. */
+static gate_desc *test_idt;
+static u16 test_idt_size;
 
 static sgx2_isa_stub *const stubs[SGX2_ISA_INSNS] = {
 	[SGX2_ISA_ENCLS] = sgx2_isa_encls,
@@ -44,13 +42,13 @@ static sgx2_isa_stub *const stubs[SGX2_ISA_INSNS] = {
 
 static void take_gate(unsigned int vector, void (*handler)(void), u64 *chain)
 {
-	gate_desc *gate = &own_idt[vector];
+	gate_desc *stack = &test_idt[vector];
 	u64 to = (u64)handler;
 
-	*chain = gate_offset(gate);
-	gate->offset_low = (u16)to;
-	gate->offset_middle = (u16)(to >> 16);
-	gate->offset_high = (u32)(to >> 32);
+	*chain = gate_offset(stack);
+	stack->offset_low = (u16)to;
+	stack->offset_middle = (u16)(to >> 16);
+	stack->offset_high = (u32)(to >> 32);
 }
 
 int sgx2_isa_run_init(void)
@@ -63,11 +61,11 @@ int sgx2_isa_run_init(void)
 	store_idt(&idt);
 	if (idt.size >= PAGE_SIZE)
 		return -EINVAL;
-	own_idt = (gate_desc *)get_zeroed_page(GFP_KERNEL);
-	if (!own_idt)
+	test_idt = (gate_desc *)get_zeroed_page(GFP_KERNEL);
+	if (!test_idt)
 		return -ENOMEM;
-	memcpy(own_idt, (void *)idt.address, idt.size + 1);
-	own_idt_size = idt.size;
+	memcpy(test_idt, (void *)idt.address, idt.size + 1);
+	test_idt_size = idt.size;
 	take_gate(X86_TRAP_UD, sgx2_isa_fault_ud, &sgx2_isa_chain_ud);
 	take_gate(X86_TRAP_GP, sgx2_isa_fault_gp, &sgx2_isa_chain_gp);
 	take_gate(X86_TRAP_PF, sgx2_isa_fault_pf, &sgx2_isa_chain_pf);
@@ -76,13 +74,13 @@ int sgx2_isa_run_init(void)
 
 void sgx2_isa_run_exit(void)
 {
-	free_page((unsigned long)own_idt);
+	free_page((unsigned long)test_idt);
 }
 
-/* Interrupts are off: nothing but the instruction and NMIs meets our IDT. */
-static void run_with_own_idt(sgx2_isa_stub *stub, struct sgx2_isa_frame *frame)
+/* Interrupts are disabled, so only the instruction and NMIs use the copied IDT. */
+static void run_with_test_idt(sgx2_isa_stub *stub, struct sgx2_isa_frame *frame)
 {
-	const struct desc_ptr own = { own_idt_size, (unsigned long)own_idt };
+	const struct desc_ptr own = { test_idt_size, (unsigned long)test_idt };
 	struct desc_ptr kernels;
 
 	store_idt(&kernels);
@@ -92,8 +90,8 @@ static void run_with_own_idt(sgx2_isa_stub *stub, struct sgx2_isa_frame *frame)
 }
 
 /*
- * A copy of the top-level table in which the entry for RCX names the page to
- * walk through. The kernel's half is the same, so that nothing else is missed.
+ * Run with a copy of the top-level page table in which the entry for RCX points to the page @walk.
+ * The kernel's half is unchanged, so the kernel stays mapped.
  */
 static void run_walking(sgx2_isa_stub *stub, struct sgx2_isa_frame *frame,
 			u64 *top, u64 walk)
@@ -103,7 +101,7 @@ static void run_walking(sgx2_isa_stub *stub, struct sgx2_isa_frame *frame,
 	memcpy(top, __va(cr3 & CR3_ADDR_MASK), PAGE_SIZE);
 	top[pgd_index(frame->rcx)] = walk | _PAGE_TABLE_NOENC;
 	native_write_cr3(__pa(top) | (cr3 & CR3_PCID_MASK));
-	run_with_own_idt(stub, frame);
+	run_with_test_idt(stub, frame);
 	native_write_cr3(cr3);
 }
 
@@ -123,7 +121,7 @@ int sgx2_isa_run(struct sgx2_isa_run *run)
 	if (run->insn >= SGX2_ISA_INSNS)
 		return -EINVAL;
 	if (run->how & SGX2_ISA_WALK) {
-		/* Only a user address: the copy must keep the kernel mapped. */
+		/* RCX must be a user address, because the copy must keep the kernel mapped. */
 		if (!sgx2_isa_epc_has(run->walk) || run->rcx >= TASK_SIZE_MAX)
 			return -EINVAL;
 		top = (u64 *)get_zeroed_page(GFP_KERNEL);
@@ -141,7 +139,7 @@ int sgx2_isa_run(struct sgx2_isa_run *run)
 	else if (run->how & SGX2_ISA_BY_KERNEL)
 		stub(&frame);
 	else
-		run_with_own_idt(stub, &frame);
+		run_with_test_idt(stub, &frame);
 	if ((run->how & SGX2_ISA_BY_KERNEL) &&
 	    (frame.rax & ~0xffULL) == KERNEL_CAUGHT) {
 		frame.vector = frame.rax & 0xff;

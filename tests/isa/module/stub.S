@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * One function for each instruction under test, and fault handlers that take
- * down what the processor reported before any kernel code could change it.
- *
- * The kernel's own way, an exception-table entry of type SGX, gives a vector
- * but no error code. So run.c loads a copy of the IDT in which #UD, #GP and
- * #PF come here. A fault that is not of the instruction under test goes on to
- * where the kernel's IDT would have sent it.
+ * One function per instruction under test, and fault handlers that save the state before any kernel
+ * code changes it. The kernel's own mechanism, an exception-table entry of type SGX, returns a
+ * vector but no error code. Therefore run.c loads a copy of the IDT in which #UD, #GP and #PF lead
+ * to these handlers. A handler passes a fault of any other instruction to the handler of the
+ * kernel's IDT.
  */
 #include <linux/linkage.h>
 #include <linux/objtool.h>
@@ -18,8 +16,8 @@
 	.text
 
 /*
- * %rdi stays the frame throughout: no leaf touches it, and so the handlers can
- * rely on it whenever RIP lies between the first, encls, and the last, invd.
+ * %rdi holds the frame: no leaf changes it, so the handlers can use it if RIP lies between the
+ * first function, encls, and the last, invd.
  */
 .macro STUB name, insn:vararg
 SYM_FUNC_START(sgx2_isa_\name)
@@ -70,7 +68,7 @@ STUB rdmsr, rdmsr
 STUB wrmsr, wrmsr
 STUB invd, invd
 
-/* Offsets from %rsp with %rax saved on top of an exception frame that has an error code. */
+/* Offsets from %rsp with %rax saved on top of an exception frame with an error code. */
 #define SAVED_ERROR	8
 #define SAVED_RIP	16
 #define SAVED_RFLAGS	32

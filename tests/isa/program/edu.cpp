@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "monitor.h"
-#include "rig.h"
+#include "test_bench.h"
 
 namespace isa {
 
@@ -43,7 +43,7 @@ void Edu::move(u64 phys, u64 direction)
 	bar_[DESTINATION / 8] = direction & TO_MEMORY ? phys : buffer;
 	bar_[COUNT / 8] = 8;
 	bar_[COMMAND / 8] = START | direction;
-	// The device takes a tenth of a second, on purpose.
+	// The device delays each transfer by a tenth of a second.
 	for (int i = 0; bar_[COMMAND / 8] & START; i++) {
 		if (i == 1000)
 			throw std::runtime_error("the edu device does not end its DMA");

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// QEMU's "edu" PCI device, which moves a buffer of its own to and from physical memory: DMA that a program can ask for.
+// QEMU's "edu" PCI device, which copies data between its own buffer and physical memory, so that a
+// program can start DMA.
 #pragma once
 
 #include <string>
@@ -10,13 +11,14 @@ namespace isa {
 
 class Edu {
 public:
-	/// Throws Skip when there is none: start QEMU with -device edu,dma_mask=0xffffffffff.
+	/// Open the device. Throws Skip if there is none: start QEMU with -device
+	/// edu,dma_mask=0xffffffffff.
 	Edu();
 	~Edu();
 	Edu(const Edu &) = delete;
 	Edu &operator=(const Edu &) = delete;
 
-	/// 8 bytes between physical memory and the device's buffer.
+	/// Copy 8 bytes between physical memory and the device's buffer.
 	void load(u64 phys) { move(phys, 0); }
 	void store(u64 phys) { move(phys, 2); }
 

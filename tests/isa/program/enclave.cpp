@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Builds enclaves out of single leaves and goes in and out of them.
+// Builds enclaves by single leaves, enters and exits them.
 
 #include "enclave.h"
 
@@ -8,11 +8,11 @@
 
 #include <sys/mman.h>
 
-#include "rig.h"
+#include "test_bench.h"
 
 namespace isa {
 
-Enclave::Enclave(Rig &rig, u64 at) : base(at), rig_(rig), k_(rig.k)
+Enclave::Enclave(TestBench &rig, u64 at) : base(at), rig_(rig), k_(rig.k)
 {
 	tcs_a.ossa = SSA_A;
 	tcs_a.nssa = 2;
@@ -34,16 +34,16 @@ void Enclave::unmap()
 {
 	if (!reserved_)
 		return;
-	// One page more: rows put ordinary memory behind ELRANGE.
+	// One page more than the enclave, because some rows map ordinary memory behind ELRANGE.
 	k_.release(base, size + page_size);
 	reserved_ = false;
 }
 
-void Enclave::discard()
+void Enclave::remove_all()
 {
 	for (const auto &[offset, page] : pages_)
-		must("EREMOVE", k_.encls(EREMOVE, 0, k_.linear(page)));
-	must("EREMOVE", k_.encls(EREMOVE, 0, secs_linear()));
+		require("EREMOVE", k_.encls(EREMOVE, 0, k_.linear(page)));
+	require("EREMOVE", k_.encls(EREMOVE, 0, secs_linear()));
 	unmap();
 	pages_.clear();
 	secs_ = no_page;
@@ -75,7 +75,7 @@ void Enclave::create()
 	secs_ = rig_.page();
 	measurement_ = {};
 	pages_.clear();
-	must("ECREATE", k_.encls(ECREATE, k_.at(&s.pageinfo), secs_linear()));
+	require("ECREATE", k_.encls(ECREATE, k_.at(&s.pageinfo), secs_linear()));
 	measurement_.create(frame_pages, size);
 	if (!reserved_)
 		k_.reserve(base, size, PROT_READ | PROT_WRITE | PROT_EXEC);
@@ -92,19 +92,19 @@ u64 Enclave::add(u64 offset, u64 secinfo, const void *content, bool measure)
 	s.secinfo.flags = secinfo;
 	s.pageinfo = {at(offset), k_.at(s.source), k_.at(&s.secinfo), secs_linear()};
 	const u64 page = rig_.page();
-	must("EADD", k_.encls(EADD, k_.at(&s.pageinfo), k_.linear(page)));
+	require("EADD", k_.encls(EADD, k_.at(&s.pageinfo), k_.linear(page)));
 	const bool tcs = (secinfo & PT(0xff)) == PT_TCS;
 	measurement_.add(offset, tcs ? secinfo & ~(R | W | X) : secinfo);
 	for (u64 chunk = 0; measure && chunk < page_size; chunk += 256) {
-		must("EEXTEND", k_.encls(EEXTEND, secs_linear(), k_.linear(page) + chunk));
+		require("EEXTEND", k_.encls(EEXTEND, secs_linear(), k_.linear(page) + chunk));
 		measurement_.extend(offset + chunk, s.source + chunk);
 	}
 	pages_[offset] = page;
-	show(offset, page);
+	map_page(offset, page);
 	return page;
 }
 
-void Enclave::fill()
+void Enclave::add_pages()
 {
 	add(CODE, PT_REG | R | X, enclave_code, true);
 	add(TCS_A, PT_TCS, &tcs_a);
@@ -134,15 +134,15 @@ void Enclave::init()
 	auto &s = rig_.s;
 	sign(&s.sig);
 	s.token = {};
-	must("EINIT", k_.encls(EINIT, k_.at(&s.sig), secs_linear(), k_.at(&s.token)));
+	require("EINIT", k_.encls(EINIT, k_.at(&s.sig), secs_linear(), k_.at(&s.token)));
 }
 
-void Enclave::ready()
+void Enclave::build()
 {
 	create();
-	fill();
+	add_pages();
 	init();
-	rig_.wipe();
+	rig_.clear_shared();
 }
 
 u64 Enclave::aug(u64 offset)
@@ -150,65 +150,66 @@ u64 Enclave::aug(u64 offset)
 	auto &s = rig_.s;
 	s.pageinfo = {at(offset), 0, 0, secs_linear()};
 	const u64 page = rig_.page();
-	must("EAUG", k_.encls(EAUG, k_.at(&s.pageinfo), k_.linear(page)));
+	require("EAUG", k_.encls(EAUG, k_.at(&s.pageinfo), k_.linear(page)));
 	pages_[offset] = page;
-	show(offset, page);
+	map_page(offset, page);
 	return page;
 }
 
 void Enclave::block(u64 offset)
 {
-	must("EBLOCK", k_.encls(EBLOCK, 0, linear(offset)));
+	require("EBLOCK", k_.encls(EBLOCK, 0, linear(offset)));
 }
 
 void Enclave::track()
 {
-	must("ETRACK", k_.encls(ETRACK, 0, secs_linear()));
+	require("ETRACK", k_.encls(ETRACK, 0, secs_linear()));
 }
 
 void Enclave::restrict(u64 offset, u64 permissions)
 {
 	rig_.s.secinfo = {};
 	rig_.s.secinfo.flags = permissions;
-	must("EMODPR", k_.encls(EMODPR, k_.at(&rig_.s.secinfo), linear(offset)));
+	require("EMODPR", k_.encls(EMODPR, k_.at(&rig_.s.secinfo), linear(offset)));
 }
 
 void Enclave::retype(u64 offset, u64 type)
 {
 	rig_.s.secinfo = {};
 	rig_.s.secinfo.flags = type;
-	must("EMODT", k_.encls(EMODT, k_.at(&rig_.s.secinfo), linear(offset)));
+	require("EMODT", k_.encls(EMODT, k_.at(&rig_.s.secinfo), linear(offset)));
 }
 
 void Enclave::remove(u64 offset)
 {
-	must("EREMOVE", k_.encls(EREMOVE, 0, linear(offset)));
-	hide(offset);
-	forget(offset);
+	require("EREMOVE", k_.encls(EREMOVE, 0, linear(offset)));
+	unmap_page(offset);
+	forget_page(offset);
 }
 
-void Enclave::show(u64 offset, u64 page)
+void Enclave::map_page(u64 offset, u64 page)
 {
 	k_.map(at(offset), page);
-	// Into the page tables at once: the fault that would do it later is an asynchronous exit.
+	// Create the page-table entry now, because a page fault inside would be an asynchronous
+	// exit.
 	(void)*reinterpret_cast<const volatile u8 *>(at(offset));
 }
 
-void Enclave::hide(u64 offset)
+void Enclave::unmap_page(u64 offset)
 {
 	k_.unmap(at(offset));
 }
 
 u64 Enclave::peek(u64 offset) const
 {
-	const Got got = k_.encls(EDBGRD, 0, linear(offset));
-	must("EDBGRD", got);
-	return got.regs.rbx;
+	const Result result = k_.encls(EDBGRD, 0, linear(offset));
+	require("EDBGRD", result);
+	return result.regs.rbx;
 }
 
 void Enclave::poke(u64 offset, u64 value) const
 {
-	must("EDBGWR", k_.encls(EDBGWR, value, linear(offset)));
+	require("EDBGWR", k_.encls(EDBGWR, value, linear(offset)));
 }
 
 void Enclave::peek_bytes(u64 offset, void *to, u64 size) const
@@ -262,34 +263,34 @@ Exit Enclave::resume(Frame &frame, u64 tcs) const
 	return enclu(frame);
 }
 
-Got Enclave::leaf(u32 number, u64 rbx, u64 rcx, u64 rdx, u64 rflags, u64 tcs) const
+Result Enclave::leaf(u32 number, u64 rbx, u64 rcx, u64 rdx, u64 rflags, u64 tcs) const
 {
 	const Regs block{number, rbx, rcx, rdx, rflags | 0x202};
 	Frame f;
 	f.rsi = reinterpret_cast<u64>(&block);
 	const Exit x = enter(inside_leaf, f, tcs);
-	Got got;
+	Result result;
 	if (x.where == Exit::returned) {
-		got.regs = {f.r8, f.r9, f.r10, f.r13, f.r12};
-		return got;
+		result.regs = {f.r8, f.r9, f.r10, f.r13, f.r12};
+		return result;
 	}
-	got.vector = x.vector;
-	got.error = x.error;
-	got.cr2 = x.cr2;
-	got.regs = {x.regs.rax, x.regs.rbx, x.regs.rcx, x.regs.rdx, x.regs.rflags};
-	if (x.where == Exit::late)
-		throw std::runtime_error("the enclave does not come back");
+	result.vector = x.vector;
+	result.error = x.error;
+	result.cr2 = x.cr2;
+	result.regs = {x.regs.rax, x.regs.rbx, x.regs.rcx, x.regs.rdx, x.regs.rflags};
+	if (x.where == Exit::timed_out)
+		throw std::runtime_error("the enclave does not exit");
 	if (x.where != Exit::at_aep)
-		give_up("entering the enclave", got);
+		fail("entering the enclave", result);
 	if (attributes & ATTR_DEBUG) {
 		const Gprsgx g = saved(tcs == TCS_A ? SSA_A : SSA_B, cssa(tcs) - 1);
-		got.regs = {g.rax, g.rbx, g.rcx, g.rdx, g.rflags};
-		got.rip_moved = g.rip != at(inside(inside_leaf_at));
+		result.regs = {g.rax, g.rbx, g.rcx, g.rdx, g.rflags};
+		result.rip_moved = g.rip != at(inside(inside_leaf_at));
 	}
-	return got;
+	return result;
 }
 
-Got Enclave::accept(u64 offset, u64 flags) const
+Result Enclave::accept(u64 offset, u64 flags) const
 {
 	SecInfo secinfo{};
 	secinfo.flags = flags;
@@ -297,7 +298,7 @@ Got Enclave::accept(u64 offset, u64 flags) const
 	return leaf(EACCEPT, at(PARAM), at(offset));
 }
 
-Got Enclave::extend(u64 offset, u64 flags) const
+Result Enclave::extend(u64 offset, u64 flags) const
 {
 	SecInfo secinfo{};
 	secinfo.flags = flags;
@@ -305,16 +306,16 @@ Got Enclave::extend(u64 offset, u64 flags) const
 	return leaf(EMODPE, at(PARAM), at(offset));
 }
 
-void Enclave::accepted(u64 offset, u64 flags) const
+void Enclave::must_accept(u64 offset, u64 flags) const
 {
-	must("EACCEPT", accept(offset, flags));
+	require("EACCEPT", accept(offset, flags));
 }
 
-void Enclave::extended(u64 offset, u64 flags) const
+void Enclave::must_extend(u64 offset, u64 flags) const
 {
-	const Got got = extend(offset, flags);
-	if (got.faulted())
-		give_up("EMODPE", got);
+	const Result result = extend(offset, flags);
+	if (result.faulted())
+		fail("EMODPE", result);
 }
 
 } // namespace isa

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The code page of every enclave that the rows build. It enters at offset 0
- * with the function to run, an offset, in RDI; the way out is what EENTER puts
- * into RCX. It uses the stack of the program outside.
- *
- * The page is copied into EPC, so it reaches its data page, DATA bytes further
- * on, only relative to RIP.
+ * The code page of every enclave. The entry point is at offset 0; RDI has the offset of the
+ * function to call, and RCX, set by EENTER, the address for EEXIT. The code uses the stack of the
+ * program. The page is copied to EPC, so it addresses its data page, which is DATA bytes higher,
+ * relative to RIP.
  */
 #define EEXIT 4
 #define DATA 0x6000
@@ -24,14 +22,14 @@ enclave_code:
 inside_\name:
 .endm
 
-/* Leaves to where R15 points. */
+/* Execute EEXIT to the address in R15. */
 .macro OUT
 	movq	%r15, %rbx
 	movl	$EEXIT, %eax
 	enclu
 .endm
 
-/* R8, R9, R10, R12: RAX, RBX, RCX and RFLAGS as EENTER left them. */
+/* R8, R9, R10, R12: RAX, RBX, RCX and RFLAGS after EENTER. */
 INSIDE state
 	movq	%rcx, %r15
 	movq	%rax, %r8
@@ -41,7 +39,7 @@ INSIDE state
 	popq	%r12
 	OUT
 
-/* R8, R9: FS and GS base. */
+/* R8, R9: bases of FS and GS. */
 INSIDE bases
 	movq	%rcx, %r15
 	rdfsbase %r8
@@ -58,7 +56,8 @@ INSIDE xgetbv
 	OUT
 
 /*
- * ENCLU with RAX, RBX, RCX, RDX and RFLAGS from the five words at RSI; afterwards they are in R8, R9, R10, R13 and R12.
+ * Execute ENCLU with RAX, RBX, RCX, RDX and RFLAGS from the five words at RSI. The results are in
+ * R8, R9, R10, R13 and R12.
  */
 INSIDE leaf
 	movq	%rcx, %r15
@@ -79,7 +78,7 @@ inside_leaf_at:
 	movq	%rdx, %r13
 	OUT
 
-/* EEXIT to RSI, with no way out of its own. */
+/* Execute EEXIT to the address in RSI. */
 INSIDE exit
 	movq	%rsi, %rbx
 	movl	$EEXIT, %eax
@@ -104,16 +103,18 @@ inside_write_at:
 	movq	%rdx, (%rsi)
 	OUT
 
-/* Goes to RSI; code there finds the way out in R15. */
+/* Jump to RSI. The code there finds the address for EEXIT in R15. */
 INSIDE jump
 	movq	%rcx, %r15
 	jmp	*%rsi
 
-/* Calls nothing: lands here by a jump into another page of the enclave that holds the same bytes. */
+/*
+ * Only EEXIT: the target of a jump to another page of the enclave that holds a copy of this code.
+ */
 INSIDE out
 	OUT
 
-/* Announces itself in the word at RSI, beats in the quadword at RSI+8, until the word at RSI+4 is set. */
+/* Set the word at RSI, then increment the quadword at RSI+8 until the word at RSI+4 is set. */
 INSIDE spin
 	movq	%rcx, %r15
 	movl	$1, (%rsi)
@@ -123,7 +124,7 @@ INSIDE spin
 	je	1b
 	OUT
 
-/* The same, and reads at RDX each time around. */
+/* As spin, and read at RDX in each iteration. */
 INSIDE watch
 	movq	%rcx, %r15
 	movl	$1, (%rsi)
@@ -135,9 +136,9 @@ INSIDE watch
 	OUT
 
 /*
- * Fills all registers from the words at DATA, in the order of GPRSGX from RAX to R15, then raises #UD; when it is resumed at
- * inside_patterns_after it stores them all from DATA+0x100 on. DATA+0x80: flags. DATA+0x88: MXCSR. DATA+0x90: 16 bytes for XMM7.
- * DATA+0x1f8: the way out.
+ * Load all registers from the words at DATA, in the order of GPRSGX from RAX to R15, then raise
+ * #UD. After a resume at inside_patterns_after, store all registers from DATA+0x100 on. DATA+0x80:
+ * flags. DATA+0x88: MXCSR. DATA+0x90: 16 bytes for XMM7. DATA+0x1f8: the address for EEXIT.
  */
 INSIDE patterns
 	movq	%rcx, enclave_code + DATA + 0x1f8(%rip)
@@ -192,7 +193,7 @@ inside_patterns_after:
 	movq	enclave_code + DATA + 0x1f8(%rip), %r15
 	OUT
 
-/* Sets TF by POPF, which an opt-out entry keeps at 0, and reads the flags back into R12. */
+/* Set TF by POPF; after an opt-out entry TF stays 0. Read the flags back to R12. */
 INSIDE popf
 	movq	%rcx, %r15
 	pushfq
@@ -203,7 +204,10 @@ INSIDE popf
 	popq	%r12
 	OUT
 
-/* One instruction that Documentation/isa.md 10 speaks of, then the way out. Operands in memory are the words at RSI. */
+/*
+ * Execute one instruction of Documentation/isa.md 10, then EEXIT. Operands in memory are the words
+ * at RSI.
+ */
 .macro INSN name, insn:vararg
 	.balign	16
 	.globl	insn_\name

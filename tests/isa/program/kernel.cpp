@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Talks to the kernel module of the guest ISA test.
+// Calls the kernel module of the guest ISA test.
 
 #include "kernel.h"
 
@@ -57,7 +57,7 @@ Kernel::~Kernel()
 		syscall(SYS_delete_module, "sgx2_isa", O_NONBLOCK);
 }
 
-Got Kernel::run(u32 insn, const Regs &regs, u32 how, u64 walk) const
+Result Kernel::run(u32 insn, const Regs &regs, u32 how, u64 walk) const
 {
 	sgx2_isa_run run{};
 	run.insn = insn;
@@ -70,17 +70,17 @@ Got Kernel::run(u32 insn, const Regs &regs, u32 how, u64 walk) const
 	run.walk = walk;
 	if (ioctl(fd_, SGX2_ISA_RUN, &run) != 0)
 		fail("SGX2_ISA_RUN");
-	Got got;
-	got.vector = run.vector;
-	got.error = run.error;
-	got.cr2 = run.cr2;
-	got.regs = {run.rax, run.rbx, run.rcx, run.rdx, run.rflags};
-	got.rip_moved = got.faulted() && run.rip != 0;
-	got.has_error = !(how & SGX2_ISA_BY_KERNEL);
-	return got;
+	Result result;
+	result.vector = run.vector;
+	result.error = run.error;
+	result.cr2 = run.cr2;
+	result.regs = {run.rax, run.rbx, run.rcx, run.rdx, run.rflags};
+	result.rip_moved = result.faulted() && run.rip != 0;
+	result.has_error = !(how & SGX2_ISA_BY_KERNEL);
+	return result;
 }
 
-Got Kernel::encls(u32 leaf, u64 rbx, u64 rcx, u64 rdx) const
+Result Kernel::encls(u32 leaf, u64 rbx, u64 rcx, u64 rdx) const
 {
 	return run(SGX2_ISA_ENCLS, {leaf, rbx, rcx, rdx, 0});
 }
@@ -110,13 +110,13 @@ u64 Kernel::at(const void *p) const
 
 u64 Kernel::rdmsr(u32 msr) const
 {
-	const Got got = run(SGX2_ISA_RDMSR, {0, 0, msr, 0, 0});
-	if (got.faulted())
-		throw std::runtime_error("RDMSR gave " + got.text());
-	return got.regs.rdx << 32 | (got.regs.rax & 0xffffffff);
+	const Result result = run(SGX2_ISA_RDMSR, {0, 0, msr, 0, 0});
+	if (result.faulted())
+		throw std::runtime_error("RDMSR gave " + result.text());
+	return result.regs.rdx << 32 | (result.regs.rax & 0xffffffff);
 }
 
-Got Kernel::wrmsr(u32 msr, u64 value) const
+Result Kernel::wrmsr(u32 msr, u64 value) const
 {
 	return run(SGX2_ISA_WRMSR, {value & 0xffffffff, 0, msr, value >> 32, 0});
 }
@@ -157,9 +157,9 @@ void Kernel::tell(unsigned long request, u32 value) const
 		fail("ioctl " + std::to_string(_IOC_NR(request)) + " of the module");
 }
 
-void Kernel::kick(unsigned cpu) const
+void Kernel::interrupt(unsigned cpu) const
 {
-	tell(SGX2_ISA_KICK, cpu);
+	tell(SGX2_ISA_IPI, cpu);
 }
 
 void Kernel::nmi(unsigned cpu) const
@@ -167,14 +167,14 @@ void Kernel::nmi(unsigned cpu) const
 	tell(SGX2_ISA_NMI, cpu);
 }
 
-void Kernel::wake(unsigned cpu) const
+void Kernel::nmi_and_enable(unsigned cpu) const
 {
-	tell(SGX2_ISA_WAKE, cpu);
+	tell(SGX2_ISA_NMI_ENABLE, cpu);
 }
 
-void Kernel::quiet(bool on) const
+void Kernel::disable_interrupts(bool on) const
 {
-	tell(SGX2_ISA_QUIET, on);
+	tell(SGX2_ISA_DISABLE_INTERRUPTS, on);
 }
 
 } // namespace isa

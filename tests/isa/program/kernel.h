@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// Ring 0, by way of the kernel module: privileged instructions, EPC pages and the memory shared with them.
+// Access to CPL 0 through the kernel module: privileged instructions, EPC pages, and memory shared
+// with the module.
 #pragma once
 
 #include <set>
@@ -10,7 +11,7 @@
 
 namespace isa {
 
-/// The memory that operands of ENCLS lie in. A row finds it all zero.
+/// The operands of ENCLS in shared memory. They are zero at the start of a row.
 struct Shared {
 	PageInfo pageinfo;
 	SecInfo secinfo;
@@ -26,43 +27,47 @@ static_assert(sizeof(Shared) <= SGX2_ISA_SHARED_SIZE);
 
 class Kernel {
 public:
-	/// Loads the module, unless it is loaded, and opens its node. Throws with a message.
+	/// Load the module unless it is loaded, and open its device node. Throws a message on
+	/// failure.
 	explicit Kernel(const std::string &module);
 	~Kernel();
 	Kernel(const Kernel &) = delete;
 	Kernel &operator=(const Kernel &) = delete;
 
-	Got run(u32 insn, const Regs &regs, u32 how = 0, u64 walk = 0) const;
-	Got encls(u32 leaf, u64 rbx, u64 rcx, u64 rdx = 0) const;
+	Result run(u32 insn, const Regs &regs, u32 how = 0, u64 walk = 0) const;
+	Result encls(u32 leaf, u64 rbx, u64 rcx, u64 rdx = 0) const;
 
-	/// EPC pages are numbered through all sections.
+	/// EPC pages are numbered over all sections.
 	u64 pages() const { return pages_; }
 	u64 linear(u64 page) const;
 	u64 phys(u64 page) const;
 
-	/// The kernel's address of something in shared memory.
+	/// Return the kernel's linear address of an object in shared memory.
 	u64 at(const void *p) const;
 	u64 phys_of(const void *p) const { return at(p) - info_.shared + info_.shared_phys; }
 	Shared &shared() const { return *shared_; }
-	u64 hole() const { return info_.hole; }
+	u64 unmapped() const { return info_.unmapped; }
 	u64 cr4() const { return info_.cr4; }
 
 	u64 rdmsr(u32 msr) const;
-	Got wrmsr(u32 msr, u64 value) const;
+	Result wrmsr(u32 msr, u64 value) const;
 
-	/// EPC page at a user address of a mapping made by reserve(); unmap() makes the address fault again.
+	/// Map an EPC page at a user address in a range of reserve(); unmap() makes the address
+	/// fault again.
 	void map(u64 address, u64 page) const;
 	void unmap(u64 address) const;
 	void reserve(u64 address, u64 size, int protection) const;
 	void release(u64 address, u64 size) const;
 
-	/// An interrupt for that CPU; returns when it has come.
-	void kick(unsigned cpu) const;
+	/// Interrupt the CPU, and return when the CPU has taken the interrupt.
+	void interrupt(unsigned cpu) const;
 	void nmi(unsigned cpu) const;
-	/// Whether the calling thread is to run without interrupts: only nmi() reaches it then. It must not be long, it must not meet a
-	/// page fault, and nobody may wait for its CPU meanwhile, which munmap() in any thread does. wake() is nmi() and the end of this.
-	void quiet(bool on) const;
-	void wake(unsigned cpu) const;
+	/// Run the calling thread without interrupts, so that only nmi() interrupts it. This period
+	/// must be short, the thread must not meet a page fault, and no thread may wait for the CPU
+	/// in the meantime, which munmap() in any thread does. nmi_and_enable() sends an NMI and
+	/// ends the period.
+	void disable_interrupts(bool on) const;
+	void nmi_and_enable(unsigned cpu) const;
 
 private:
 	void tell(unsigned long request, u32 value) const;
@@ -72,7 +77,7 @@ private:
 	sgx2_isa_info info_{};
 	u64 pages_ = 0;
 	Shared *shared_ = nullptr;
-	mutable std::set<u64> mapped_; ///< what release() has to unmap
+	mutable std::set<u64> mapped_; ///< mappings that release() has to unmap
 };
 
 } // namespace isa

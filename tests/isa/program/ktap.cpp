@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Prints KTAP and keeps the totals.
+// Prints KTAP and counts the results.
 
 #include "ktap.h"
 
@@ -35,7 +35,7 @@ void Ktap::skip(const std::string &name, const std::string &why)
 	std::fflush(stdout);
 }
 
-void Ktap::remark(const std::string &text)
+void Ktap::comment(const std::string &text)
 {
 	std::printf("# %s\n", text.c_str());
 	std::fflush(stdout);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// The output of the test: KTAP on stdout, one line a row.
+// The output of the test: KTAP on stdout, one line per row.
 #pragma once
 
 #include <string>
@@ -12,8 +12,8 @@ public:
 	void pass(const std::string &name);
 	void fail(const std::string &name, const std::string &why);
 	void skip(const std::string &name, const std::string &why);
-	void remark(const std::string &text);
-	/// Prints the totals. True when something ran and nothing failed.
+	void comment(const std::string &text);
+	/// Print the totals. Return whether a row ran and no row failed.
 	bool end();
 
 private:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// The structures and numbers of the SGX ISA as Documentation/isa.md 1-5 gives them, in memory layout.
+// The structures and numbers of the SGX ISA in memory layout, as in Documentation/isa.md 1-5.
 #pragma once
 
 #include <cstddef>
@@ -51,29 +51,33 @@ enum Enclu : u32 {
 	EDECCSSA = 0x09,
 };
 
-/// SECINFO.FLAGS, and EPCM flags by the same names.
+/// Bits of SECINFO.FLAGS, and flags of an EPCM entry with the same names.
 constexpr u64 R = 1, W = 2, X = 4, PENDING = 8, MODIFIED = 16, PR = 32;
+constexpr unsigned page_type_shift = 8;
 constexpr u64 PT(u64 type)
 {
-	return type << 8;
+	return type << page_type_shift;
 }
 constexpr u64 PT_SECS = PT(0), PT_TCS = PT(1), PT_REG = PT(2), PT_VA = PT(3), PT_TRIM = PT(4);
 
-/// ATTRIBUTES.
+/// Bits of ATTRIBUTES.
 constexpr u64 ATTR_INIT = 1, ATTR_DEBUG = 2, ATTR_MODE64 = 4, ATTR_PROVISION = 0x10, ATTR_TOKEN = 0x20;
 constexpr u64 ATTR_KSS = 0x80, ATTR_AEXNOTIFY = 0x400;
 
-/// TCS.FLAGS.
+/// Components of XFRM.
+constexpr u64 XFRM_X87_SSE = 3, XFRM_AVX = 4, XFRM_PKRU = 1 << 9;
+
+/// Bits of TCS.FLAGS.
 constexpr u64 TCS_DBGOPTIN = 1, TCS_AEXNOTIFY = 2;
 
-/// RFLAGS: the six that leaves touch, and two more.
+/// Bits of RFLAGS: the six arithmetic flags, which leaves change, and two others.
 constexpr u64 CF = 0x1, PF_FLAG = 0x4, AF = 0x10, ZF = 0x40, SF = 0x80, TF = 0x100, OF = 0x800;
 constexpr u64 arithmetic = CF | PF_FLAG | AF | ZF | SF | OF;
 
 constexpr u64 MSR_FEAT_CTL = 0x3a, MSR_LEPUBKEYHASH0 = 0x8c;
 constexpr u64 FEAT_LOCK = 1, FEAT_SGX_LC = 1 << 17, FEAT_SGX = 1 << 18;
 
-/// Page-fault error code.
+/// Bits of the error code of #PF.
 constexpr u64 PFEC_P = 1, PFEC_W = 2, PFEC_U = 4, PFEC_RSVD = 8, PFEC_I = 16, PFEC_PK = 32, PFEC_SGX = 0x8000;
 
 constexpr unsigned VEC_DB = 1, VEC_BP = 3, VEC_UD = 6, VEC_GP = 13, VEC_PF = 14;
@@ -182,7 +186,7 @@ struct Report {
 	u8 key_id[32], mac[16];
 };
 
-/// The registers at the end of an SSA frame.
+/// GPRSGX: the registers at the end of an SSA frame.
 struct Gprsgx {
 	u64 rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15;
 	u64 rflags, rip, ursp, urbp;

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "ktap.h"
-#include "spinner.h"
+#include "enclave_thread.h"
 #include "tables.h"
 
 namespace isa {
@@ -26,22 +26,21 @@ constexpr unsigned row_seconds = 60;
 std::string row_name(const Group &group, const Row &row)
 {
 	std::string name = std::string(group.leaf) + ": " + row.what;
-	if (group.place != Place::nowhere)
+	if (group.place != Place::none)
 		name += " -> " + row.expect.text();
 	if (row.after)
 		name += std::string(", ") + row.after;
 	return name;
 }
 
-/// The monitor's counter for this leaf and this outcome.
-unsigned counter_of(const Group &group, const Rig &r, const Expect &expect)
+/// Return the index of the monitor's counter for this leaf and this result.
+unsigned counter_of(const Group &group, const TestBench &r, const Expect &expect)
 {
-	const unsigned faulted = 33, other = 32;
-	unsigned result = faulted;
+	unsigned result = SGX2_DEV_RESULT_FAULT;
 	if (expect.kind == Expect::ok)
 		result = 0;
 	else if (expect.kind == Expect::code || expect.kind == Expect::info)
-		result = expect.number < other ? expect.number : other;
+		result = expect.number < SGX2_DEV_RESULT_OTHER ? expect.number : SGX2_DEV_RESULT_OTHER;
 	return group.place == Place::kernel ? SGX2_DEV_CTR_ENCLS(r.leaf, result) : SGX2_DEV_CTR_ENCLU(r.leaf, result);
 }
 
@@ -50,28 +49,29 @@ bool changes_nothing(const Expect &expect)
 	return expect.kind != Expect::ok && expect.kind != Expect::info;
 }
 
-void run_leaf(Rig &r, const Group &group, const Row &row)
+void run_leaf(TestBench &r, const Group &group, const Row &row)
 {
 	const bool counted = group.counted && r.monitor;
 	const unsigned index = counter_of(group, r, row.expect);
 	const auto epcm = r.epcm();
 	const u64 count = counted ? r.monitor->counter(index) : 0;
 
-	r.fire();
+	r.execute();
 
 	const bool entry = group.place == Place::outside && (r.leaf == EENTER || r.leaf == ERESUME);
-	const bool free_form = group.place == Place::touch || entry;
+	const bool free_form = group.place == Place::access || entry;
 	if (row.expect.kind == Expect::ok && free_form)
-		r.check(!r.got.faulted(), r.got.text());
+		r.check(!r.result.faulted(), r.result.text());
 	else
 		r.check(true, "");
 	if (row.expect.kind != Expect::ok || !free_form) {
-		const std::string why =
-			judge(row.expect, r.got, r.input(), r.silent(), group.place != Place::kernel, r.address(row.expect.at));
+		const std::string why = compare(row.expect, r.result, r.input(), r.no_code(), group.place != Place::kernel,
+						r.address(row.expect.at));
 		r.check(why.empty(), why);
 	}
 	if (counted) {
-		// A timer may bring the thread out once more, and the AEP resumes it: it has kept count of that.
+		// A timer may cause another exit, and the AEP resumes the thread; the frame counts
+		// these exits.
 		const u64 wanted = 1 + (r.leaf == ERESUME ? r.frame.aexs : 0), times = r.monitor->counter(index) - count;
 		r.check(times == wanted, "counted " + std::to_string(times) + " times instead of " + std::to_string(wanted));
 	}
@@ -79,7 +79,7 @@ void run_leaf(Rig &r, const Group &group, const Row &row)
 		r.check(r.epcm() == epcm, "the EPCM changed");
 	if (row.after && r.monitor && r.target)
 		r.check(r.entry(*r.target) == row.after, "EPCM entry is " + r.entry(*r.target));
-	if (row.then && !(row.expect.kind == Expect::ok && r.got.faulted()))
+	if (row.then && !(row.expect.kind == Expect::ok && r.result.faulted()))
 		row.then(r);
 }
 
@@ -90,13 +90,13 @@ void run_row(Ktap &ktap, const Kernel &kernel, const Monitor *monitor, const Gro
 
 	alarm(row_seconds);
 	try {
-		Rig r(kernel, monitor);
+		TestBench r(kernel, monitor);
 		r.place = group.place;
 		r.leaf = group.number;
 		if (group.prepare)
 			group.prepare(r);
-		row.spoil(r);
-		if (group.place != Place::nowhere)
+		row.change(r);
+		if (group.place != Place::none)
 			run_leaf(r, group, row);
 		r.check(r.clear(), "a page cannot be removed");
 		if (monitor)
@@ -119,7 +119,7 @@ std::vector<Group> all_groups()
 	std::vector<Group> all;
 	for (const auto groups : {prologue_groups(), build_groups(), einit_groups(), page_groups(), paging_groups(),
 				  sgx2_groups(), entry_groups(), exit_groups(), accept_groups(), key_groups(), access_groups(),
-				  revoked_groups(), instruction_groups(), tracking_groups(), optional_groups(), monitor_groups()})
+				  tlb_groups(), instruction_groups(), tracking_groups(), optional_groups(), monitor_groups()})
 		all.insert(all.end(), groups.begin(), groups.end());
 	return all;
 }
@@ -141,10 +141,11 @@ std::vector<Choice> choose(const std::vector<Group> &groups, const std::string &
 
 int run(const std::vector<Choice> &chosen, const std::string &module)
 {
-	// Giving memory back would have the kernel wait for CPUs that take no interrupts while a row runs.
+	// When the C library unmaps memory, the kernel waits for other CPUs, which may take no
+	// interrupts while a row runs.
 	mallopt(M_TRIM_THRESHOLD, 1 << 30);
 	mallopt(M_MMAP_THRESHOLD, 1 << 30);
-	// Launch key hashes belong to a CPU, and a row must find the one that it has set.
+	// Each CPU has its own launch key hash, and a row must see the one that it has set.
 	pin(0);
 	catch_faults();
 
@@ -155,7 +156,7 @@ int run(const std::vector<Choice> &chosen, const std::string &module)
 	Ktap ktap;
 	ktap.plan(static_cast<unsigned>(chosen.size()));
 	if (!monitor)
-		ktap.remark("no monitor device: EPCM entries and counters go unchecked");
+		ktap.comment("no monitor device: EPCM entries and counters are not checked");
 	for (const Choice &c : chosen)
 		run_row(ktap, kernel, monitor.get(), *c.group, *c.row);
 	return ktap.end() ? 0 : 1;
@@ -164,10 +165,10 @@ int run(const std::vector<Choice> &chosen, const std::string &module)
 void usage()
 {
 	std::printf("usage: isa [--module FILE] [--filter TEXT] [--strict-tcs] [--list]\n"
-		    "  --module FILE  sgx2_isa.ko (beside this program)\n"
-		    "  --filter TEXT  only rows whose line contains TEXT\n"
-		    "  --strict-tcs   the machine has sgx-epc.strict-tcs=on\n"
-		    "  --list         print the table and execute nothing\n");
+		    "  --module FILE  the module (default: sgx2_isa.ko beside this program)\n"
+		    "  --filter TEXT  run only rows whose name contains TEXT\n"
+		    "  --strict-tcs   the machine runs with sgx-epc.strict-tcs=on\n"
+		    "  --list         print the names of the rows and execute no row\n");
 }
 
 std::string beside_this_program(const char *name)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Finds PCI devices of the machine through sysfs and reads the monitor's registers.
+// Finds PCI devices of the machine through sysfs and reads the registers of the monitor.
 
 #include "monitor.h"
 
@@ -48,7 +48,7 @@ std::string pci_find(unsigned vendor, unsigned device)
 
 void *pci_map(const std::string &folder, u64 size)
 {
-	// The command register: memory space and bus master, which no driver has set.
+	// Write the command register: no driver has enabled memory space and bus mastering.
 	int fd = open((folder + "/config").c_str(), O_RDWR | O_CLOEXEC);
 	u16 command = 0;
 	const bool set = fd >= 0 && pread(fd, &command, sizeof(command), 4) == sizeof(command) &&
@@ -133,7 +133,7 @@ void Monitor::inject(unsigned reg, u64 rate) const
 	write(SGX2_DEV_COMMAND, SGX2_DEV_CMD_INJECT);
 }
 
-void Monitor::calm() const
+void Monitor::clear_injection() const
 {
 	for (unsigned reg = SGX2_DEV_INJ_EBLOCK; reg <= SGX2_DEV_INJ_ENTROPY; reg += 8)
 		write(reg, 0);

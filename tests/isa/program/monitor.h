@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// The machine's monitor device: the EPCM and the counters as the model has them, which silicon shows to nobody.
+// The machine's monitor device, which shows the EPCM and the counters of the model. Silicon has no
+// such device.
 #pragma once
 
 #include <memory>
@@ -15,13 +16,13 @@ struct EpcmEntry {
 	u64 phys = 0, linear = 0, enclave = 0, stamp = 0, flags = 0;
 	bool operator==(const EpcmEntry &) const = default;
 	bool valid() const { return flags & 1; }
-	/// "invalid", "SECS ---", "REG rw- PENDING": type, permissions, then what else is set.
+	/// Return type, permissions and state as text: "invalid", "SECS ---", "REG rw- PENDING".
 	std::string text() const;
 };
 
 class Monitor {
 public:
-	/// Null when the machine has no such device, as silicon has none.
+	/// Open the device. Return null if there is none, as on silicon.
 	static std::unique_ptr<Monitor> find();
 	~Monitor();
 	Monitor(const Monitor &) = delete;
@@ -30,18 +31,19 @@ public:
 	u64 pages() const { return read(SGX2_DEV_PAGES); }
 	u64 valid() const { return read(SGX2_DEV_VALID); }
 	EpcmEntry entry(u64 page) const;
-	/// Of that entry alone, which is quicker.
+	/// Return the flags of an EPCM entry, which is faster than entry().
 	u64 flags(u64 page) const;
 
-	/// Counter by an index macro of sgx2_device.h, now.
+	/// Return a counter; the index is a macro of sgx2_device.h.
 	u64 counter(unsigned index) const;
-	/// All of them, at one moment.
+	/// Return all counters of one snapshot.
 	std::vector<u64> counters() const;
-	/// Rates per million, by the offset of a SGX2_DEV_INJ_* register; calm() sets all to 0.
+	/// Set a rate per million; the register is one of SGX2_DEV_INJ_*. clear_injection() sets
+	/// all rates to 0.
 	void inject(unsigned reg, u64 rate) const;
-	void calm() const;
+	void clear_injection() const;
 	void lose_epc() const;
-	/// How often this program has made it do so.
+	/// Return how often this program has called lose_epc().
 	static unsigned losses();
 
 private:
@@ -52,9 +54,10 @@ private:
 	volatile u64 *bar_ = nullptr;
 };
 
-/// Folder in /sys/bus/pci/devices of the first device with these ids; empty when there is none.
+/// Return the folder in /sys/bus/pci/devices of the first device with these ids, or an empty
+/// string.
 std::string pci_find(unsigned vendor, unsigned device);
-/// Lets the device decode its BARs and be bus master, and maps BAR 0. Null when that fails.
+/// Enable memory space and bus mastering of the device and map BAR 0. Return null on failure.
 void *pci_map(const std::string &folder, u64 size);
 
 } // namespace isa

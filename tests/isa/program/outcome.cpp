@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Compares what a leaf did with what a row expects, and puts both into words.
+// Compares the result of a leaf with the expected one, and formats both.
 
 #include "outcome.h"
 
@@ -60,23 +60,23 @@ const char *vector_name(u64 vector)
 	return "exception";
 }
 
-std::string judge_fault(const Expect &expect, const Got &got, const Regs &in, bool user, u64 address)
+std::string judge_fault(const Expect &expect, const Result &result, const Regs &in, bool user, u64 address)
 {
-	if (got.vector != expect.number)
-		return got.text();
-	if (got.rip_moved)
-		return got.text() + " with RIP not on the instruction";
-	if (got.regs.rax != in.rax && got.has_error)
-		return got.text() + " with RAX changed";
-	if (got.has_error && (got.regs.rbx != in.rbx || got.regs.rcx != in.rcx || got.regs.rdx != in.rdx))
-		return got.text() + " with RBX, RCX or RDX changed";
-	if (got.has_error && ((got.regs.rflags ^ in.rflags) & arithmetic))
-		return got.text() + format(" with flags changed from %#lx", in.rflags);
+	if (result.vector != expect.number)
+		return result.text();
+	if (result.rip_moved)
+		return result.text() + " with RIP not on the instruction";
+	if (result.regs.rax != in.rax && result.has_error)
+		return result.text() + " with RAX changed";
+	if (result.has_error && (result.regs.rbx != in.rbx || result.regs.rcx != in.rcx || result.regs.rdx != in.rdx))
+		return result.text() + " with RBX, RCX or RDX changed";
+	if (result.has_error && ((result.regs.rflags ^ in.rflags) & arithmetic))
+		return result.text() + format(" with flags changed from %#lx", in.rflags);
 	if (expect.kind == Expect::fault)
-		return got.error ? got.text() : "";
-	if (got.cr2 != address)
-		return got.text() + format(", CR2 should be %#lx", address);
-	if (!got.has_error)
+		return result.error ? result.text() : "";
+	if (result.cr2 != address)
+		return result.text() + format(", expected CR2 %#lx", address);
+	if (!result.has_error)
 		return "";
 	u64 want = user ? PFEC_U : 0;
 	u64 mask = ~0ULL;
@@ -84,7 +84,8 @@ std::string judge_fault(const Expect &expect, const Got &got, const Regs &in, bo
 		want = expect.error;
 	} else if (expect.kind == Expect::epcm) {
 		want |= PFEC_P | PFEC_SGX;
-		// For ENCLS Documentation/isa.md 9 says W, whatever the access. For ENCLU it leaves open whether W tells the kind of access.
+		// For ENCLS the error code has W for every access (Documentation/isa.md 9). For
+		// ENCLU the kind of access may or may not be in W.
 		if (user)
 			mask = ~PFEC_W;
 		else
@@ -92,14 +93,14 @@ std::string judge_fault(const Expect &expect, const Got &got, const Regs &in, bo
 	} else {
 		want |= expect.error;
 	}
-	if ((got.error ^ want) & mask)
-		return got.text() + format(", error code should be %#lx", want);
+	if ((result.error ^ want) & mask)
+		return result.text() + format(", expected error code %#lx", want);
 	return "";
 }
 
 } // namespace
 
-std::string Got::text() const
+std::string Result::text() const
 {
 	if (!faulted())
 		return format("RAX=%#lx flags=%#lx", regs.rax, (regs.rflags & arithmetic));
@@ -131,12 +132,12 @@ std::string Expect::text() const
 	return "?";
 }
 
-bool encls_is_silent(u32 leaf)
+bool encls_has_no_code(u32 leaf)
 {
 	return leaf == ECREATE || leaf == EADD || leaf == EEXTEND || leaf == EAUG || leaf == EPA;
 }
 
-bool enclu_is_silent(u32 leaf)
+bool enclu_has_no_code(u32 leaf)
 {
 	return leaf == EREPORT || leaf == EMODPE || leaf == EDECCSSA;
 }
@@ -159,23 +160,23 @@ const char *enclu_name(u32 leaf)
 	return leaf < std::size(names) ? names[leaf] : "ENCLU";
 }
 
-std::string judge(const Expect &expect, const Got &got, const Regs &in, bool silent, bool user, u64 address)
+std::string compare(const Expect &expect, const Result &result, const Regs &in, bool no_code, bool user, u64 address)
 {
 	if (expect.kind == Expect::fault || expect.kind == Expect::epcm || expect.kind == Expect::absent ||
 	    expect.kind == Expect::exact)
-		return judge_fault(expect, got, in, user, address);
-	if (got.faulted())
-		return got.text();
-	const u64 flags = got.regs.rflags & arithmetic;
-	if (silent) {
-		if (got.regs.rax != in.rax || flags != (in.rflags & arithmetic))
-			return got.text() + " but it returns neither";
+		return judge_fault(expect, result, in, user, address);
+	if (result.faulted())
+		return result.text();
+	const u64 flags = result.regs.rflags & arithmetic;
+	if (no_code) {
+		if (result.regs.rax != in.rax || flags != (in.rflags & arithmetic))
+			return result.text() + " but the leaf returns neither code nor flags";
 		return "";
 	}
 	const u64 want_rax = expect.kind == Expect::ok ? 0 : expect.number;
 	const u64 want_flags = expect.kind == Expect::code ? ZF : expect.kind == Expect::info ? CF : 0;
-	if (got.regs.rax != want_rax || flags != want_flags)
-		return got.text() + format(", flags should be %#lx", want_flags);
+	if (result.regs.rax != want_rax || flags != want_flags)
+		return result.text() + format(", expected flags %#lx", want_flags);
 	return "";
 }
 

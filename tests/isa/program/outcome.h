@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// What a leaf did and what a row expects of it, in the notation of Documentation/isa.md: OK, E(n), GP, PF(rcx).
+// The result of a leaf and the result that a row expects, in the notation of Documentation/isa.md:
+// OK, E(n), GP, PF(rcx).
 #pragma once
 
 #include <string>
@@ -14,39 +15,40 @@ struct Regs {
 
 constexpr u64 no_fault = ~0ULL;
 
-/// One executed leaf: registers afterwards, or as a fault found them.
-struct Got {
+/// The result of one leaf: the registers after it, or at the fault.
+struct Result {
 	u64 vector = no_fault;
 	u64 error = 0, cr2 = 0;
 	Regs regs;
-	bool rip_moved = false; ///< a fault whose saved RIP is not the instruction's
-	bool has_error = true;	///< the vector is all that is known (a fault left to the kernel)
+	bool rip_moved = false; ///< the RIP that the fault saved is not that of the instruction
+	bool has_error = true;	///< false if the kernel handled the fault, and only the vector is known
 
 	bool faulted() const { return vector != no_fault; }
 	std::string text() const;
 };
 
-/// What a #PF names. `secs`, `source` and `secinfo` are PAGEINFO's; `mark` is an address that the row gives itself.
+/// The address of a #PF. `secs`, `source` and `secinfo` are those of PAGEINFO; `mark` is an address
+/// that the row sets.
 enum class At { rbx, rcx, rdx, secs, source, secinfo, mark };
 
 struct Expect {
 	enum Kind { ok, code, info, fault, epcm, absent, exact } kind;
 	unsigned number; ///< code, or vector of a fault
 	At at;
-	u64 error; ///< bits that the error code of an ordinary #PF must have, or all of it for `exact`
+	u64 error; ///< bits that the error code of an ordinary #PF must have, or the whole error code for `exact`
 
 	std::string text() const;
 };
 
 namespace expect {
-/// The leaf is done: RAX=0 and the six flags 0, or for a leaf that returns nothing, RAX and flags untouched.
+/// The leaf succeeds: RAX and the six flags are 0, or unchanged for a leaf without a code.
 constexpr Expect OK{Expect::ok, 0, At::rcx, 0};
-/// RAX=n, ZF=1, the other five 0.
+/// RAX=n, ZF=1, the other five flags 0.
 constexpr Expect E(unsigned n)
 {
 	return {Expect::code, n, At::rcx, 0};
 }
-/// RAX=n, CF=1, the other five 0: "informational".
+/// RAX=n, CF=1, the other five flags 0: an informational code.
 constexpr Expect I(unsigned n)
 {
 	return {Expect::info, n, At::rcx, 0};
@@ -54,12 +56,12 @@ constexpr Expect I(unsigned n)
 constexpr Expect UD{Expect::fault, VEC_UD, At::rcx, 0};
 /// #GP with error code 0.
 constexpr Expect GP{Expect::fault, VEC_GP, At::rcx, 0};
-/// #PF on x with P and SGX set: the EPCM, or no EPC at all, stood against it.
+/// #PF on x with P and SGX set: x is not EPC, or the EPCM forbids the access.
 constexpr Expect PF(At x)
 {
 	return {Expect::epcm, VEC_PF, x, 0};
 }
-/// An ordinary #PF on x with P clear, of a read or a write.
+/// An ordinary #PF on x with P clear, by a read or a write.
 constexpr Expect NP_R(At x)
 {
 	return {Expect::absent, VEC_PF, x, 0};
@@ -68,12 +70,12 @@ constexpr Expect NP_W(At x)
 {
 	return {Expect::absent, VEC_PF, x, PFEC_W};
 }
-/// An ordinary #PF by a write to x, whose page-table entry does not let write.
+/// An ordinary #PF on x by a write that the page-table entry forbids.
 constexpr Expect RO(At x)
 {
 	return {Expect::absent, VEC_PF, x, PFEC_P | PFEC_W};
 }
-/// A #PF with just this error code.
+/// A #PF with exactly this error code.
 constexpr Expect PFEC(u64 error, At x = At::rcx)
 {
 	return {Expect::exact, VEC_PF, x, error};
@@ -83,14 +85,15 @@ constexpr Expect DB{Expect::fault, VEC_DB, At::rcx, 0};
 constexpr Expect BP{Expect::fault, VEC_BP, At::rcx, 0};
 } // namespace expect
 
-/// True for the leaves that return neither code nor flags (Documentation/isa.md 5).
-bool encls_is_silent(u32 leaf);
-bool enclu_is_silent(u32 leaf);
+/// Return whether the leaf returns neither code nor flags (Documentation/isa.md 5).
+bool encls_has_no_code(u32 leaf);
+bool enclu_has_no_code(u32 leaf);
 
 const char *encls_name(u32 leaf);
 const char *enclu_name(u32 leaf);
 
-/// Empty when got is what was expected, else what differs. `address` is what expect.at stands for.
-std::string judge(const Expect &expect, const Got &got, const Regs &in, bool silent, bool user, u64 address);
+/// Return the differences from the expected result as text, empty if there are none. `address` is
+/// the address of expect.at.
+std::string compare(const Expect &expect, const Result &result, const Regs &in, bool no_code, bool user, u64 address);
 
 } // namespace isa

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
-// Rows on the instructions that Documentation/isa.md 10 tells of, executed inside an enclave.
+// Rows on the instructions of Documentation/isa.md 10, executed inside an enclave.
 
 #include "tables.h"
 
 #include <cpuid.h>
 
-/// A function of inside.S and the instruction in it that is to fault.
+/// Select a function of inside.S and the instruction in it that is expected to fault.
 #define INSN(name)                         \
-	[](Rig &r) {                       \
+	[](TestBench &r) {                 \
 		r.function = insn_##name;  \
 		r.stop = insn_##name##_at; \
 	}
@@ -74,103 +74,103 @@ namespace {
 
 using namespace expect;
 
-/// Operands in memory: ordinary, outside ELRANGE, large enough for XSAVE.
+/// Operands in memory: ordinary memory outside ELRANGE, large enough for XSAVE.
 alignas(64) u8 operands[8192];
 
-void right(Rig &r)
+void prepare(TestBench &r)
 {
-	r.e.ready();
+	r.e.build();
 	r.rcx = reinterpret_cast<u64>(operands);
 }
 
-/// What EXITINFO of the frame must say after a fault; `what` and type as Documentation/isa.md 11 numbers them.
-void tells(Rig &r, u32 vector, u32 type)
+/// Check EXITINFO after a fault; the type has the numbers of Documentation/isa.md 11.
+void check_exitinfo(TestBench &r, u32 vector, u32 type)
 {
 	r.check(r.e.saved().exitinfo == (1U << 31 | type << 8 | vector), "EXITINFO is " + std::to_string(r.e.saved().exitinfo));
 }
 
-void silent(Rig &r)
+void check_no_exitinfo(TestBench &r)
 {
 	r.check(r.e.saved().exitinfo == 0, "EXITINFO is " + std::to_string(r.e.saved().exitinfo));
 }
 
-#define TELLS_UD ROW(tells(r, VEC_UD, 3))
+#define EXITINFO_UD ROW(check_exitinfo(r, VEC_UD, 3))
 
-/// clang-format off
+// clang-format off
 const Row rows[] = {
-	{"CPUID", UD, INSN(cpuid), nullptr, TELLS_UD},
-	{"GETSEC", UD, INSN(getsec), nullptr, TELLS_UD},
-	{"RDPMC", UD, INSN(rdpmc), nullptr, TELLS_UD},
-	{"SGDT", UD, INSN(sgdt), nullptr, TELLS_UD},
-	{"SIDT", UD, INSN(sidt), nullptr, TELLS_UD},
-	{"SLDT", UD, INSN(sldt), nullptr, TELLS_UD},
-	{"STR", UD, INSN(str), nullptr, TELLS_UD},
-	{"SMSW", UD, INSN(smsw), nullptr, TELLS_UD},
-	{"VMCALL", UD, INSN(vmcall), nullptr, TELLS_UD},
-	{"VMFUNC", UD, INSN(vmfunc), nullptr, TELLS_UD},
-	{"IN, before IOPL is looked at", UD, INSN(in), nullptr, TELLS_UD},
-	{"OUT", UD, INSN(out), nullptr, TELLS_UD},
-	{"INS", UD, INSN(ins), nullptr, TELLS_UD},
-	{"OUTS", UD, INSN(outs), nullptr, TELLS_UD},
-	{"far CALL", UD, INSN(lcall), nullptr, TELLS_UD},
-	{"far JMP", UD, INSN(ljmp), nullptr, TELLS_UD},
-	{"far RET", UD, INSN(lret), nullptr, TELLS_UD},
-	{"INT n", UD, INSN(int_n), nullptr, TELLS_UD},
-	{"IRET", UD, INSN(iret), nullptr, TELLS_UD},
-	{"LSS", UD, INSN(lss), nullptr, TELLS_UD},
-	{"LFS", UD, INSN(lfs), nullptr, TELLS_UD},
-	{"LGS", UD, INSN(lgs), nullptr, TELLS_UD},
-	{"MOV to DS", UD, INSN(mov_ds), nullptr, TELLS_UD},
-	{"MOV to ES", UD, INSN(mov_es), nullptr, TELLS_UD},
-	{"MOV to SS", UD, INSN(mov_ss), nullptr, TELLS_UD},
-	{"MOV to FS", UD, INSN(mov_fs), nullptr, TELLS_UD},
-	{"MOV to GS", UD, INSN(mov_gs), nullptr, TELLS_UD},
-	{"POP FS", UD, INSN(pop_fs), nullptr, TELLS_UD},
-	{"POP GS", UD, INSN(pop_gs), nullptr, TELLS_UD},
-	{"SYSCALL", UD, INSN(syscall), nullptr, TELLS_UD},
-	{"SYSENTER", UD, INSN(sysenter), nullptr, TELLS_UD},
-	{"INT1", UD, INSN(int1), nullptr, TELLS_UD},
-	{"UD2", UD, INSN(ud2), nullptr, TELLS_UD},
-	{"ENCLS: CPL 3", UD, INSN(encls), nullptr, TELLS_UD},
-	{"ENCLV, not enumerated", UD, INSN(enclv), nullptr, TELLS_UD},
-	{"INT3, opted out", UD, INSN(int3), nullptr, TELLS_UD},
-	{"INT3, opted in: a fault", BP, ROW(r.e.poke(TCS_A + 8, TCS_DBGOPTIN); INSN(int3)(r)), nullptr, ROW(tells(r, VEC_BP, 6))},
-	{"DIV by 0", DE, INSN(div0), nullptr, ROW(tells(r, 0, 3))},
-	{"HLT", GP, INSN(hlt), nullptr, ROW(silent(r))},
-	{"XSETBV", GP, INSN(xsetbv), nullptr, ROW(silent(r))},
-	{"MOV from CR0", GP, INSN(mov_cr), nullptr, ROW(silent(r))},
-	{"CLI", GP, INSN(cli), nullptr, ROW(silent(r))},
+	{"CPUID", UD, INSN(cpuid), nullptr, EXITINFO_UD},
+	{"GETSEC", UD, INSN(getsec), nullptr, EXITINFO_UD},
+	{"RDPMC", UD, INSN(rdpmc), nullptr, EXITINFO_UD},
+	{"SGDT", UD, INSN(sgdt), nullptr, EXITINFO_UD},
+	{"SIDT", UD, INSN(sidt), nullptr, EXITINFO_UD},
+	{"SLDT", UD, INSN(sldt), nullptr, EXITINFO_UD},
+	{"STR", UD, INSN(str), nullptr, EXITINFO_UD},
+	{"SMSW", UD, INSN(smsw), nullptr, EXITINFO_UD},
+	{"VMCALL", UD, INSN(vmcall), nullptr, EXITINFO_UD},
+	{"VMFUNC", UD, INSN(vmfunc), nullptr, EXITINFO_UD},
+	{"IN, before the check of IOPL", UD, INSN(in), nullptr, EXITINFO_UD},
+	{"OUT", UD, INSN(out), nullptr, EXITINFO_UD},
+	{"INS", UD, INSN(ins), nullptr, EXITINFO_UD},
+	{"OUTS", UD, INSN(outs), nullptr, EXITINFO_UD},
+	{"far CALL", UD, INSN(lcall), nullptr, EXITINFO_UD},
+	{"far JMP", UD, INSN(ljmp), nullptr, EXITINFO_UD},
+	{"far RET", UD, INSN(lret), nullptr, EXITINFO_UD},
+	{"INT n", UD, INSN(int_n), nullptr, EXITINFO_UD},
+	{"IRET", UD, INSN(iret), nullptr, EXITINFO_UD},
+	{"LSS", UD, INSN(lss), nullptr, EXITINFO_UD},
+	{"LFS", UD, INSN(lfs), nullptr, EXITINFO_UD},
+	{"LGS", UD, INSN(lgs), nullptr, EXITINFO_UD},
+	{"MOV to DS", UD, INSN(mov_ds), nullptr, EXITINFO_UD},
+	{"MOV to ES", UD, INSN(mov_es), nullptr, EXITINFO_UD},
+	{"MOV to SS", UD, INSN(mov_ss), nullptr, EXITINFO_UD},
+	{"MOV to FS", UD, INSN(mov_fs), nullptr, EXITINFO_UD},
+	{"MOV to GS", UD, INSN(mov_gs), nullptr, EXITINFO_UD},
+	{"POP FS", UD, INSN(pop_fs), nullptr, EXITINFO_UD},
+	{"POP GS", UD, INSN(pop_gs), nullptr, EXITINFO_UD},
+	{"SYSCALL", UD, INSN(syscall), nullptr, EXITINFO_UD},
+	{"SYSENTER", UD, INSN(sysenter), nullptr, EXITINFO_UD},
+	{"INT1", UD, INSN(int1), nullptr, EXITINFO_UD},
+	{"UD2", UD, INSN(ud2), nullptr, EXITINFO_UD},
+	{"ENCLS: CPL 3", UD, INSN(encls), nullptr, EXITINFO_UD},
+	{"ENCLV, not enumerated", UD, INSN(enclv), nullptr, EXITINFO_UD},
+	{"INT3, opted out", UD, INSN(int3), nullptr, EXITINFO_UD},
+	{"INT3, opted in: a fault", BP, ROW(r.e.poke(TCS_A + 8, TCS_DBGOPTIN); INSN(int3)(r)), nullptr, ROW(check_exitinfo(r, VEC_BP, 6))},
+	{"DIV by 0", DE, INSN(div0), nullptr, ROW(check_exitinfo(r, 0, 3))},
+	{"HLT", GP, INSN(hlt), nullptr, ROW(check_no_exitinfo(r))},
+	{"XSETBV", GP, INSN(xsetbv), nullptr, ROW(check_no_exitinfo(r))},
+	{"MOV from CR0", GP, INSN(mov_cr), nullptr, ROW(check_no_exitinfo(r))},
+	{"CLI", GP, INSN(cli), nullptr, ROW(check_no_exitinfo(r))},
 	{"RDTSC, with SGX2", OK, INSN(rdtsc)},
 	{"RDTSCP, with SGX2", OK, INSN(rdtscp)},
-	{"RDRAND", OK,
-	 ROW(u32 a, b, c = 0, d; __get_cpuid(1, &a, &b, &c, &d); if (!(c & bit_RDRND)) throw Skip{"no RDRAND"}; INSN(rdrand)(r))},
+	{"RDRAND", OK, ROW(u32 a, b, c = 0, d; __get_cpuid(1, &a, &b, &c, &d); if (!(c & bit_RDRND)) throw Skip{"no RDRAND"};
+			   INSN(rdrand)(r))},
 	{"PAUSE", OK, INSN(pause)},
 	{"WRFSBASE", OK, ROW(if (!(r.k.cr4() & 1 << 16)) throw Skip{"no FSGSBASE"}; INSN(wrfsbase)(r))},
 	{"LSL", OK, INSN(lsl)},
 	{"LAR", OK, INSN(lar)},
 	{"VERR", OK, INSN(verr)},
 	{"VERW", OK, INSN(verw)},
-	{"AVX without AVX in XFRM", UD, INSN(avx), nullptr, TELLS_UD},
-	{"AVX with AVX in XFRM", OK,
-	 ROW(if (!(cpuid_xfrm() & 4)) throw Skip{"no AVX in XFRM"}; r.e.discard(); r.e.xfrm = 7; r.e.ready(); INSN(avx)(r))},
+	{"AVX without AVX in XFRM", UD, INSN(avx), nullptr, EXITINFO_UD},
+	{"AVX with AVX in XFRM", OK, ROW(if (!(cpuid_xfrm() & XFRM_AVX)) throw Skip{"no AVX in XFRM"};
+					 r.e.remove_all(); r.e.xfrm = XFRM_X87_SSE | XFRM_AVX; r.e.build(); INSN(avx)(r))},
 	{"XSAVE", OK, ROW(if (!(r.k.cr4() & 1 << 18)) throw Skip{"no OSXSAVE"}; INSN(xsave)(r))},
 	{"POPF that sets TF, opted out: TF stays 0", OK, ROW(r.function = inside_popf), nullptr,
 	 ROW(r.check(!(r.frame.r12 & TF), "TF is set"))},
-	{"POPF that sets TF, opted in: single step", DB, ROW(r.e.poke(TCS_A + 8, TCS_DBGOPTIN); r.function = inside_popf),
-	 nullptr, ROW(tells(r, VEC_DB, 3))},
+	{"POPF that sets TF, opted in: single step", DB,
+	 ROW(r.e.poke(TCS_A + 8, TCS_DBGOPTIN); r.function = inside_popf), nullptr, ROW(check_exitinfo(r, VEC_DB, 3))},
 };
-/// clang-format on
+// clang-format on
 
-/// The same leaves inside as prologue rows have outside.
+// The leaves of the prologue rows, executed inside.
 
-void leaf_inside(Rig &r)
+void leaf_inside(TestBench &r)
 {
-	r.e.ready();
+	r.e.build();
 	r.rbx = r.e.at(TCS_B);
 	r.rcx = address_of(isa_aep);
 }
 
-/// clang-format off
+// clang-format off
 const Row leaves[] = {
 	{"EENTER", GP, ROW(r.leaf = EENTER)},
 	{"ERESUME", GP, ROW(r.leaf = ERESUME)},
@@ -182,11 +182,11 @@ const Row leaves[] = {
 	{"EDECCSSA with CSSA 0, enumerated or not", GP, ROW(r.leaf = EDECCSSA)},
 	{"EEXIT, RBX not canonical", GP, ROW(r.leaf = EEXIT; r.rbx = 1ULL << 47)},
 };
-/// clang-format on
+// clang-format on
 
 const Group groups[] = {
-	{"inside", 0, Place::touch, right, rows, false},
-	{"inside", 0, Place::within, leaf_inside, leaves, false},
+	{"inside", 0, Place::access, prepare, rows, false},
+	{"inside", 0, Place::inside, leaf_inside, leaves, false},
 };
 
 } // namespace

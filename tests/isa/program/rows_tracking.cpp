@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
-// Rows on tracking (Documentation/isa.md 8): what a thread that is inside on another CPU holds up, until it is interrupted.
+// Rows on tracking (Documentation/isa.md 8): a thread inside on another CPU delays leaves until it
+// is interrupted.
 
 #include <unistd.h>
 
-#include "spinner.h"
+#include "enclave_thread.h"
 #include "states.h"
 #include "tables.h"
 
@@ -13,78 +14,80 @@ namespace {
 
 using namespace expect;
 
-/// Two threads more, at offsets that rows of other tables leave free.
+/// Two further threads, at offsets that other rows do not use.
 constexpr u64 TCS_C = 0x8000, SSA_C = 0x9000, TCS_D = 0xa000, SSA_D = 0xb000;
 
-/// Of the enclave, with nobody inside yet.
-void right(Rig &r)
+/// Prepare the enclave; no thread is inside.
+void prepare(TestBench &r)
 {
 	if (cpus() < 2)
-		throw Skip{"one CPU: nobody can be inside meanwhile"};
-	r.e.ready();
+		throw Skip{"one CPU: no thread can be inside at the same time"};
+	r.e.build();
 }
 
-/// Everything that needs a mapping is brought about before a thread is inside that takes no interrupts.
-u64 accepted_page(Rig &r)
+/// Return an accepted page. All mappings must exist before a thread is inside that takes no
+/// interrupts.
+u64 accepted_page(TestBench &r)
 {
 	r.e.aug(FREE);
-	r.e.accepted(FREE, PT_REG | R | W | PENDING);
+	r.e.must_accept(FREE, PT_REG | R | W | PENDING);
 	return FREE;
 }
 
-bool code(const Got &g, unsigned n)
+bool code(const Result &g, unsigned n)
 {
 	return !g.faulted() && g.regs.rax == n;
 }
 
-void expect_code(Rig &r, const char *what, const Got &got, unsigned n)
+void expect_code(TestBench &r, const char *what, const Result &result, unsigned n)
 {
-	r.check(code(got, n), std::string(what) + ": " + got.text());
+	r.check(code(result, n), std::string(what) + ": " + result.text());
 }
 
-Got ewb(Rig &r, u64 offset, u64 va)
+Result ewb(TestBench &r, u64 offset, u64 va)
 {
 	r.pageinfo(0, r.k.at(r.s.evicted), r.k.at(&r.s.pcmd), 0);
 	return r.k.encls(EWB, r.rbx, r.e.linear(offset), r.k.linear(va));
 }
 
-Got etrack(Rig &r)
+Result etrack(TestBench &r)
 {
 	return r.k.encls(ETRACK, 0, r.e.secs_linear());
 }
 
-void ewb_waits(Rig &r)
+void ewb_waits(TestBench &r)
 {
 	const u64 va = r.va();
-	Spinner s(r.k, r.e, TCS_B, 1);
+	EnclaveThread s(r.k, r.e, TCS_B, 1);
 	s.start();
 	expect_code(r, "EBLOCK", r.k.encls(EBLOCK, 0, r.e.linear(DATA)), 0);
 	expect_code(r, "EWB before ETRACK", ewb(r, DATA, va), 11);
 	expect_code(r, "ETRACK", etrack(r), 0);
 	expect_code(r, "EWB with a thread inside", ewb(r, DATA, va), 11);
-	r.check(s.aexs() == 0, "the thread was not inside all the time");
-	s.kick();
+	r.check(s.aexs() == 0, "the thread exited in the meantime");
+	s.interrupt();
 	expect_code(r, "EWB after it was interrupted", ewb(r, DATA, va), 0);
 	r.check(s.stop(), "the thread faulted");
 }
 
-/// By the interrupt that a driver sends. A timer may have been faster, so only the end is certain.
-void ewb_after_ipi(Rig &r)
+/// Send the IPI that a driver sends. A timer interrupt may precede it, so only the last result is
+/// certain.
+void ewb_after_ipi(TestBench &r)
 {
 	const u64 va = r.va();
-	Spinner s(r.k, r.e, TCS_B, 1, Spinner::ordinary);
+	EnclaveThread s(r.k, r.e, TCS_B, 1, EnclaveThread::with_interrupts);
 	s.start();
 	r.e.block(DATA);
 	etrack(r);
-	r.k.kick(1);
+	r.k.interrupt(1);
 	expect_code(r, "EWB after an interprocessor interrupt", ewb(r, DATA, va), 0);
 	r.check(s.stop(), "the thread faulted");
 }
 
-void ewb_after_eexit(Rig &r)
+void ewb_after_eexit(TestBench &r)
 {
 	const u64 va = r.va();
-	Spinner s(r.k, r.e, TCS_B, 1);
+	EnclaveThread s(r.k, r.e, TCS_B, 1);
 	s.start();
 	r.e.block(DATA);
 	etrack(r);
@@ -93,66 +96,66 @@ void ewb_after_eexit(Rig &r)
 	expect_code(r, "EWB after it left by EEXIT", ewb(r, DATA, va), 0);
 }
 
-void eaccept_waits(Rig &r, void (*change)(Rig &, u64), u64 secinfo)
+void eaccept_waits(TestBench &r, void (*change)(TestBench &, u64), u64 secinfo)
 {
 	const u64 page = accepted_page(r);
 	const auto eaccept = [&r, page] {
 		return r.e.leaf(EACCEPT, r.e.at(PARAM), r.e.at(page));
 	};
-	say(r, secinfo);
-	Spinner s(r.k, r.e, TCS_B, 1);
+	write_secinfo(r, secinfo);
+	EnclaveThread s(r.k, r.e, TCS_B, 1);
 	s.start();
 	change(r, page);
 	expect_code(r, "EACCEPT before ETRACK", eaccept(), 11);
 	expect_code(r, "ETRACK", etrack(r), 0);
 	expect_code(r, "EACCEPT with a thread inside", eaccept(), 11);
-	r.check(s.aexs() == 0, "the thread was not inside all the time");
-	s.kick();
+	r.check(s.aexs() == 0, "the thread exited in the meantime");
+	s.interrupt();
 	expect_code(r, "EACCEPT after it was interrupted", eaccept(), 0);
 	r.check(s.stop(), "the thread faulted");
 }
 
-void second_etrack(Rig &r)
+void second_etrack(TestBench &r)
 {
-	Spinner s(r.k, r.e, TCS_B, 1);
+	EnclaveThread s(r.k, r.e, TCS_B, 1);
 	s.start();
 	expect_code(r, "the first ETRACK", etrack(r), 0);
 	expect_code(r, "the second ETRACK", etrack(r), 17);
 	expect_code(r, "the third ETRACK", etrack(r), 17);
-	r.check(s.aexs() == 0, "the thread was not inside all the time");
-	s.kick();
+	r.check(s.aexs() == 0, "the thread exited in the meantime");
+	s.interrupt();
 	expect_code(r, "ETRACK after it was interrupted", etrack(r), 0);
 	r.check(s.stop(), "the thread faulted");
 }
 
-void two_generations(Rig &r)
+void two_epochs(TestBench &r)
 {
-	Spinner s(r.k, r.e, TCS_B, 1);
+	EnclaveThread s(r.k, r.e, TCS_B, 1);
 	s.start();
 	expect_code(r, "ETRACK", etrack(r), 0);
-	s.kick();
-	expect_code(r, "ETRACK of the generation that it came back into", etrack(r), 0);
+	s.interrupt();
+	expect_code(r, "ETRACK of the epoch in which the thread resumed", etrack(r), 0);
 	expect_code(r, "the next ETRACK", etrack(r), 17);
 	r.check(s.stop(), "the thread faulted");
-	expect_code(r, "ETRACK when nobody is inside", etrack(r), 0);
+	expect_code(r, "ETRACK when no thread is inside", etrack(r), 0);
 }
 
-void late_comer(Rig &r)
+void entered_after_etrack(TestBench &r)
 {
 	const u64 va = r.va();
 	r.e.block(DATA);
 	r.e.track();
-	Spinner s(r.k, r.e, TCS_B, 1);
+	EnclaveThread s(r.k, r.e, TCS_B, 1);
 	s.start();
 	expect_code(r, "EWB", ewb(r, DATA, va), 0);
 	r.check(s.stop(), "the thread faulted");
 }
 
-void other_enclave(Rig &r)
+void other_enclave(TestBench &r)
 {
 	const u64 va = r.va();
-	r.other.ready();
-	Spinner s(r.k, r.other, TCS_B, 1);
+	r.other.build();
+	EnclaveThread s(r.k, r.other, TCS_B, 1);
 	s.start();
 	r.e.block(DATA);
 	expect_code(r, "ETRACK", etrack(r), 0);
@@ -160,13 +163,13 @@ void other_enclave(Rig &r)
 	r.check(s.stop(), "the thread faulted");
 }
 
-void three_threads(Rig &r)
+void three_threads(TestBench &r)
 {
 	if (cpus() < 4)
 		throw Skip{"less than four CPUs"};
-	r.e.discard();
+	r.e.remove_all();
 	r.e.create();
-	r.e.fill();
+	r.e.add_pages();
 	Tcs t = r.e.tcs_b;
 	t.ossa = SSA_C;
 	r.e.add(TCS_C, PT_TCS, &t);
@@ -177,43 +180,43 @@ void three_threads(Rig &r)
 	r.e.init();
 }
 
-void one_of_three(Rig &r)
+void one_of_three(TestBench &r)
 {
 	three_threads(r);
 	const u64 va = r.va();
-	Spinner a(r.k, r.e, TCS_B, 1), b(r.k, r.e, TCS_C, 2), c(r.k, r.e, TCS_D, 3);
-	for (Spinner *s : {&a, &b, &c})
+	EnclaveThread a(r.k, r.e, TCS_B, 1), b(r.k, r.e, TCS_C, 2), c(r.k, r.e, TCS_D, 3);
+	for (EnclaveThread *s : {&a, &b, &c})
 		s->start();
 	r.e.block(DATA);
 	etrack(r);
 	expect_code(r, "EWB with three inside", ewb(r, DATA, va), 11);
-	a.kick();
+	a.interrupt();
 	expect_code(r, "EWB with two inside", ewb(r, DATA, va), 11);
-	c.kick();
+	c.interrupt();
 	expect_code(r, "EWB with one inside", ewb(r, DATA, va), 11);
-	a.kick();
+	a.interrupt();
 	expect_code(r, "EWB after another was interrupted again", ewb(r, DATA, va), 11);
-	b.kick();
+	b.interrupt();
 	expect_code(r, "EWB after the last was interrupted", ewb(r, DATA, va), 0);
-	for (Spinner *s : {&a, &b, &c})
+	for (EnclaveThread *s : {&a, &b, &c})
 		s->release();
 	r.check(a.stop() && b.stop() && c.stop(), "a thread faulted");
 }
 
-void eremove_waits(Rig &r)
+void eremove_waits(TestBench &r)
 {
-	Spinner s(r.k, r.e, TCS_B, 1);
+	EnclaveThread s(r.k, r.e, TCS_B, 1);
 	s.start();
 	expect_code(r, "EREMOVE with a thread inside", r.k.encls(EREMOVE, 0, r.e.linear(DATA)), 14);
-	expect_code(r, "the same of a TCS", r.k.encls(EREMOVE, 0, r.e.linear(TCS_A)), 14);
+	expect_code(r, "EREMOVE of a TCS", r.k.encls(EREMOVE, 0, r.e.linear(TCS_A)), 14);
 	r.check(s.stop(), "the thread faulted");
-	expect_code(r, "EREMOVE when nobody is inside", r.k.encls(EREMOVE, 0, r.e.linear(DATA)), 0);
+	expect_code(r, "EREMOVE when no thread is inside", r.k.encls(EREMOVE, 0, r.e.linear(DATA)), 0);
 }
 
-/// Enters or resumes, on this CPU, the thread that is inside on the other.
-void busy_thread(Rig &r, u32 leaf)
+/// Enter or resume, on this CPU, the thread that is inside on the other CPU.
+void active_tcs(TestBench &r, u32 leaf)
 {
-	Spinner s(r.k, r.e, TCS_B, 1);
+	EnclaveThread s(r.k, r.e, TCS_B, 1);
 	s.start();
 	Frame f;
 	const Exit x = leaf == EENTER ? r.e.enter(inside_state, f, TCS_B) : r.e.resume(f, TCS_B);
@@ -221,65 +224,63 @@ void busy_thread(Rig &r, u32 leaf)
 	r.check(s.stop(), "the thread faulted");
 }
 
-/// The thread reads the page all the time, and has it in its TLB.
-void stale_translation(Rig &r, void (*change)(Rig &))
+/// Change a page that the thread reads in each iteration and has in its TLB.
+void stale_translation(TestBench &r, void (*change)(TestBench &))
 {
-	Spinner s(r.k, r.e, TCS_B, 1, Spinner::quiet, r.e.at(DATA));
+	EnclaveThread s(r.k, r.e, TCS_B, 1, EnclaveThread::without_interrupts, r.e.at(DATA));
 	s.start();
 	change(r);
-	s.beats(1000);
-	r.check(!s.ended() && s.aexs() == 0, "it did not go on undisturbed");
-	s.kick();
+	s.wait_iterations(1000);
+	r.check(!s.ended() && s.aexs() == 0, "the thread was interrupted");
+	s.interrupt();
 	s.stop();
 	r.check(s.exit().where == Exit::at_aep && s.exit().vector == VEC_PF && s.exit().error == (PFEC_SGX | PFEC_U | PFEC_P),
 		"after the interrupt: vector " + std::to_string(s.exit().vector));
 }
 
-void nmis(Rig &r)
+void nmis(TestBench &r)
 {
 	if (!r.monitor)
-		throw Skip{"only the machine counts"};
-	Spinner s(r.k, r.e, TCS_B, 1);
+		throw Skip{"only the SGX2 machine counts exits"};
+	EnclaveThread s(r.k, r.e, TCS_B, 1);
 	s.start();
 	const u64 before = r.monitor->counter(SGX2_DEV_CTR_AEX_NMI);
 	for (int i = 0; i < 5; i++)
-		s.kick();
-	r.check(r.monitor->counter(SGX2_DEV_CTR_AEX_NMI) - before == 5, "counted otherwise");
-	r.check(s.aexs() == 5, "the thread saw " + std::to_string(s.aexs()));
+		s.interrupt();
+	r.check(r.monitor->counter(SGX2_DEV_CTR_AEX_NMI) - before == 5, "the counter did not increase by 5");
+	r.check(s.aexs() == 5, "exits of the thread: " + std::to_string(s.aexs()));
 	r.check(s.stop(), "the thread faulted");
 }
 
-/// clang-format off
+// clang-format off
 const Row rows[] = {
-	{"EWB is 11 while a thread is inside since before ETRACK, 0 once it is interrupted", OK, ewb_waits},
-	{"EWB is 0 after an interprocessor interrupt", OK, ewb_after_ipi},
-	{"EWB is 11 while a thread is inside, 0 once it has left by EEXIT", OK, ewb_after_eexit},
-	{"EACCEPT of PR is 11 meanwhile, then 0", OK,
-	 ROW(eaccept_waits(
-		 r, [](Rig &q, u64 at) { q.e.restrict(at, R); }, PT_REG | R | PR))},
-	{"EACCEPT of TRIM is 11 meanwhile, then 0", OK,
-	 ROW(eaccept_waits(
-		 r, [](Rig &q, u64 at) { q.e.retype(at, PT_TRIM); }, PT_TRIM | MODIFIED))},
-	{"a second ETRACK is 17 meanwhile, then 0", OK, second_etrack},
-	{"who has come in again is of the next generation", OK, two_generations},
-	{"who comes in after ETRACK holds nothing up", OK, late_comer},
-	{"who is inside another enclave holds nothing up", OK, other_enclave},
-	{"of three threads inside each counts until it is interrupted", OK, one_of_three},
-	{"EREMOVE is 14 while a thread is inside", OK, eremove_waits},
-	{"EENTER by a thread that is inside: GP", OK, ROW(busy_thread(r, EENTER))},
-	{"ERESUME of a thread that is inside: GP", OK, ROW(busy_thread(r, ERESUME))},
-	{"a translation outlives EBLOCK until its thread leaves", OK, ROW(stale_translation(r, [](Rig &q) { q.e.block(DATA); }))},
-	{"a translation outlives EMODT until its thread leaves", OK,
-	 ROW(stale_translation(r, [](Rig &q) { q.e.retype(DATA, PT_TRIM); }))},
-	{"a translation outlives EMODPR to none until its thread leaves", OK,
-	 ROW(stale_translation(r, [](Rig &q) { q.e.restrict(DATA, 0); }))},
-	{"an NMI brings a thread out that takes no interrupts", OK, nmis},
+	{"EWB returns 11 while a thread is inside since before ETRACK, 0 after an interrupt", OK, ewb_waits},
+	{"EWB returns 0 after an IPI", OK, ewb_after_ipi},
+	{"EWB returns 11 while a thread is inside, 0 after its EEXIT", OK, ewb_after_eexit},
+	{"EACCEPT of PR returns 11 while a thread is inside, then 0", OK,
+	 ROW(eaccept_waits(r, [](TestBench &q, u64 at) { q.e.restrict(at, R); }, PT_REG | R | PR))},
+	{"EACCEPT of TRIM returns 11 while a thread is inside, then 0", OK,
+	 ROW(eaccept_waits(r, [](TestBench &q, u64 at) { q.e.retype(at, PT_TRIM); }, PT_TRIM | MODIFIED))},
+	{"a second ETRACK returns 17 while a thread is inside, then 0", OK, second_etrack},
+	{"a thread that has entered again belongs to the next epoch", OK, two_epochs},
+	{"a thread that enters after ETRACK delays no leaf", OK, entered_after_etrack},
+	{"a thread inside another enclave delays no leaf", OK, other_enclave},
+	{"each of three threads inside delays EWB until it is interrupted", OK, one_of_three},
+	{"EREMOVE returns 14 while a thread is inside", OK, eremove_waits},
+	{"EENTER by a thread that is inside: GP", OK, ROW(active_tcs(r, EENTER))},
+	{"ERESUME of a thread that is inside: GP", OK, ROW(active_tcs(r, ERESUME))},
+	{"a translation survives EBLOCK until its thread exits", OK, ROW(stale_translation(r, [](TestBench &q) { q.e.block(DATA); }))},
+	{"a translation survives EMODT until its thread exits", OK,
+	 ROW(stale_translation(r, [](TestBench &q) { q.e.retype(DATA, PT_TRIM); }))},
+	{"a translation survives EMODPR to none until its thread exits", OK,
+	 ROW(stale_translation(r, [](TestBench &q) { q.e.restrict(DATA, 0); }))},
+	{"an NMI makes a thread without interrupts exit", OK, nmis},
 };
 
 const Group groups[] = {
-	{"tracking", 0, Place::nowhere, right, rows, false},
+	{"tracking", 0, Place::none, prepare, rows, false},
 };
-/// clang-format on
+// clang-format on
 
 } // namespace
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Measures, signs and authenticates on the test's side, from nettle and gmp rather than from the model's code.
+// Computes measurements, signatures and MACs with nettle and gmp, independently of the model.
 
 #include "sign.h"
 
@@ -15,7 +15,8 @@ namespace isa {
 
 namespace {
 
-/// The primes of a 3072-bit RSA key with exponent 3. A key for tests: it protects nothing, and everyone may know it.
+/// The primes of a 3072-bit RSA key with exponent 3. The key is public: it is for tests and
+/// protects nothing.
 constexpr const char *prime_p =
 	"f1a4e623ec19a9bb1704172fec0f42f5e559a7cda07b176665006651dcf593bb7d1bfdf084bfb1719d5f37fbeaacb429"
 	"70b018b3cb2315c6c55e9f537538eff93fa3cf3bab12cd68eb5fa5cd911cd3b0caabbece5b521e547984d42537061294"
@@ -63,7 +64,7 @@ struct Key {
 		mpz_invert(q_inverse, q, p);
 	}
 
-	/// s = m^d mod n, by the two primes apart.
+	/// Compute s = m^d mod n with the Chinese remainder theorem.
 	void power(mpz_ptr s, mpz_srcptr m)
 	{
 		Number a, b;
@@ -83,7 +84,7 @@ Key &key()
 	return k;
 }
 
-/// EMSA-PKCS1-v1_5 of a SHA-256 digest, in little endian.
+/// Return the EMSA-PKCS1-v1_5 encoding of a SHA-256 digest, in little endian.
 std::array<u8, rsa_bytes> encode(const Digest &digest)
 {
 	static const u8 info[] = {0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01,
@@ -115,7 +116,7 @@ void record(sha256_ctx *sha, const char *tag, u64 at8, u64 at16, const void *mor
 
 void Measurement::create(u32 ssa_frame_size, u64 size)
 {
-	// The size stands at byte 12, right behind the 4 bytes of the frame size.
+	// SIZE starts at byte 12, behind the 4 bytes of SSAFRAMESIZE.
 	record(&sha_, "ECREATE", ssa_frame_size | size << 32, size >> 32, nullptr, 0);
 }
 

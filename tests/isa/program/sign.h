@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// What the processor computes and a test has to know beforehand: measurement, signature, token and report MAC.
+// The values that the processor computes and a test has to know: measurement, signature, MACs of
+// tokens and reports.
 #pragma once
 
 #include <array>
@@ -18,7 +19,7 @@ public:
 	Measurement() { sha256_init(&sha_); }
 	void create(u32 ssa_frame_size, u64 size);
 	void add(u64 offset, u64 secinfo_flags);
-	/// 256 bytes at offset.
+	/// Add the 256 bytes at offset.
 	void extend(u64 offset, const u8 *chunk);
 	Digest digest() const;
 
@@ -26,11 +27,11 @@ private:
 	sha256_ctx sha_;
 };
 
-/// Everything but the signature, for an enclave of ours: the right header, modulus and exponent.
+/// Fill in all fixed fields, modulus and exponent, but not the signature.
 void sigstruct_blank(Sigstruct *sig);
-/// Signs, remembering what it signed before: RSA is slow on an emulated processor.
+/// Sign. Signatures are cached, because RSA is slow on an emulated processor.
 void sigstruct_sign(Sigstruct *sig);
-/// SHA-256 of our modulus.
+/// Return the SHA-256 of the modulus.
 Digest mrsigner();
 
 std::array<u8, 16> cmac(const u8 *key, const u8 *data, std::size_t size);

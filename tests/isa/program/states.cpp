@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Brings about the states that rows of several tables start from.
+// Sets up the states that rows of several tables use.
 
 #include "states.h"
 
@@ -16,61 +16,61 @@ u64 ordinary_user()
 	return reinterpret_cast<u64>(page);
 }
 
-void read_only(Rig &r, u64 offset)
+void read_only(TestBench &r, u64 offset)
 {
 	auto *page = reinterpret_cast<volatile u8 *>(r.e.at(offset));
 	mprotect(const_cast<u8 *>(page), page_size, PROT_READ | PROT_EXEC);
-	// Without a page-table entry the fault would be another one.
+	// Create the page-table entry; without one the fault would be different.
 	(void)page[0];
 }
 
-void plain_memory(Rig &r, u64 offset)
+void map_ordinary(TestBench &r, u64 offset)
 {
 	void *there = reinterpret_cast<void *>(r.e.at(offset));
 	if (mmap(there, page_size, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_POPULATE, -1,
 		 0) != there)
-		throw std::runtime_error("no plain memory in the place of a page");
+		throw std::runtime_error("ordinary memory cannot be mapped in ELRANGE");
 }
 
-void removed(Rig &r, u64 offset)
+void removed(TestBench &r, u64 offset)
 {
-	must("EREMOVE", r.k.encls(EREMOVE, 0, r.e.linear(offset)));
+	require("EREMOVE", r.k.encls(EREMOVE, 0, r.e.linear(offset)));
 }
 
-void rebuilt(Rig &r, void (*change)(Enclave &))
+void rebuilt(TestBench &r, void (*change)(Enclave &))
 {
-	r.e.discard();
+	r.e.remove_all();
 	change(r.e);
-	r.e.ready();
+	r.e.build();
 }
 
-void fault_inside(Rig &r, u64 tcs)
+void fault_inside(TestBench &r, u64 tcs)
 {
 	Frame f;
 	const Exit x = r.e.enter(insn_ud2, f, tcs);
 	if (x.where != Exit::at_aep || x.vector != VEC_UD)
-		throw std::runtime_error("UD2 in the enclave did not end in an asynchronous exit");
+		throw std::runtime_error("UD2 in the enclave did not cause an asynchronous exit");
 }
 
-void say(Rig &r, u64 flags)
+void write_secinfo(TestBench &r, u64 flags)
 {
 	SecInfo secinfo{};
 	secinfo.flags = flags;
 	r.e.poke_bytes(PARAM, &secinfo, sizeof(secinfo));
 }
 
-void restricted(Rig &r, u64 offset, u64 permissions)
+void restricted(TestBench &r, u64 offset, u64 permissions)
 {
 	r.e.restrict(offset, permissions);
 	r.e.track();
-	r.e.accepted(offset, PT_REG | PR | permissions);
+	r.e.must_accept(offset, PT_REG | PR | permissions);
 }
 
-void trimmed(Rig &r, u64 offset)
+void trimmed(TestBench &r, u64 offset)
 {
 	r.e.retype(offset, PT_TRIM);
 	r.e.track();
-	r.e.accepted(offset, PT_TRIM | MODIFIED);
+	r.e.must_accept(offset, PT_TRIM | MODIFIED);
 }
 
 } // namespace isa

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
-// The tables of rows, in the order in which they run, and what CPUID says that some rows depend on.
+// The tables of rows, in the order in which they run, and the contents of CPUID that some rows
+// need.
 #pragma once
 
-#include "rig.h"
+#include "test_bench.h"
 
 namespace isa {
 
@@ -18,7 +19,7 @@ std::span<const Group> exit_groups();
 std::span<const Group> accept_groups();
 std::span<const Group> key_groups();
 std::span<const Group> access_groups();
-std::span<const Group> revoked_groups();
+std::span<const Group> tlb_groups();
 std::span<const Group> instruction_groups();
 std::span<const Group> tracking_groups();
 std::span<const Group> optional_groups();
@@ -28,7 +29,7 @@ struct Cpuid {
 	u32 eax, ebx, ecx, edx;
 };
 Cpuid cpuid(u32 leaf, u32 subleaf = 0);
-/// CPUID.12H.0:EAX, and CPUID.12H.1: settable attributes and XFRM.
+/// Return CPUID.12H.0:EAX, and the settable ATTRIBUTES and XFRM of CPUID.12H.1.
 u32 cpuid_sgx();
 u64 cpuid_attributes();
 u64 cpuid_xfrm();
@@ -36,7 +37,7 @@ u64 cpuid_xfrm();
 constexpr u32 CPUID_SGX1 = 1, CPUID_SGX2 = 2, CPUID_ENCLV = 1 << 5, CPUID_ENCLS_C = 1 << 6, CPUID_EVERIFYREPORT2 = 1 << 7,
 	      CPUID_EUPDATESVN = 1 << 10, CPUID_EDECCSSA = 1 << 11;
 
-/// The machine was started with sgx-epc.strict-tcs=on.
+/// Whether the machine was started with sgx-epc.strict-tcs=on.
 extern bool strict_tcs;
 
 } // namespace isa

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * ENCLU as a program outside an enclave runs it: all registers from a frame,
- * all registers back into it. Offsets are those of struct Frame in user.h.
+ * Execute ENCLU from outside of an enclave: load all registers from a frame, and store all
+ * registers to it. The offsets are those of struct Frame in user.h.
  */
 #define RAX 0
 #define RBX 8
@@ -20,7 +20,7 @@
 #define R15 112
 #define RFLAGS 120
 #define RSP 128
-#define GATE 136
+#define STACK 136
 #define AEXS 144
 
 	.text
@@ -37,10 +37,11 @@ isa_enclu:
 	pushfq
 	movq	%rsp, RSP(%rdi)
 	/*
-	 * In the enclave RSP is the thread's gate, always the same, since an SSA frame may be resumed from another depth
-	 * of calls. Enclave code leaves it as it is, so the frame is found again behind ENCLU, and at the AEP.
+	 * In the enclave RSP always has the same value, because an SSA frame may be resumed at
+	 * another call depth. Enclave code keeps RSP, so the frame is found after ENCLU and at the
+	 * AEP.
 	 */
-	movq	GATE(%rdi), %rsp
+	movq	STACK(%rdi), %rsp
 	movq	%rdi, (%rsp)
 	pushq	RFLAGS(%rdi)
 	movq	RAX(%rdi), %rax
@@ -58,7 +59,7 @@ isa_enclu:
 	movq	R14(%rdi), %r14
 	movq	R15(%rdi), %r15
 	movq	RDI(%rdi), %rdi
-	/* Last of all: with TF in it, the first trap is the one behind ENCLU. */
+	/* The last instruction before ENCLU: with TF set, the first trap is the one after ENCLU. */
 	popfq
 	.globl	isa_enclu_at
 isa_enclu_at:
@@ -85,7 +86,7 @@ isa_enclu_next:
 	movq	%r14, R14(%rax)
 	movq	%r15, R15(%rax)
 	movq	RSP(%rax), %rsp
-	/* A fault handler sends the thread here, with RSP as the frame has it. */
+	/* A fault handler continues the thread here, with the RSP of the frame. */
 	.globl	isa_landing
 isa_landing:
 	popfq
@@ -100,8 +101,8 @@ isa_landing:
 	.size	isa_enclu, . - isa_enclu
 
 /*
- * Where asynchronous exits lead. An interrupt has been served by now: count and go back in. Nothing is pushed: below RSP may lie
- * what enclave code has pushed. ERESUME brings RDX back.
+ * The AEP. The kernel has handled the interrupt: count the exit and resume. Push nothing, because
+ * enclave code may have data below RSP. ERESUME restores RDX.
  */
 	.globl	isa_aep
 isa_aep:
@@ -112,7 +113,10 @@ isa_aep_at:
 	enclu
 	ud2
 
-/* ENCLU and others with prefixes, for the rows on what is #UD; each ends in the landing if it does not fault. */
+/*
+ * ENCLU and other instructions with prefixes, for the rows on #UD. An instruction that does not
+ * fault is followed by the landing.
+ */
 .macro PREFIXED name, bytes:vararg
 	.globl	isa_\name
 isa_\name:
@@ -129,7 +133,9 @@ PREFIXED enclu_plain, 0x0f, 0x01, 0xd7
 PREFIXED encls_plain, 0x0f, 0x01, 0xcf
 PREFIXED enclv_plain, 0x0f, 0x01, 0xc0
 
-/* Calls RBX with RAX, RCX and RDX of the frame, for what is not ENCLU: a prefixed form, a load, a jump into EPC. */
+/*
+ * Call RBX with RAX, RCX and RDX of the frame: an instruction with a prefix, a load, a jump to EPC.
+ */
 	.globl	isa_other
 	.type	isa_other, @function
 isa_other:

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// Catches the signals that faults of ENCLU and of enclave code become, and takes down what the kernel says of them.
+// Handles the signals of faults on ENCLU and in enclave code, and records the fault as the kernel
+// reports it.
 
 #include "user.h"
 
@@ -20,13 +21,13 @@ namespace {
 
 constexpr int caught[] = {SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGFPE, SIGALRM};
 
-/// Set while the thread is in isa_enclu() or isa_other(), where every fault is the test's own.
+/// Set while the thread is in isa_enclu() or isa_other(), where a fault belongs to the row.
 thread_local Exit *current_exit;
 thread_local Frame *current_frame;
-/// How often an alarm found the thread at the gate.
+/// The number of alarms that interrupted the thread during an entry or an exit.
 thread_local unsigned retries;
 /// The stack that enclave code uses.
-thread_local u8 *gate;
+thread_local u8 *enclave_stack;
 
 Exit::Where where(u64 rip)
 {
@@ -48,7 +49,7 @@ void on_signal(int signal, siginfo_t *, void *context)
 	};
 
 	if (signal == SIGALRM && current_exit && where(reg(REG_RIP)) != Exit::at_aep && retries++ < 100) {
-		// On its way in or out: look again.
+		// The thread is entering or exiting: retry.
 		ualarm(10000, 0);
 		return;
 	}
@@ -65,7 +66,7 @@ void on_signal(int signal, siginfo_t *, void *context)
 	e.signal = signal;
 	e.rip = reg(REG_RIP);
 	e.rsp = reg(REG_RSP);
-	e.where = signal == SIGALRM ? Exit::late : where(e.rip);
+	e.where = signal == SIGALRM ? Exit::timed_out : where(e.rip);
 	e.vector = reg(REG_TRAPNO);
 	e.error = reg(REG_ERR);
 	e.cr2 = reg(REG_CR2);
@@ -81,14 +82,14 @@ void on_signal(int signal, siginfo_t *, void *context)
 	}
 	g[REG_RIP] = static_cast<greg_t>(address_of(isa_landing));
 	g[REG_RSP] = static_cast<greg_t>(current_frame->rsp);
-	// Neither a trap flag nor a direction flag may reach the test's own code.
+	// Clear TF and DF, which must not be set in the test's own code.
 	g[REG_EFL] &= ~static_cast<greg_t>(0x40500);
 }
 
 Exit run(void (*function)(Frame *), Frame &frame)
 {
 	Exit e;
-	frame.gate = reinterpret_cast<u64>(gate);
+	frame.stack = reinterpret_cast<u64>(enclave_stack);
 	retries = 0;
 	current_frame = &frame;
 	current_exit = &e;
@@ -101,14 +102,14 @@ Exit run(void (*function)(Frame *), Frame &frame)
 
 void catch_faults()
 {
-	constexpr std::size_t size = 64 * 1024, gate_size = 16 * 1024;
+	constexpr std::size_t size = 64 * 1024, stack_size = 16 * 1024;
 	stack_t stack{};
 	stack.ss_sp = std::malloc(size);
 	stack.ss_size = size;
-	gate = static_cast<u8 *>(std::aligned_alloc(page_size, gate_size));
-	if (!stack.ss_sp || !gate || sigaltstack(&stack, nullptr) != 0)
+	enclave_stack = static_cast<u8 *>(std::aligned_alloc(page_size, stack_size));
+	if (!stack.ss_sp || !enclave_stack || sigaltstack(&stack, nullptr) != 0)
 		std::abort();
-	gate += gate_size - 64;
+	enclave_stack += stack_size - 64;
 	struct sigaction action {};
 	action.sa_sigaction = on_signal;
 	action.sa_flags = SA_SIGINFO | SA_ONSTACK;

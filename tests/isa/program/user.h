@@ -1,48 +1,50 @@
 // SPDX-License-Identifier: GPL-2.0
-// Ring 3: ENCLU with chosen registers, and what a signal tells of the fault that ended it.
+// Execution at CPL 3: ENCLU with chosen registers, and the fault that ended it, from its signal.
 #pragma once
 
 #include "layout.h"
 
 namespace isa {
 
-/// Registers into and out of ENCLU; user.S knows the offsets.
+/// Registers before and after ENCLU. user.S uses the offsets.
 struct Frame {
 	u64 rax = 0, rbx = 0, rcx = 0, rdx = 0, rsi = 0, rdi = 0, rbp = 0;
 	u64 r8 = 0, r9 = 0, r10 = 0, r11 = 0, r12 = 0, r13 = 0, r14 = 0, r15 = 0;
 	u64 rflags = 0x202;
-	u64 rsp = 0;  ///< of the program while in the enclave
-	u64 gate = 0; ///< RSP inside; set by enclu()
-	u64 aexs = 0; ///< asynchronous exits after which the thread went back in
+	u64 rsp = 0;   ///< stack pointer of the program while the thread is inside
+	u64 stack = 0; ///< RSP inside; set by enclu()
+	u64 aexs = 0;  ///< asynchronous exits after which the thread resumed
 };
 static_assert(offsetof(Frame, r15) == 112 && offsetof(Frame, aexs) == 144);
 
 struct Exit {
 	enum Where {
-		returned,  ///< by EEXIT, to behind ENCLU
+		returned,  ///< by EEXIT, to the instruction after ENCLU
 		at_enclu,  ///< a fault on ENCLU itself
-		at_aep,	   // a fault inside, seen from outside
+		at_aep,	   // a fault inside, reported at the AEP
 		at_resume, ///< a fault on the ENCLU at the AEP
-		late,	   // SIGALRM found it inside
+		timed_out, // SIGALRM interrupted the thread inside
 		elsewhere,
 	} where = returned;
 	int signal = 0;
 	u64 vector = 0, error = 0, cr2 = 0, rip = 0, rsp = 0;
-	/// As the fault left them, for any `where` but returned.
+	/// The registers at the fault, unless `where` is returned.
 	Frame regs;
-	/// x87 and SSE state that the signal frame has.
+	/// x87 and SSE state in the signal frame.
 	u16 fcw = 0, fsw = 0;
 	u32 mxcsr = 0;
 	u8 xmm7[16] = {};
 };
 
-/// Handlers for the calling thread; each thread that calls enclu() needs this once. An alarm() that finds the thread inside an
-/// enclave brings it out; a thread that is to stay there blocks the signal.
+/// Install the signal handlers for the calling thread; each thread that calls enclu() needs this
+/// once. An alarm() makes a thread exit the enclave; a thread that is to stay inside blocks the
+/// signal.
 void catch_faults();
 
-/// Runs the leaf in frame.rax. The frame has the registers afterwards when it returned.
+/// Execute the leaf in frame.rax. After a return, the frame has the registers.
 Exit enclu(Frame &frame);
-/// Calls function with RAX, RCX, RDX and RFLAGS of the frame: anything that may fault and is not plain ENCLU.
+/// Call a function with RAX, RCX, RDX and RFLAGS of the frame. The function may fault and contains
+/// no plain ENCLU.
 Exit call(u64 function, Frame &frame);
 
 } // namespace isa
@@ -65,7 +67,7 @@ inline u64 address_of(const u8 *symbol)
 {
 	return reinterpret_cast<u64>(symbol);
 }
-/// Offset in the enclave of something in its code page.
+/// Return the offset in the enclave of a symbol in its code page.
 inline u64 inside(const u8 *symbol)
 {
 	return static_cast<u64>(symbol - enclave_code);

@@ -439,7 +439,7 @@ void Session::machine()
 	}
 }
 
-/// NOLINTNEXTLINE(readability-function-size): one case for each call.
+// NOLINTNEXTLINE(readability-function-size): one case for each call.
 void Session::step()
 {
 	switch (static_cast<Op>(in_.byte() % static_cast<unsigned>(Op::Count))) {

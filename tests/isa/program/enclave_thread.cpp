@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-// Runs enclave code in a thread of its own, bound to a CPU.
+// Runs enclave code in a thread that is bound to a CPU.
 
-#include "spinner.h"
+#include "enclave_thread.h"
 
 #include <algorithm>
 #include <csignal>
@@ -16,14 +16,15 @@ namespace isa {
 
 namespace {
 
-constexpr std::time_t patience = 30;
+constexpr std::time_t timeout_seconds = 30;
 constexpr unsigned most_cpus = 8;
 
-/// Stacks of our own: the C library gives memory of its stacks back when a thread ends, for which the kernel interrupts every CPU
-/// that runs this program, and waits for those that take no interrupts.
+/// The threads have static stacks. The C library would unmap its stacks at the end of a thread; the
+/// kernel then sends an IPI to every CPU that runs this program and waits for CPUs that take no
+/// interrupts.
 alignas(page_size) u8 stacks[most_cpus][256 * 1024];
 
-/// The shortest sleep, of five tries, in nanoseconds.
+/// Return the shortest of five sleeps, in nanoseconds.
 u64 shortest_sleep()
 {
 	u64 least = ~0ULL;
@@ -37,7 +38,8 @@ u64 shortest_sleep()
 	return least;
 }
 
-/// A sleep lets the other CPU run where the host has less of them; but without high-resolution timers it is long.
+/// Sleep, so that the other CPU runs on a host with fewer CPUs; without high-resolution timers a
+/// sleep is long, so spin.
 void wait_a_little()
 {
 	static const bool fine = shortest_sleep() < 1000000;
@@ -55,7 +57,7 @@ void pin(unsigned cpu)
 	CPU_ZERO(&set);
 	CPU_SET(cpu, &set);
 	if (sched_setaffinity(0, sizeof(set), &set) != 0)
-		throw std::runtime_error("there is no CPU " + std::to_string(cpu));
+		throw std::runtime_error("no CPU " + std::to_string(cpu));
 }
 
 unsigned cpus()
@@ -64,39 +66,40 @@ unsigned cpus()
 	return n > 0 ? static_cast<unsigned>(n) : 1;
 }
 
-Spinner::Spinner(const Kernel &k, const Enclave &e, u64 tcs, unsigned cpu, Mode mode, u64 address)
+EnclaveThread::EnclaveThread(const Kernel &k, const Enclave &e, u64 tcs, unsigned cpu, Mode mode, u64 address)
 	: k_(k), e_(e), tcs_(tcs), address_(address), cpu_(cpu), mode_(mode)
 {
 	if (cpu >= most_cpus)
 		throw std::runtime_error("no stack for a thread on CPU " + std::to_string(cpu));
 }
 
-Spinner::~Spinner()
+EnclaveThread::~EnclaveThread()
 {
 	stop();
 }
 
-void *Spinner::run(void *self)
+void *EnclaveThread::run(void *self)
 {
-	Spinner &s = *static_cast<Spinner *>(self);
+	EnclaveThread &s = *static_cast<EnclaveThread *>(self);
 	sigset_t alarms;
 	sigemptyset(&alarms);
 	sigaddset(&alarms, SIGALRM);
 	pthread_sigmask(SIG_BLOCK, &alarms, nullptr);
 	pin(s.cpu_);
 	catch_faults();
-	// Once in and out, and a look at the AEP: that brings in all pages that the thread will touch.
-	Frame rehearsal;
-	s.e_.enter(inside_state, rehearsal, s.tcs_);
+	// Enter and exit once and read the code at the AEP, so that all pages of the thread are
+	// mapped.
+	Frame first_entry;
+	s.e_.enter(inside_state, first_entry, s.tcs_);
 	(void)*const_cast<const volatile u8 *>(isa_aep);
-	s.k_.quiet(s.mode_ == quiet);
+	s.k_.disable_interrupts(s.mode_ == without_interrupts);
 	s.exit_ = s.e_.enter(s.address_ ? inside_watch : inside_spin, s.frame_, s.tcs_);
-	s.k_.quiet(false);
+	s.k_.disable_interrupts(false);
 	s.ended_ = true;
 	return nullptr;
 }
 
-void Spinner::start()
+void EnclaveThread::start()
 {
 	frame_.rsi = reinterpret_cast<u64>(&control_);
 	frame_.rdx = address_;
@@ -106,24 +109,24 @@ void Spinner::start()
 		   pthread_create(&thread_, &attr, run, this) == 0;
 	pthread_attr_destroy(&attr);
 	if (!running_)
-		throw std::runtime_error("a thread cannot be made");
+		throw std::runtime_error("a thread cannot be created");
 	while (!control_.entered && !ended_)
 		wait_a_little();
-	beats(10);
+	wait_iterations(10);
 }
 
-void Spinner::beats(u64 n) const
+void EnclaveThread::wait_iterations(u64 n) const
 {
-	const u64 until = control_.beat + n;
-	const std::time_t limit = std::time(nullptr) + patience;
-	while (control_.beat < until && !ended_) {
+	const u64 until = control_.iterations + n;
+	const std::time_t limit = std::time(nullptr) + timeout_seconds;
+	while (control_.iterations < until && !ended_) {
 		if (std::time(nullptr) > limit)
-			throw std::runtime_error("a thread inside does not come on");
+			throw std::runtime_error("a thread inside makes no progress");
 		wait_a_little();
 	}
 }
 
-bool Spinner::stop()
+bool EnclaveThread::stop()
 {
 	if (running_) {
 		release();
@@ -133,23 +136,23 @@ bool Spinner::stop()
 	return ended_ && exit_.where == Exit::returned;
 }
 
-void Spinner::kick() const
+void EnclaveThread::interrupt() const
 {
 	const u64 before = aexs();
-	if (mode_ == ordinary)
-		k_.kick(cpu_);
+	if (mode_ == with_interrupts)
+		k_.interrupt(cpu_);
 	else if (address_)
-		k_.wake(cpu_);
+		k_.nmi_and_enable(cpu_);
 	else
 		k_.nmi(cpu_);
-	// The exit is counted on the way back in.
-	const std::time_t limit = std::time(nullptr) + patience;
+	// The exit is counted when the thread resumes.
+	const std::time_t limit = std::time(nullptr) + timeout_seconds;
 	while (aexs() == before && !ended_) {
 		if (std::time(nullptr) > limit)
-			throw std::runtime_error("an interrupt did not bring a thread out");
+			throw std::runtime_error("an interrupt did not make a thread exit");
 		wait_a_little();
 	}
-	beats(10);
+	wait_iterations(10);
 }
 
 } // namespace isa
