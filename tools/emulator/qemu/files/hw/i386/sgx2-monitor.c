@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * "sgx2-monitor": the guest's window on the SGX2 machine. sgx2_device.h, which
- * guest programs share, has the registers.
+ * "sgx2-monitor": the guest's access to the SGX2 machine. The registers are in
+ * sgx2_device.h, which guest programs share.
  *
- * Accesses run under the BQL, which comes before the model's lock.
+ * Accesses run under the BQL, which is taken before the locks of the model.
  */
 #include "qemu/osdep.h"
 #include "qapi/error.h"
@@ -17,7 +17,7 @@
 #define TYPE_SGX2_MONITOR "sgx2-monitor"
 OBJECT_DECLARE_SIMPLE_TYPE(Sgx2Monitor, SGX2_MONITOR)
 
-/* The window shows the counters as an array of u64. */
+/* The window has the counters as an array of u64. */
 QEMU_BUILD_BUG_ON(sizeof(struct sgx2_counters) !=
                   SGX2_DEV_CTR_COUNT * sizeof(uint64_t));
 QEMU_BUILD_BUG_ON(offsetof(struct sgx2_counters, injected) !=
@@ -59,7 +59,7 @@ static uint64_t sgx2_monitor_entry(Sgx2Monitor *s, hwaddr reg)
     }
 }
 
-/* The rate that a register holds; NULL if it is of another kind. */
+/* Return the rate in a register, or NULL if the register holds no rate. */
 static uint64_t *sgx2_monitor_rate(Sgx2Monitor *s, hwaddr reg)
 {
     switch (reg) {
@@ -197,8 +197,8 @@ static void sgx2_monitor_realize(PCIDevice *dev, Error **errp)
     Sgx2Monitor *s = SGX2_MONITOR(dev);
 
     if (!sgx_machine()) {
-        error_setg(errp, TYPE_SGX2_MONITOR " needs a machine with an EPC: "
-                   "see -machine sgx-epc.0.memdev=");
+        error_setg(errp, TYPE_SGX2_MONITOR ": the machine has no EPC: "
+                   "add one with -machine sgx-epc.0.memdev=");
         return;
     }
     memory_region_init_io(&s->bar, OBJECT(s), &sgx2_monitor_ops, s,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * SGX under TCG: ENCLS, ENCLU and asynchronous exits. The registers go to the
- * model and come back; what the model says of TLB, mode and XCR0 is done here.
+ * SGX under TCG: ENCLS, ENCLU and asynchronous exits. This file passes the
+ * registers to the model and back, and applies the model's effects on TLB,
+ * mode and XCR0.
  */
 #include "qemu/osdep.h"
 #include "qemu/main-loop.h"
@@ -15,8 +16,10 @@
 
 #define CC_BITS (CC_O | CC_S | CC_Z | CC_A | CC_P | CC_C)
 
-/* The part of a descriptor's upper doubleword that is attributes. */
+/* The attribute bits of a descriptor's upper doubleword. */
 #define SEG_ATTR 0x00f0ff00u
+
+#define SGX_ERESUME 0x03
 
 static const int sgx_gpr[16] = {
     [SGX2_RAX] = R_EAX, [SGX2_RCX] = R_ECX, [SGX2_RDX] = R_EDX,
@@ -44,7 +47,7 @@ static void sgx_put_segment(CPUX86State *env, X86Seg reg,
                            from->attr);
 }
 
-/* An event that the CPU would take at the next instruction boundary. */
+/* Return whether the CPU would take an event at the next instruction. */
 static bool sgx_event_pending(CPUX86State *env)
 {
     CPUState *cs = env_cpu(env);
@@ -90,7 +93,7 @@ static void sgx_get_regs(CPUX86State *env, struct sgx2_regs *r)
     r->event_pending = sgx_event_pending(env);
 }
 
-/* DONE: registers come back, and the effects take place. */
+/* Load the registers after SGX2_DONE and apply the effects. */
 static void sgx_put_regs(CPUX86State *env, const struct sgx2_regs *r,
                          uint32_t effects)
 {
@@ -133,16 +136,17 @@ typedef enum sgx2_outcome SgxLeaf(sgx2_cpu *cpu, struct sgx2_regs *regs,
                                   uint32_t *effects, struct sgx2_fault *fault);
 
 /*
- * Page walks of operands may meet I/O memory, which takes the BQL: hence it is
- * taken first, but for brief leaves, whose walks come before the model's lock.
+ * Execute a leaf. The page walk of an operand may reach I/O memory, which
+ * takes the BQL, so the BQL is taken first. A late-locking leaf does its page
+ * walks before it takes a lock of the model, and needs no BQL.
  */
-static enum sgx2_outcome sgx_run(CPUX86State *env, SgxLeaf *leaf, bool brief,
-                                 int len, struct sgx2_regs *r,
+static enum sgx2_outcome sgx_run(CPUX86State *env, SgxLeaf *leaf,
+                                 bool locks_late, int len, struct sgx2_regs *r,
                                  uint32_t *effects, struct sgx2_fault *fault)
 {
     SgxCPU *s = sgx_cpu(env);
     enum sgx2_outcome outcome;
-    bool lock = !brief && !bql_locked();
+    bool lock = !locks_late && !bql_locked();
 
     if (lock) {
         bql_lock();
@@ -152,7 +156,7 @@ static enum sgx2_outcome sgx_run(CPUX86State *env, SgxLeaf *leaf, bool brief,
     if (!r->mode64) {
         r->next_rip = (uint32_t)r->next_rip;
     }
-    r->rflags &= ~RF_MASK;      /* of a leaf that completes */
+    r->rflags &= ~RF_MASK;      /* a leaf that completes clears RF */
     outcome = leaf(s->model, r, effects, fault);
     if (outcome == SGX2_DONE) {
         sgx_put_regs(env, r, *effects);
@@ -182,17 +186,17 @@ static G_NORETURN void sgx_single_step(CPUX86State *env)
 }
 
 /*
- * Both leave the block behind them: state that gen_eob() would look at is
- * what it was when the block was translated, so its work is done here.
+ * Both helpers end the block: gen_eob() would use state from the time of the
+ * translation, so its work is done here.
  */
 void helper_encls(CPUX86State *env, uint32_t len)
 {
     struct sgx2_regs r;
     struct sgx2_fault fault;
     uint32_t effects = 0;
-    bool brief = sgx2_encls_locks_late(env->regs[R_EAX]);
+    bool locks_late = sgx2_encls_locks_late(env->regs[R_EAX]);
 
-    if (sgx_run(env, sgx2_encls, brief, len, &r, &effects, &fault) ==
+    if (sgx_run(env, sgx2_encls, locks_late, len, &r, &effects, &fault) ==
         SGX2_FAULT) {
         sgx_raise(env, &fault, GETPC());
     }
@@ -207,17 +211,18 @@ void helper_enclu(CPUX86State *env, uint32_t len)
     struct sgx2_regs r;
     struct sgx2_fault fault;
     uint32_t effects = 0;
-    bool brief = sgx2_enclu_locks_late(env->regs[R_EAX]);
-    bool resume = (uint32_t)env->regs[R_EAX] == 0x03;
+    bool locks_late = sgx2_enclu_locks_late(env->regs[R_EAX]);
+    bool resume = (uint32_t)env->regs[R_EAX] == SGX_ERESUME;
 
-    if (sgx_run(env, sgx2_enclu, brief, len, &r, &effects, &fault) ==
+    if (sgx_run(env, sgx2_enclu, locks_late, len, &r, &effects, &fault) ==
         SGX2_FAULT) {
         sgx_raise(env, &fault, GETPC());
     }
     env->hflags &= ~HF_INHIBIT_IRQ_MASK;
     /*
-     * After ERESUME a TF that came out of the frame counts from the resumed
-     * instruction on, like RF; the model says where a leaf itself is stepped.
+     * After ERESUME, TF from the frame takes effect after the resumed
+     * instruction, like RF; the model reports when the leaf itself is
+     * single-stepped.
      */
     if (effects & SGX2_EFFECT_PEND_DB ||
         (!resume && env->eflags & TF_MASK)) {
@@ -234,7 +239,7 @@ static void sgx_exit(CPUX86State *env, const struct sgx2_event *ev)
     sgx_put_regs(env, &r, sgx2_aex(s->model, &r, ev));
 }
 
-/* Does DR6 report an instruction breakpoint on the instruction at hand? */
+/* Return whether DR6 reports an instruction breakpoint on this instruction. */
 static bool sgx_code_breakpoint(CPUX86State *env)
 {
     for (int i = 0; i < DR7_MAX_BP; i++) {

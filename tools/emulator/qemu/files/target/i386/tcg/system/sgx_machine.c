@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * SGX under TCG: EPC sections and their address space, what CPUID and the MSRs
- * say, reset, and combinations of options that are refused.
+ * SGX under TCG: EPC sections and their address space, CPUID and MSRs, reset,
+ * and combinations of options that are rejected.
  */
 #include "qemu/osdep.h"
 #include "qemu/error-report.h"
@@ -18,9 +18,15 @@
 
 #define SGX_CPU_MODEL "sgx2"
 
-/* CPUID.12H.0:EDX: log2 of the largest SIZE, outside and inside 64-bit mode. */
+/*
+ * CPUID.12H.0:EDX: log2 of the largest SIZE of a 32-bit and a 64-bit enclave.
+ */
 #define SGX_SIZE_LOG2_32 31
 #define SGX_SIZE_LOG2_64 56
+
+/* CPUID.7.0:ECX and EDX. */
+#define SGX_CET_SHSTK (1u << 7)
+#define SGX_CET_IBT   (1u << 20)
 
 #define SGX_12_0_EAX_SGX1       (1u << 0)
 #define SGX_12_0_EAX_SGX2       (1u << 1)
@@ -34,7 +40,7 @@
 
 static struct SgxMachine {
     sgx2_machine *model;
-    /* What an enclave access sees: system memory, and the EPC upon it. */
+    /* The memory of enclave accesses: the EPC on top of system memory. */
     MemoryRegion root, system;
     SgxSection section[SGX2_MAX_SECTIONS];
     unsigned sections;
@@ -87,7 +93,8 @@ MemoryRegion *sgx_add_section(Object *owner, hwaddr base, MemoryRegion *ram,
     int ret;
 
     if (sgx.sections == SGX2_MAX_SECTIONS) {
-        error_setg(errp, "at most %u EPC sections", SGX2_MAX_SECTIONS);
+        error_setg(errp, "too many EPC sections: use at most %u",
+                   SGX2_MAX_SECTIONS);
         return NULL;
     }
     if (!sgx.model) {
@@ -98,8 +105,8 @@ MemoryRegion *sgx_add_section(Object *owner, hwaddr base, MemoryRegion *ram,
         };
         sgx.model = sgx2_machine_create(&sgx.config);
         if (!sgx.model) {
-            error_setg(errp, "the SGX2 processor model does not start: "
-                       "not the ABI this QEMU was built with");
+            error_setg(errp, "the SGX2 processor model has another ABI "
+                       "than this QEMU: rebuild QEMU");
             return NULL;
         }
         memory_region_init(&sgx.root, OBJECT(owner), "sgx-enclave", ~0ull);
@@ -125,7 +132,7 @@ MemoryRegion *sgx_add_section(Object *owner, hwaddr base, MemoryRegion *ram,
     return &sec->abort;
 }
 
-/* The model scrubbed EPC: no translated code of it may stay. */
+/* The model has cleared the EPC, so drop all code translated from it. */
 static void sgx_drop_code(void)
 {
     for (unsigned i = 0; i < sgx.sections; i++) {
@@ -153,7 +160,10 @@ void sgx_lose_epc(void)
     assert(bql_locked());
     sgx2_machine_lose_epc(sgx.model);
     sgx_drop_code();
-    /* Whoever is inside faults at the next access rather than run on zeroes. */
+    /*
+     * A CPU in enclave mode then faults at its next access instead of reading
+     * zeros.
+     */
     CPU_FOREACH(cs) {
         async_run_on_cpu(cs, sgx_flush_cpu, RUN_ON_CPU_NULL);
     }
@@ -188,22 +198,22 @@ bool sgx_cpu_expand(X86CPU *cpu, Error **errp)
 
     if (!tcg_enabled()) {
         if (is_sgx2) {
-            error_setg(errp, "CPU model '" SGX_CPU_MODEL "' is an emulated "
-                       "processor: use -accel tcg");
+            error_setg(errp, "CPU model '" SGX_CPU_MODEL "' needs TCG: "
+                       "use -accel tcg");
             return false;
         }
         return true;
     }
 
-    /* A TSC whose rate is known spares the guest a calibration that may fail. */
+    /* A known TSC frequency saves the guest a calibration, which may fail. */
     if (is_sgx2 && !env->tsc_khz) {
         env->tsc_khz = 1000000;
     }
 
     if (!sgx.model) {
         if (has_sgx) {
-            warn_report_once("SGX is hidden from the guest, since the machine "
-                "has no EPC; for 64 MiB of it add -object "
+            warn_report_once("SGX is hidden from the guest: the machine has no "
+                "EPC: for 64 MiB of EPC add -object "
                 "memory-backend-epc,id=epc0,size=64M "
                 "-machine sgx-epc.0.memdev=epc0,sgx-epc.0.node=0");
         }
@@ -216,25 +226,26 @@ bool sgx_cpu_expand(X86CPU *cpu, Error **errp)
         return false;
     }
 
-    /* An enclave and a nested guest would each need the other's exits. */
+    /* The exits of enclave mode and of a nested guest would interfere. */
     if (env->features[FEAT_8000_0001_ECX] & CPUID_EXT3_SVM) {
         if (!cpu->max_features ||
             env->user_features[FEAT_8000_0001_ECX] & CPUID_EXT3_SVM) {
             error_setg(errp, "SGX and nested virtualization (svm) exclude "
-                       "each other");
+                       "each other: use one of them");
             return false;
         }
         env->features[FEAT_8000_0001_ECX] &= ~CPUID_EXT3_SVM;
     }
     if (env->features[FEAT_1_ECX] & CPUID_EXT_VMX) {
         error_setg(errp, "SGX and nested virtualization (vmx) exclude "
-                   "each other");
+                   "each other: use one of them");
         return false;
     }
-    /* Entries would have to swap shadow stacks: CPUID.7:ECX[7], EDX[20]. */
-    if (env->features[FEAT_7_0_ECX] & (1u << 7) ||
-        env->features[FEAT_7_0_EDX] & (1u << 20)) {
-        error_setg(errp, "SGX and CET (shstk, ibt) exclude each other");
+    /* Entries would have to switch shadow stacks: CPUID.7:ECX[7], EDX[20]. */
+    if (env->features[FEAT_7_0_ECX] & SGX_CET_SHSTK ||
+        env->features[FEAT_7_0_EDX] & SGX_CET_IBT) {
+        error_setg(errp, "SGX and CET (shstk, ibt) exclude each other: "
+                   "use one of them");
         return false;
     }
     return true;
@@ -309,7 +320,7 @@ static struct sgx2_config sgx_config(CPUX86State *env)
     return c;
 }
 
-/* ---------------------------------------------------------------- CPU's life */
+/* ---------------------------------------------- creation and reset of a CPU */
 
 void sgx_cpu_realize(X86CPU *cpu)
 {

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * SGX under TCG: operands in memory, and the EPCM check at TLB fill.
- */
+/* SGX under TCG: operands in memory, and the EPCM check at a TLB fill. */
 #include "qemu/osdep.h"
 #include "qemu/rcu.h"
 #include "cpu.h"
@@ -12,9 +10,9 @@
 #include "sgx_internal.h"
 
 /*
- * TBs of written pages must go before this CPU runs on, but not under the
- * model's lock: the translator of another CPU may hold the page's lock while
- * its own fetch waits for the model in sgx_check_fill().
+ * Record a write, whose TBs must be dropped before this CPU continues, but not
+ * under a lock of the model: the translator of another CPU may hold the page's
+ * lock while its own fetch waits for the model in sgx_check_fill().
  */
 static void sgx_record_write(SgxCPU *s, ram_addr_t addr, uint64_t len)
 {
@@ -76,9 +74,9 @@ bool sgx_op_translate(void *ctx, uint64_t linear, enum sgx2_access access,
 }
 
 /*
- * RAM through the host's pointer. Everything else (devices, and EPC, whose
- * place in system memory an abort region holds) reads as all ones and drops
- * writes, without a call into the device.
+ * Access RAM through the host's pointer. All other memory (devices, and EPC,
+ * which is an abort region in system memory) reads as all ones and drops
+ * writes, without a call of the device.
  */
 static void sgx_physical_rw(SgxCPU *s, hwaddr paddr, uint8_t *buf, hwaddr len,
                             bool is_write)
@@ -171,7 +169,7 @@ bool sgx_check_fill(CPUX86State *env, vaddr addr, MMUAccessType access,
     struct sgx2_fault f;
     uint32_t rights = 0;
 
-    /* Outside ELRANGE only fetches are special, unless it is EPC. */
+    /* Outside ELRANGE only fetches and EPC need the model. */
     if (addr - s->el_base >= s->el_size && access != MMU_INST_FETCH &&
         !sgx_section(paddr)) {
         *prot &= ~PAGE_EXEC;
@@ -182,7 +180,7 @@ bool sgx_check_fill(CPUX86State *env, vaddr addr, MMUAccessType access,
                            &rights, &f)) {
     case SGX2_TLB_NORMAL:
     case SGX2_TLB_ABORT:
-        /* The abort region is what system memory has there. */
+        /* System memory has the abort region here. */
         *prot &= ~PAGE_EXEC;
         *page_size = TARGET_PAGE_SIZE;
         return true;

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * SGX under TCG: what only a model can tell and do, by QMP.
- */
+/* SGX under TCG: inspection and injection by QMP. */
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qapi/qapi-commands-sgx2-target.h"
@@ -11,7 +9,7 @@
 static sgx2_machine *sgx_machine_or_error(Error **errp)
 {
     if (!sgx_machine()) {
-        error_setg(errp, "this machine has no EPC");
+        error_setg(errp, "the machine has no EPC");
     }
     return sgx_machine();
 }
@@ -132,7 +130,7 @@ Sgx2EpcmSummary *qmp_x_sgx2_epcm_valid(Error **errp)
     return out;
 }
 
-/* Rates of single leaves, by their names, of which no two are the same. */
+/* Set the rates of single leaves by name; all names are unique. */
 static bool sgx_leaf_rates(struct sgx2_injection *inj,
                            const Sgx2LeafRateList *leaves, Error **errp)
 {
