@@ -265,7 +265,7 @@ Exit Enclave::resume(Frame &frame, u64 tcs) const
 
 Result Enclave::leaf(u32 number, u64 rbx, u64 rcx, u64 rdx, u64 rflags, u64 tcs) const
 {
-	const Regs block{number, rbx, rcx, rdx, rflags | 0x202};
+	const Regs block{number, rbx, rcx, rdx, rflags | rflags_user};
 	Frame f;
 	f.rsi = reinterpret_cast<u64>(&block);
 	const Exit x = enter(inside_leaf, f, tcs);

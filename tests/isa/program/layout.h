@@ -72,7 +72,20 @@ constexpr u64 TCS_DBGOPTIN = 1, TCS_AEXNOTIFY = 2;
 
 /// Bits of RFLAGS: the six arithmetic flags, which leaves change, and two others.
 constexpr u64 CF = 0x1, PF_FLAG = 0x4, AF = 0x10, ZF = 0x40, SF = 0x80, TF = 0x100, OF = 0x800;
+/// RFLAGS of a program: IF and the bit that is always 1.
+constexpr u64 rflags_user = 0x202;
 constexpr u64 arithmetic = CF | PF_FLAG | AF | ZF | SF | OF;
+
+constexpr u64 CR4_FSGSBASE = 1 << 16, CR4_OSXSAVE = 1 << 18, CR4_SMAP = 1 << 21;
+/// The lowest linear address that is not canonical with 48 bits.
+constexpr u64 noncanonical = 1ULL << 47;
+
+/// Offsets in an XSAVE area.
+constexpr u64 XSAVE_MXCSR = 24, XSAVE_ST0 = 32, XSTATE_BV = 512, XCOMP_BV = 520, XSAVE_HEADER_RESERVED = 528;
+
+/// EXITINFO of GPRSGX, and the bit of AEXNOTIFY in the quadword that starts with EXITINFO.
+constexpr u32 EXITINFO_VALID = 1U << 31, exitinfo_hardware = 3, exitinfo_software = 6, exitinfo_type_shift = 8;
+constexpr u64 aexnotify_in_exitinfo = 1ULL << 56;
 
 constexpr u64 MSR_FEAT_CTL = 0x3a, MSR_LEPUBKEYHASH0 = 0x8c;
 constexpr u64 FEAT_LOCK = 1, FEAT_SGX_LC = 1 << 17, FEAT_SGX = 1 << 18;

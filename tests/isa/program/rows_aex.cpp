@@ -38,7 +38,7 @@ void step_over(TestBench &r)
 {
 	for (int i = 0; i < 20; i++) {
 		Frame f;
-		f.rflags = 0x202 | TF;
+		f.rflags = rflags_user | TF;
 		const Exit x = r.e.enter(inside_state, f);
 		if (x.rip != address_of(isa_enclu_next) && r.e.cssa() == 1) {
 			r.e.remove_all();
@@ -62,7 +62,7 @@ const Row eexit[] = {
 	     check_equal(r, "RCX", f.rcx, address_of(isa_aep));
 	     check_equal(r, "RDX", f.rdx, 0xd1); check_equal(r, "RBP", f.rbp, 0xb1); check_equal(r, "R13", f.r13, 0x13); check_equal(r, "R14", f.r14, 0x14))},
 	{"flags are unchanged", OK,
-	 ROW(Frame f; f.rsi = address_of(isa_enclu_next); f.rflags = 0x202 | arithmetic; r.e.enter(inside_exit, f);
+	 ROW(Frame f; f.rsi = address_of(isa_enclu_next); f.rflags = rflags_user | arithmetic; r.e.enter(inside_exit, f);
 	     check_equal(r, "flags", f.rflags & arithmetic, arithmetic))},
 	{"into ELRANGE: the fetch from an abort page is #UD", OK,
 	 ROW(Frame f; f.rsi = r.e.at(CODE); const Exit x = r.e.enter(inside_exit, f);
@@ -71,7 +71,7 @@ const Row eexit[] = {
 	 ROW(for (int i = 0; i < 3; i++) { Frame f; r.check(r.e.enter(inside_state, f).where == Exit::returned, "busy"); })},
 	{"opted out, TF set outside: no trap inside, one after", OK, step_over},
 	{"opted in, TF set outside: trap after EENTER", OK,
-	 ROW(r.e.poke(TCS_A + 8, TCS_DBGOPTIN); Frame f; f.rflags = 0x202 | TF; const Exit x = r.e.enter(inside_state, f);
+	 ROW(r.e.poke(TCS_A + offsetof(Tcs, flags), TCS_DBGOPTIN); Frame f; f.rflags = rflags_user | TF; const Exit x = r.e.enter(inside_state, f);
 	     check_equal(r, "vector", x.vector, VEC_DB); r.check(x.where == Exit::at_aep, "RIP is not the AEP");
 	     check_equal(r, "RIP in the frame", r.e.saved().rip, r.e.at(CODE)))},
 };
@@ -95,7 +95,7 @@ Exit patterns(TestBench &r, Frame &f)
 {
 	for (unsigned i = 0; i < 16; i++)
 		r.e.poke(DATA + 8 * i, pattern_of(i));
-	r.e.poke(DATA + 0x80, 0x202 | arithmetic);
+	r.e.poke(DATA + 0x80, rflags_user | arithmetic);
 	r.e.poke(DATA + 0x88, mxcsr_inside);
 	r.e.poke(DATA + 0x90, xmm_low);
 	r.e.poke(DATA + 0x98, xmm_high);
@@ -124,20 +124,20 @@ void frame_holds(TestBench &r)
 	check_equal(r, "TF", g.rflags & TF, 0);
 	check_equal(r, "FSBASE", g.fsbase, r.e.at(DATA));
 	check_equal(r, "GSBASE", g.gsbase, r.e.at(PARAM));
-	check_equal(r, "EXITINFO", g.exitinfo, 1U << 31 | 3 << 8 | VEC_UD);
+	check_equal(r, "EXITINFO", g.exitinfo, EXITINFO_VALID | exitinfo_hardware << exitinfo_type_shift | VEC_UD);
 }
 
 void xsave_holds(TestBench &r)
 {
 	Frame f;
 	patterns(r, f);
-	check_equal(r, "MXCSR", r.e.peek(SSA_A + 24) & 0xffffffff, mxcsr_inside);
+	check_equal(r, "MXCSR", r.e.peek(SSA_A + XSAVE_MXCSR) & 0xffffffff, mxcsr_inside);
 	check_equal(r, "XMM7 low", r.e.peek(SSA_A + 160 + 16 * 7), xmm_low);
 	check_equal(r, "XMM7 high", r.e.peek(SSA_A + 160 + 16 * 7 + 8), xmm_high);
-	check_equal(r, "exponent of ST0", r.e.peek(SSA_A + 32 + 8) & 0xffff, fpi_exponent);
-	check_equal(r, "XSTATE_BV outside XFRM", r.e.peek(SSA_A + 512) & ~r.e.xfrm, 0);
-	check_equal(r, "XCOMP_BV", r.e.peek(SSA_A + 520), 0);
-	check_equal(r, "header byte 16", r.e.peek(SSA_A + 528), 0);
+	check_equal(r, "exponent of ST0", r.e.peek(SSA_A + XSAVE_ST0 + 8) & 0xffff, fpi_exponent);
+	check_equal(r, "XSTATE_BV outside XFRM", r.e.peek(SSA_A + XSTATE_BV) & ~r.e.xfrm, 0);
+	check_equal(r, "XCOMP_BV", r.e.peek(SSA_A + XCOMP_BV), 0);
+	check_equal(r, "header byte 16", r.e.peek(SSA_A + XSAVE_HEADER_RESERVED), 0);
 }
 
 void outside_is_synthetic(TestBench &r)
@@ -240,16 +240,16 @@ const Row aex[] = {
 	 ROW(const Exit x = read_at(r, 0x12345); check_equal(r, "CR2", x.cr2, 0x12000))},
 	{"#PF with EXINFO: full address and error code", OK,
 	 ROW(with_exinfo(r); const Exit x = read_at(r, r.e.at(FREE) + 0x123); check_equal(r, "CR2", x.cr2, r.e.at(FREE));
-	     check_equal(r, "EXITINFO", r.e.saved().exitinfo, 1U << 31 | 3 << 8 | VEC_PF);
+	     check_equal(r, "EXITINFO", r.e.saved().exitinfo, EXITINFO_VALID | exitinfo_hardware << exitinfo_type_shift | VEC_PF);
 	     check_equal(r, "MADDR", exinfo(r).address, r.e.at(FREE) + 0x123); check_equal(r, "ERRCD", exinfo(r).error, PFEC_U);
 	     check_equal(r, "reserved", exinfo(r).reserved, 0))},
 	{"#PF of the EPCM with EXINFO: SGX bit in ERRCD", OK,
 	 ROW(with_exinfo(r); read_at(r, r.e.at(TCS_B) + 8); check_equal(r, "ERRCD", exinfo(r).error, PFEC_SGX | PFEC_U | PFEC_P))},
 	{"#GP with EXINFO: MADDR 0", OK,
-	 ROW(with_exinfo(r); const Exit x = read_at(r, 1ULL << 47); check_equal(r, "vector", x.vector, VEC_GP);
-	     check_equal(r, "EXITINFO", r.e.saved().exitinfo, 1U << 31 | 3 << 8 | VEC_GP); check_equal(r, "MADDR", exinfo(r).address, 0))},
+	 ROW(with_exinfo(r); const Exit x = read_at(r, noncanonical); check_equal(r, "vector", x.vector, VEC_GP);
+	     check_equal(r, "EXITINFO", r.e.saved().exitinfo, EXITINFO_VALID | exitinfo_hardware << exitinfo_type_shift | VEC_GP); check_equal(r, "MADDR", exinfo(r).address, 0))},
 	{"#UD with EXINFO: as without", OK,
-	 ROW(with_exinfo(r); fault_inside(r); check_equal(r, "EXITINFO", r.e.saved().exitinfo, 1U << 31 | 3 << 8 | VEC_UD))},
+	 ROW(with_exinfo(r); fault_inside(r); check_equal(r, "EXITINFO", r.e.saved().exitinfo, EXITINFO_VALID | exitinfo_hardware << exitinfo_type_shift | VEC_UD))},
 	{"a second exit fills the second frame", OK,
 	 ROW(fault_inside(r); Frame f; r.e.enter(insn_ud2, f); check_equal(r, "CSSA", r.e.cssa(), 2);
 	     check_equal(r, "RIP", r.e.saved(SSA_A, 1).rip, r.e.at(inside(insn_ud2_at)));

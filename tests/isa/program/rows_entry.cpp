@@ -20,7 +20,7 @@ using enum At;
 /// Return a non-canonical linear address as an offset in the enclave.
 u64 beyond(const Enclave &e)
 {
-	return (1ULL << 47) - e.base;
+	return noncanonical - e.base;
 }
 
 // ----------------------------------------------------------------- EENTER
@@ -80,8 +80,8 @@ const Row eenter[] = {
 	{"3 RBX not EPC", PF(rbx), ROW(r.rbx = ordinary_user())},
 	{"3 RBX not mapped", NP_W(rbx), ROW(r.e.unmap_page(TCS_A))},
 	{"3 RBX mapped read-only", RO(rbx), ROW(read_only(r, TCS_A))},
-	{"3 RBX not canonical", GP, ROW(r.rbx = 1ULL << 47)},
-	{"4 AEP not canonical", GP, ROW(r.rcx = 1ULL << 47)},
+	{"3 RBX not canonical", GP, ROW(r.rbx = noncanonical)},
+	{"4 AEP not canonical", GP, ROW(r.rcx = noncanonical)},
 	{"5 conflict", GP, ROW(r.inject(SGX2_DEV_INJ_GP))},
 	{"6 page is invalid", PF(rbx), ROW(removed(r, TCS_A))},
 	{"6 BLOCKED", PF(rbx), ROW(r.e.block(TCS_A))},
@@ -98,9 +98,9 @@ const Row eenter[] = {
 	{"8 OGSBASE at 8", GP, ROW(rebuilt(r, [](Enclave &e) { e.tcs_a.ogsbase += 8; }))},
 	{"9 FS base not canonical", GP, ROW(rebuilt(r, [](Enclave &e) { e.tcs_a.ofsbase = beyond(e); }))},
 	{"9 GS base not canonical", GP, ROW(rebuilt(r, [](Enclave &e) { e.tcs_a.ogsbase = beyond(e); }))},
-	{"10 FLAGS bit 2", GP, ROW(r.e.poke(TCS_A + 8, 4))},
-	{"10 FLAGS bit 63", GP, ROW(r.e.poke(TCS_A + 8, 1ULL << 63))},
-	{"10 FLAGS.AEXNOTIFY without the attribute", GP, ROW(r.e.poke(TCS_A + 8, TCS_AEXNOTIFY))},
+	{"10 FLAGS bit 2", GP, ROW(r.e.poke(TCS_A + offsetof(Tcs, flags), 4))},
+	{"10 FLAGS bit 63", GP, ROW(r.e.poke(TCS_A + offsetof(Tcs, flags), 1ULL << 63))},
+	{"10 FLAGS.AEXNOTIFY without the attribute", GP, ROW(r.e.poke(TCS_A + offsetof(Tcs, flags), TCS_AEXNOTIFY))},
 	{"10 attribute AEXNOTIFY without FLAGS.AEXNOTIFY", GP,
 	 ROW(needs_aexnotify(); rebuilt(r, [](Enclave &e) { e.attributes |= ATTR_AEXNOTIFY; }))},
 	{"11 enclave not initialized", GP, ROW(r.e.remove_all(); r.e.create(); r.e.add_pages())},
@@ -135,13 +135,13 @@ const Row eenter[] = {
 	{"20 valid operands, no debug", OK, ROW(rebuilt(r, [](Enclave &e) { e.attributes = ATTR_MODE64; })), nullptr,
 	 ROW(entered(r, 0))},
 	{"20 valid operands, twice", OK, ROW(Frame f; r.e.enter(inside_state, f)), "TCS ---", ROW(entered(r, 0))},
-	{"20 AEP goes into the TCS", OK, ROW(), "TCS ---",
+	{"20 AEP is written to the TCS", OK, ROW(), "TCS ---",
 	 ROW(r.check(r.e.peek(TCS_A + offsetof(Tcs, aep)) == r.rcx, "TCS.AEP differs"))},
 	{"20 FS and GS lead into the enclave", OK,
-	 ROW(if (!(r.k.cr4() & 1 << 16)) throw Skip{"no FSGSBASE to read the bases"}; r.function = inside_bases), nullptr,
+	 ROW(if (!(r.k.cr4() & CR4_FSGSBASE)) throw Skip{"no FSGSBASE to read the bases"}; r.function = inside_bases), nullptr,
 	 ROW(r.check(r.frame.r8 == r.e.at(DATA), "FS base"); r.check(r.frame.r9 == r.e.at(PARAM), "GS base"))},
 	{"20 XCR0 is XFRM", OK,
-	 ROW(if (!(r.k.cr4() & 1 << 18)) throw Skip{"no OSXSAVE"}; r.function = inside_xgetbv), nullptr,
+	 ROW(if (!(r.k.cr4() & CR4_OSXSAVE)) throw Skip{"no OSXSAVE"}; r.function = inside_xgetbv), nullptr,
 	 ROW(r.check(r.frame.r8 == XFRM_X87_SSE, "XCR0 inside is " + std::to_string(r.frame.r8)))},
 };
 // clang-format on
@@ -209,7 +209,7 @@ void notified(TestBench &r)
 	r.e.build();
 	fault_and_skip(r, TCS_A, SSA_A);
 	const u64 word = r.e.saved_at(SSA_A, 0, offsetof(Gprsgx, exitinfo));
-	r.e.poke(word, r.e.peek(word) | 1ULL << 56);
+	r.e.poke(word, r.e.peek(word) | aexnotify_in_exitinfo);
 }
 
 // clang-format off
@@ -217,14 +217,14 @@ const Row eresume[] = {
 	{"2 RBX at 8", GP, ROW(r.rbx += 8)},
 	{"3 RBX not EPC", PF(rbx), ROW(r.rbx = ordinary_user())},
 	{"3 RBX not mapped", NP_W(rbx), ROW(r.e.unmap_page(TCS_A))},
-	{"4 AEP not canonical", GP, ROW(r.rcx = 1ULL << 47)},
+	{"4 AEP not canonical", GP, ROW(r.rcx = noncanonical)},
 	{"5 conflict", GP, ROW(r.inject(SGX2_DEV_INJ_GP))},
 	{"6 page is invalid", PF(rbx), ROW(removed(r, TCS_A))},
 	{"6 BLOCKED", PF(rbx), ROW(r.e.block(TCS_A))},
 	{"6 TCS mapped at another address", PF(rbx),
 	 ROW(r.e.map_page(FREE, r.e.page(TCS_A)); r.rbx = r.e.at(FREE))},
 	{"6 REG", PF(rbx), ROW(r.rbx = r.e.at(DATA))},
-	{"10 FLAGS bit 2", GP, ROW(r.e.poke(TCS_A + 8, 4))},
+	{"10 FLAGS bit 2", GP, ROW(r.e.poke(TCS_A + offsetof(Tcs, flags), 4))},
 	{"15 no frame in use", GP, ROW(r.rbx = r.e.at(TCS_B))},
 	{"16 SSA not mapped", NP_W(mark), ROW(r.e.unmap_page(SSA_A))},
 	{"16 SSA mapped read-only", RO(mark), ROW(read_only(r, SSA_A))},
@@ -233,24 +233,24 @@ const Row eresume[] = {
 	{"16 SSA MODIFIED", PF(mark), ROW(r.e.retype(SSA_A, PT_TRIM))},
 	{"16 SSA not writable", PF(mark), ROW(r.e.restrict(SSA_A, R))},
 	{"16 SSA is another page of the enclave", PF(mark), ROW(r.e.map_page(SSA_A, r.e.page(DATA)))},
-	{"19 saved RIP not canonical", GP, ROW(set_field(r, offsetof(Gprsgx, rip), 1ULL << 47))},
-	{"19 saved FS base not canonical", GP, ROW(set_field(r, offsetof(Gprsgx, fsbase), 1ULL << 47))},
-	{"19 saved GS base not canonical", GP, ROW(set_field(r, offsetof(Gprsgx, gsbase), 1ULL << 47))},
-	{"19 XSTATE_BV beyond XFRM", GP, ROW(in_xsave(r, 512, 1ULL << 2))},
-	{"19 XSTATE_BV bit 62", GP, ROW(in_xsave(r, 512, 1ULL << 62))},
-	{"19 XCOMP_BV not 0 in standard format", GP, ROW(in_xsave(r, 520, 1))},
-	{"19 XCOMP_BV of a compacted image", GP, ROW(in_xsave(r, 520, 1ULL << 63 | 3))},
-	{"19 XCOMP_BV of an empty compacted image", GP, ROW(in_xsave(r, 520, 1ULL << 63))},
-	{"19 XSAVE header byte 16", GP, ROW(in_xsave(r, 528, 1))},
-	{"19 MXCSR bit 16", GP, ROW(in_xsave(r, 24, 1 << 16))},
+	{"19 saved RIP not canonical", GP, ROW(set_field(r, offsetof(Gprsgx, rip), noncanonical))},
+	{"19 saved FS base not canonical", GP, ROW(set_field(r, offsetof(Gprsgx, fsbase), noncanonical))},
+	{"19 saved GS base not canonical", GP, ROW(set_field(r, offsetof(Gprsgx, gsbase), noncanonical))},
+	{"19 XSTATE_BV beyond XFRM", GP, ROW(in_xsave(r, XSTATE_BV, 1ULL << 2))},
+	{"19 XSTATE_BV bit 62", GP, ROW(in_xsave(r, XSTATE_BV, 1ULL << 62))},
+	{"19 XCOMP_BV not 0 in standard format", GP, ROW(in_xsave(r, XCOMP_BV, 1))},
+	{"19 XCOMP_BV of a compacted image", GP, ROW(in_xsave(r, XCOMP_BV, 1ULL << 63 | XFRM_X87_SSE))},
+	{"19 XCOMP_BV of an empty compacted image", GP, ROW(in_xsave(r, XCOMP_BV, 1ULL << 63))},
+	{"19 XSAVE header byte 16", GP, ROW(in_xsave(r, XSAVE_HEADER_RESERVED, 1))},
+	{"19 MXCSR bit 16", GP, ROW(in_xsave(r, XSAVE_MXCSR, 1 << 16))},
 	{"20 valid operands", OK, ROW(), "TCS ---", ROW(resumed(r))},
 	{"20 timers cause exits in the meantime", OK, ROW(resumed_for_long(r)), "TCS ---", ROW(resumed(r))},
 	{"20 valid operands, all frames in use", OK, ROW(fault_and_skip(r, TCS_B, SSA_B); r.rbx = r.e.at(TCS_B)), "TCS ---",
 	 ROW(r.check(r.exit.where == Exit::returned && r.e.cssa(TCS_B) == 0, "CSSA not 0"))},
-	{"20 TF in the frame of an opt-out thread is dropped", OK, ROW(set_field(r, offsetof(Gprsgx, rflags), 0x302)), "TCS ---",
+	{"20 TF in the frame of an opt-out thread is dropped", OK, ROW(set_field(r, offsetof(Gprsgx, rflags), rflags_user | TF)), "TCS ---",
 	 ROW(resumed(r))},
 	{"20 FS and GS base come from the frame", OK,
-	 ROW(if (!(r.k.cr4() & 1 << 16)) throw Skip{"no FSGSBASE to read the bases"};
+	 ROW(if (!(r.k.cr4() & CR4_FSGSBASE)) throw Skip{"no FSGSBASE to read the bases"};
 	     set_field(r, offsetof(Gprsgx, rip), r.e.at(inside(inside_bases)));
 	     set_field(r, offsetof(Gprsgx, rcx), address_of(isa_enclu_next));
 	     set_field(r, offsetof(Gprsgx, fsbase), 0x123000); set_field(r, offsetof(Gprsgx, gsbase), 0x456008)), "TCS ---",
@@ -258,7 +258,7 @@ const Row eresume[] = {
 	{"20 flags come from the frame", OK,
 	 ROW(set_field(r, offsetof(Gprsgx, rip), r.e.at(inside(inside_state)));
 	     set_field(r, offsetof(Gprsgx, rcx), address_of(isa_enclu_next));
-	     set_field(r, offsetof(Gprsgx, rflags), 0x202 | CF | OF)), "TCS ---",
+	     set_field(r, offsetof(Gprsgx, rflags), rflags_user | CF | OF)), "TCS ---",
 	 ROW(resumed(r); r.check((r.frame.r12 & arithmetic) == (CF | OF), "flags differ"))},
 	{"20 AEX-Notify: enters at OENTRY with the next frame", OK, ROW(notified(r); r.rdx = 0xd0d0), nullptr,
 	 ROW(entered(r, 1); r.check(r.e.cssa() == 1, "CSSA changed"))},
@@ -266,10 +266,10 @@ const Row eresume[] = {
 	 ROW(notified(r); r.e.unmap_page(SSA_A + page_size); r.mark = r.e.at(SSA_A + page_size))},
 	{"20 AEX-Notify, all frames in use", GP,
 	 ROW(notified(r); Frame f; r.e.enter(insn_ud2, f);
-	     const u64 word = r.e.saved_at(SSA_A, 1, offsetof(Gprsgx, exitinfo)); r.e.poke(word, r.e.peek(word) | 1ULL << 56))},
+	     const u64 word = r.e.saved_at(SSA_A, 1, offsetof(Gprsgx, exitinfo)); r.e.poke(word, r.e.peek(word) | aexnotify_in_exitinfo))},
 	{"20 AEX-Notify off in the frame: resumes", OK,
 	 ROW(notified(r); const u64 word = r.e.saved_at(SSA_A, 0, offsetof(Gprsgx, exitinfo));
-	     r.e.poke(word, r.e.peek(word) & ~(1ULL << 56))), nullptr, ROW(resumed(r))},
+	     r.e.poke(word, r.e.peek(word) & ~aexnotify_in_exitinfo)), nullptr, ROW(resumed(r))},
 };
 // clang-format on
 

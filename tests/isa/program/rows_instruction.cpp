@@ -86,7 +86,8 @@ void prepare(TestBench &r)
 /// Check EXITINFO after a fault; the type has the numbers of Documentation/isa.md 11.
 void check_exitinfo(TestBench &r, u32 vector, u32 type)
 {
-	r.check(r.e.saved().exitinfo == (1U << 31 | type << 8 | vector), "EXITINFO is " + std::to_string(r.e.saved().exitinfo));
+	r.check(r.e.saved().exitinfo == (EXITINFO_VALID | type << exitinfo_type_shift | vector),
+		"EXITINFO is " + std::to_string(r.e.saved().exitinfo));
 }
 
 void check_no_exitinfo(TestBench &r)
@@ -94,7 +95,7 @@ void check_no_exitinfo(TestBench &r)
 	r.check(r.e.saved().exitinfo == 0, "EXITINFO is " + std::to_string(r.e.saved().exitinfo));
 }
 
-#define EXITINFO_UD ROW(check_exitinfo(r, VEC_UD, 3))
+#define EXITINFO_UD ROW(check_exitinfo(r, VEC_UD, exitinfo_hardware))
 
 // clang-format off
 const Row rows[] = {
@@ -134,8 +135,8 @@ const Row rows[] = {
 	{"ENCLS: CPL 3", UD, INSN(encls), nullptr, EXITINFO_UD},
 	{"ENCLV, not enumerated", UD, INSN(enclv), nullptr, EXITINFO_UD},
 	{"INT3, opted out", UD, INSN(int3), nullptr, EXITINFO_UD},
-	{"INT3, opted in: a fault", BP, ROW(r.e.poke(TCS_A + 8, TCS_DBGOPTIN); INSN(int3)(r)), nullptr, ROW(check_exitinfo(r, VEC_BP, 6))},
-	{"DIV by 0", DE, INSN(div0), nullptr, ROW(check_exitinfo(r, 0, 3))},
+	{"INT3, opted in: a fault", BP, ROW(r.e.poke(TCS_A + offsetof(Tcs, flags), TCS_DBGOPTIN); INSN(int3)(r)), nullptr, ROW(check_exitinfo(r, VEC_BP, exitinfo_software))},
+	{"DIV by 0", DE, INSN(div0), nullptr, ROW(check_exitinfo(r, 0, exitinfo_hardware))},
 	{"HLT", GP, INSN(hlt), nullptr, ROW(check_no_exitinfo(r))},
 	{"XSETBV", GP, INSN(xsetbv), nullptr, ROW(check_no_exitinfo(r))},
 	{"MOV from CR0", GP, INSN(mov_cr), nullptr, ROW(check_no_exitinfo(r))},
@@ -145,7 +146,7 @@ const Row rows[] = {
 	{"RDRAND", OK, ROW(u32 a, b, c = 0, d; __get_cpuid(1, &a, &b, &c, &d); if (!(c & bit_RDRND)) throw Skip{"no RDRAND"};
 			   INSN(rdrand)(r))},
 	{"PAUSE", OK, INSN(pause)},
-	{"WRFSBASE", OK, ROW(if (!(r.k.cr4() & 1 << 16)) throw Skip{"no FSGSBASE"}; INSN(wrfsbase)(r))},
+	{"WRFSBASE", OK, ROW(if (!(r.k.cr4() & CR4_FSGSBASE)) throw Skip{"no FSGSBASE"}; INSN(wrfsbase)(r))},
 	{"LSL", OK, INSN(lsl)},
 	{"LAR", OK, INSN(lar)},
 	{"VERR", OK, INSN(verr)},
@@ -153,11 +154,11 @@ const Row rows[] = {
 	{"AVX without AVX in XFRM", UD, INSN(avx), nullptr, EXITINFO_UD},
 	{"AVX with AVX in XFRM", OK, ROW(if (!(cpuid_xfrm() & XFRM_AVX)) throw Skip{"no AVX in XFRM"};
 					 r.e.remove_all(); r.e.xfrm = XFRM_X87_SSE | XFRM_AVX; r.e.build(); INSN(avx)(r))},
-	{"XSAVE", OK, ROW(if (!(r.k.cr4() & 1 << 18)) throw Skip{"no OSXSAVE"}; INSN(xsave)(r))},
+	{"XSAVE", OK, ROW(if (!(r.k.cr4() & CR4_OSXSAVE)) throw Skip{"no OSXSAVE"}; INSN(xsave)(r))},
 	{"POPF that sets TF, opted out: TF stays 0", OK, ROW(r.function = inside_popf), nullptr,
 	 ROW(r.check(!(r.frame.r12 & TF), "TF is set"))},
 	{"POPF that sets TF, opted in: single step", DB,
-	 ROW(r.e.poke(TCS_A + 8, TCS_DBGOPTIN); r.function = inside_popf), nullptr, ROW(check_exitinfo(r, VEC_DB, 3))},
+	 ROW(r.e.poke(TCS_A + offsetof(Tcs, flags), TCS_DBGOPTIN); r.function = inside_popf), nullptr, ROW(check_exitinfo(r, VEC_DB, exitinfo_hardware))},
 };
 // clang-format on
 
@@ -180,7 +181,7 @@ const Row leaves[] = {
 	{"EVERIFYREPORT2, not enumerated", GP,
 	 ROW(if (cpuid_sgx() & CPUID_EVERIFYREPORT2) throw Skip{"enumerated"}; r.leaf = EVERIFYREPORT2)},
 	{"EDECCSSA with CSSA 0, enumerated or not", GP, ROW(r.leaf = EDECCSSA)},
-	{"EEXIT, RBX not canonical", GP, ROW(r.leaf = EEXIT; r.rbx = 1ULL << 47)},
+	{"EEXIT, RBX not canonical", GP, ROW(r.leaf = EEXIT; r.rbx = noncanonical)},
 };
 // clang-format on
 

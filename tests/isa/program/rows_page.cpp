@@ -210,7 +210,7 @@ const Row edbgwr[] = {
 	{"9 code, not writable by the EPCM", OK, ROW(r.set_page(r.e.page(CODE)); r.rcx += 0xff8), "REG r-x",
 	 ROW(r.check(r.e.peek(CODE + 0xff8) == r.rbx, "not written"))},
 	{"9 TCS.FLAGS", OK, ROW(r.set_page(r.e.page(TCS_A)); r.rcx += 8; r.rbx = TCS_DBGOPTIN), "TCS ---",
-	 ROW(r.check(r.e.peek(TCS_A + 8) == TCS_DBGOPTIN, "not written"))},
+	 ROW(r.check(r.e.peek(TCS_A + offsetof(Tcs, flags)) == TCS_DBGOPTIN, "not written"))},
 	{"9 BLOCKED", OK, ROW(r.e.block(DATA)), "REG rw- BLOCKED", ROW(r.check(r.e.peek(DATA + 0x10) == r.rbx, "not written"))},
 };
 // clang-format on

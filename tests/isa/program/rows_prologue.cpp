@@ -153,7 +153,7 @@ alignas(64) SecInfo user_secinfo;
 
 void prepare_smap(TestBench &r)
 {
-	if (!(r.k.cr4() & 1 << 21))
+	if (!(r.k.cr4() & CR4_SMAP))
 		throw Skip{"no SMAP"};
 	r.e.build();
 	user_secinfo = {};

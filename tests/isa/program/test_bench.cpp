@@ -169,7 +169,7 @@ void TestBench::execute()
 	frame.rbx = rbx;
 	frame.rcx = rcx;
 	frame.rdx = rdx;
-	frame.rflags = flags_before | 0x202;
+	frame.rflags = flags_before | rflags_user;
 	frame.rdi = inside(function);
 	exit = enclu(frame);
 	if (exit.where == Exit::returned) {

@@ -10,7 +10,7 @@ namespace isa {
 struct Frame {
 	u64 rax = 0, rbx = 0, rcx = 0, rdx = 0, rsi = 0, rdi = 0, rbp = 0;
 	u64 r8 = 0, r9 = 0, r10 = 0, r11 = 0, r12 = 0, r13 = 0, r14 = 0, r15 = 0;
-	u64 rflags = 0x202;
+	u64 rflags = rflags_user;
 	u64 rsp = 0;   ///< stack pointer of the program while the thread is inside
 	u64 stack = 0; ///< RSP inside; set by enclu()
 	u64 aexs = 0;  ///< asynchronous exits after which the thread resumed

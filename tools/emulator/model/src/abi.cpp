@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // The C interface of the model. A function here takes the locks itself or calls one that does.
+
 #include <new>
 
 #include "aex.h"

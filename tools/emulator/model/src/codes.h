@@ -48,6 +48,8 @@ namespace vector {
 constexpr uint8_t db = 1, bp = 3, ud = 6, nm = 7, gp = 13, pf = 14, mf = 16, xm = 19;
 }
 
+constexpr uint8_t user_cpl = 3;
+
 namespace rflags {
 constexpr uint64_t cf = 1u << 0, pf = 1u << 2, af = 1u << 4, zf = 1u << 6, sf = 1u << 7, tf = 1u << 8, if_ = 1u << 9,
 		   df = 1u << 10, of = 1u << 11, iopl = 3u << 12, nt = 1u << 14, rf = 1u << 16, vm = 1u << 17, ac = 1u << 18,

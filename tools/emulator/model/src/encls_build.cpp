@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 // Construction of an enclave up to EINIT, and removal of pages: ECREATE, EADD, EEXTEND, EINIT,
 // EREMOVE (Documentation/isa.md 6).
+
 #include <bit>
 #include <cstring>
 
@@ -99,8 +100,8 @@ std::optional<Code> check_token(const Execution &x, const Enclave &enclave, cons
 	std::memcpy(launch_signer.data(), x.in.lepubkeyhash, launch_signer.size());
 	if ((token.maskedattributesle.flags & attribute::debug) && !enclave.has(attribute::debug))
 		return Code::InvalidEinitToken;
-	if ((token.valid & ~1u) != 0 || !all_zero(token.rsvd0) || !all_zero(token.rsvd1) || !all_zero(token.rsvd2) ||
-	    !all_zero(token.rsvd3))
+	if ((token.valid & ~einit_token_valid) != 0 || !all_zero(token.rsvd0) || !all_zero(token.rsvd1) ||
+	    !all_zero(token.rsvd2) || !all_zero(token.rsvd3))
 		return Code::InvalidEinitToken;
 	if (keys.svn_is_newer(token.cpusvnle))
 		return Code::InvalidCpuSvn;
@@ -135,7 +136,7 @@ std::optional<Code> check_launch(const Execution &x, const Enclave &enclave, con
 		return Code::InvalidAttribute;
 	if ((secs.miscselect & sig.miscmask) != (sig.miscselect & sig.miscmask))
 		return Code::InvalidAttribute;
-	if (token.valid & 1)
+	if (token.valid & einit_token_valid)
 		return check_token(x, enclave, mrenclave, mrsigner, token);
 	if (!launch_signer)
 		return Code::InvalidEinitToken;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 // Debug access to EPC pages, page information, and the update of the platform's SVN: EDBGRD,
 // EDBGWR, ERDINFO, EUPDATESVN (Documentation/isa.md 6).
+
 #include <cstring>
 #include <optional>
 
@@ -80,7 +81,7 @@ Outcome edbgrd(Execution &x)
 		return Outcome::error(Code::PageNotDebuggable);
 	if (p.type == PageType::Va) {
 		// EDBGRD shows whether a VA slot is in use, but not the version in the slot.
-		std::memcpy(&value, page.data + (offset & ~uint64_t{7}), sizeof(value));
+		std::memcpy(&value, page.data + offset / sizeof(value) * sizeof(value), sizeof(value));
 		value = value != 0 ? ~uint64_t{0} : 0;
 		if (!x.in.mode64)
 			value &= 0xffffffff;

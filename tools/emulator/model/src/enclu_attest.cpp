@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // Reports and keys: EREPORT, EGETKEY (Documentation/isa.md 7).
+
 #include <cstring>
 
 #include "leaf.h"

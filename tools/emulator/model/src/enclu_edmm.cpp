@@ -2,6 +2,7 @@
 // The leaves by which an enclave takes part in a change of its pages: EACCEPT, EACCEPTCOPY, EMODPE
 // (Documentation/isa.md 7). The architecture repeats some checks after it has locked the page; here
 // they run once, because they run under the lock.
+
 #include <cstring>
 
 #include "aex.h"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // Entry and synchronous exit: EENTER, ERESUME, EEXIT, EDECCSSA (Documentation/isa.md 7).
+
 #include <algorithm>
 
 #include "aex.h"

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
+// The transitions of an EPCM entry.
+
 #include "epcm.h"
 
 namespace sgx2 {

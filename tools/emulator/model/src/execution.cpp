@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
+// Access to the operands of a leaf.
+
 #include "execution.h"
 
 namespace sgx2 {
 
 bool is_canonical(const Machine &m, const sgx2_regs &regs, uint64_t address)
 {
-	const bool la57 = m.config.linear_bits > 48 && (regs.cr4 & cr4::la57);
-	const unsigned unused = 64 - (la57 ? 57 : 48);
+	constexpr unsigned la48_bits = 48, la57_bits = 57, address_bits = 64;
+	const bool la57 = m.config.linear_bits > la48_bits && (regs.cr4 & cr4::la57);
+	const unsigned unused = address_bits - (la57 ? la57_bits : la48_bits);
 	const auto extended = static_cast<int64_t>(address << unused) >> unused;
 
 	return static_cast<uint64_t>(extended) == address;
@@ -39,7 +42,7 @@ Fault Execution::denied(uint64_t at, sgx2_access access) const
 
 	if (!user_ || access == SGX2_WRITE)
 		code |= SGX2_PFEC_W;
-	if (in.cpl == 3)
+	if (in.cpl == user_cpl)
 		code |= SGX2_PFEC_U;
 	return {vector::pf, true, code, at};
 }

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
+// EPCM and counters as JSON.
+
 #include "json.h"
 
 #include <algorithm>

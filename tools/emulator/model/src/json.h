@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+// EPCM and counters as JSON.
 #pragma once
 
 #include "machine.h"

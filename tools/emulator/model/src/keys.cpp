@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
+// Derivation of the keys of a platform.
+
 #include "keys.h"
 
 #include <algorithm>

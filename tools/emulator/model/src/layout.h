@@ -217,6 +217,9 @@ struct EinitToken {
 static_assert(offsetof(EinitToken, cpusvnle) == 192);
 static_assert(offsetof(EinitToken, maskedmiscselectle) == 236);
 static_assert(sizeof(EinitToken) == 304);
+/// Bit of EinitToken::valid; the other bits are reserved.
+constexpr uint32_t einit_token_valid = 1u << 0;
+/// Bytes of an EinitToken that its MAC covers.
 constexpr size_t einit_token_signed = 192;
 
 enum class KeyName : uint16_t {
@@ -286,6 +289,7 @@ struct Report {
 static_assert(offsetof(Report, isvfamilyid) == 304);
 static_assert(offsetof(Report, keyid) == 384);
 static_assert(sizeof(Report) == 432);
+/// Bytes of a Report that its MAC covers.
 constexpr size_t report_signed = offsetof(Report, keyid);
 
 struct RdInfo {

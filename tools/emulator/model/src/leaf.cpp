@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
+// The tables of leaves and the prologue of ENCLS and ENCLU.
+
 #include "leaf.h"
 
 #include <array>
@@ -119,7 +121,7 @@ MaybeFault prologue(const Cpu &cpu, bool user, const Leaf *leaf, const sgx2_regs
 		return ud_fault();
 	if (user && (r.cr0 & cr0::ts))
 		return nm_fault();
-	if (r.cpl != (user ? 3 : 0))
+	if (r.cpl != (user ? user_cpl : 0))
 		return ud_fault();
 	if (!opted_in(r))
 		return gp_fault();

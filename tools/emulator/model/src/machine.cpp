@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
+// EPC sections, reset, loss of the EPC, and counters.
+
 #include "machine.h"
 
 #include <algorithm>

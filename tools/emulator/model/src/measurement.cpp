@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
+// The records of MRENCLAVE.
+
 #include "measurement.h"
 
 #include <cstring>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
+// Encryption of evicted pages.
+
 #include "pager.h"
 
 #include <cstring>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
+// Checks of SIGSTRUCT.
+
 #include "sigstruct.h"
 
 #include <array>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
+// Access to SSA frames.
+
 #include "ssa.h"
 
 #include <algorithm>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
+// The EPCM check at a TLB fill.
+
 #include "tlb.h"
 
 namespace sgx2 {

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
+// Tracking epochs.
+
 #include "tracking.h"
 
 namespace sgx2 {

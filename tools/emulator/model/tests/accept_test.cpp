@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // The leaves of ENCLU for SGX2: EACCEPT, EACCEPTCOPY and EMODPE, with their checks in order.
+
 #include <gtest/gtest.h>
 
 #include "enclave.h"

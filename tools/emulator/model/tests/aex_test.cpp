@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // Asynchronous exits: the SSA frame, EXITINFO and EXINFO, and the synthetic state.
+
 #include <gtest/gtest.h>
 
 #include "enclave.h"
@@ -246,8 +247,8 @@ TEST(Aex, SavesXsaveArea)
 		EXPECT_EQ(t.c.xsaves, std::vector<u64>{xfrm});
 		std::vector<u8> want(size);
 		Cpu::xsave_image(want.data(), size, 0x33);
-		std::memset(want.data() + 512, 0, 64);
-		std::memcpy(want.data() + 512, &xfrm, 8); // XSTATE_BV, masked with XFRM
+		std::memset(want.data() + XSAVE_HEADER, 0, 64);
+		std::memcpy(want.data() + XSAVE_HEADER, &xfrm, 8); // XSTATE_BV, masked with XFRM
 		EXPECT_EQ(std::memcmp(t.e->mem(at::Ssa), want.data(), size), 0) << xfrm;
 		EXPECT_EQ(t.e->peek<u8>(at::Ssa + size), 0xcc) << "byte behind the area";
 		EXPECT_EQ(t.c.xinits.back().xfrm, xfrm);
@@ -259,7 +260,7 @@ TEST(Aex, MasksXstateBvWithXfrm)
 	Thread t({.xfrm = 7});
 	t.c.xsave_bv = 0xa;
 	t.c.aex_interrupt();
-	EXPECT_EQ(t.e->peek<u64>(at::Ssa + 512), 2U);
+	EXPECT_EQ(t.e->peek<u64>(at::Ssa + XSAVE_HEADER), 2U);
 }
 
 TEST(Aex, SavesAreaOfEachSize)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 // EADD and EEXTEND: their checks in order, the initialization of a TCS, and the measurement against
 // independent vectors.
+
 #include <gtest/gtest.h>
 
 #include "enclave.h"
@@ -100,7 +101,7 @@ TEST(Eadd, ChecksInOrder)
 			       {"W without R", [](F &f) { f.si.set(0, REG | W); }, is_gp},
 			       {"LINADDR below", [](F &f) { f.pi.set(pageinfo::LINADDR, f.e.lin(0) - kPage); }, is_gp},
 			       {"LINADDR behind", [](F &f) { f.pi.set(pageinfo::LINADDR, f.e.lin(f.e.spec.size)); }, is_gp},
-			       {"initialised", [](F &f) { f.e.init(); }, is_gp},
+			       {"initialized", [](F &f) { f.e.init(); }, is_gp},
 		       });
 }
 
@@ -278,7 +279,7 @@ TEST(Eextend, ChecksInOrder)
 				},
 				gpf},
 			       {"RBX not a SECS", [](F &f) { f.rbx = f.e->epc(at::Data2); }, gpf},
-			       {"initialised", [](F &f) { f.e->init(); }, gpf},
+			       {"initialized", [](F &f) { f.e->init(); }, gpf},
 		       });
 }
 

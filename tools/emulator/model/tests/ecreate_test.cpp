@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // ECREATE: its checks in order, each rule for the SECS, and the initial state of a SECS.
+
 #include <gtest/gtest.h>
 
 #include "enclave.h"

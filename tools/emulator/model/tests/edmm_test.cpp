@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 // The leaves of ENCLS for SGX2: EAUG, EMODPR and EMODT, with their checks in order and the flags
 // that they set.
+
 #include <gtest/gtest.h>
 
 #include "enclave.h"

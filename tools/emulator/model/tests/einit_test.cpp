@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // EINIT: its checks in order, the signature, the masks and the launch token.
+
 #include <gtest/gtest.h>
 
 #include "enclave.h"
@@ -93,7 +94,7 @@ TEST(Einit, ChecksInOrder)
 			{"SECS invalid", [](F &f) { f.rcx = f.m.epc(); }, epcm_rcx},
 			{"not a SECS", [](F &f) { f.rcx = f.e->epc(at::Data); }, epcm_rcx},
 			{"ISVFAMILYID without KSS", [](F &f) { f.sig.set<u8>(sig::FAMILYID, 1); }, is(INVALID_SIG_STRUCT)},
-			{"initialised", [](F &f) { f.e->init(); }, is_gp},
+			{"initialized", [](F &f) { f.e->init(); }, is_gp},
 			{"measurement", [](F &f) { f.sig.b[sig::ENCLAVEHASH] ^= 1; }, is(INVALID_MEASUREMENT)},
 			{"launch key for another signer", [](F &f) { f.allow(Signer::Two); }, is(INVALID_ATTRIBUTE)},
 			{"attributes", [](F &f) { f.sig.b[sig::ATTRIBUTES] ^= A_PROVISION; }, is(INVALID_ATTRIBUTE)},

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // EENTER and EEXIT: the checks of an entry in order, and the state before and after.
+
 #include <gtest/gtest.h>
 
 #include "enclave.h"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 // The leaves for the management of EPC pages: EREMOVE, EPA, EBLOCK, ETRACK, EDBGRD, EDBGWR,
 // ERDINFO, ETRACKC, EUPDATESVN.
+
 #include <gtest/gtest.h>
 
 #include "enclave.h"

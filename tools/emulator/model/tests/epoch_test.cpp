@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // Tracking epochs: how the CPUs inside affect EWB, EACCEPT and ETRACK.
+
 #include <gtest/gtest.h>
 
 #include "enclave.h"

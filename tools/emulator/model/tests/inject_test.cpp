@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 // Injected conflicts: which leaves meet them, in which order of checks, and that a seed repeats
 // them.
+
 #include <algorithm>
 
 #include <gtest/gtest.h>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // EREPORT and EGETKEY: checks in order, the contents of a report, and the dependencies of each key.
+
 #include <set>
 
 #include <gtest/gtest.h>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // The machine: sections, configuration, loss of the EPC, counters, traces and JSON.
+
 #include <algorithm>
 #include <cerrno>
 

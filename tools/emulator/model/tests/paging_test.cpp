@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 // EWB and ELDB/ELDU: their checks in order, the inputs of the MAC, and the states of a page that
 // survive eviction.
+
 #include <gtest/gtest.h>
 
 #include "enclave.h"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 // The checks of ENCLS and ENCLU that precede those of any leaf, and the leaves that CPUID
 // enumerates.
+
 #include <gtest/gtest.h>
 
 #include "enclave.h"

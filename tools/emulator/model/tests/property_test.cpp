@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 // Random leaves and exits on several CPUs and enclaves. The oracle predicts each result, and the
 // EPCM is compared after each call.
+
 #include <algorithm>
 #include <cstdlib>
 #include <random>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // ERESUME, AEX-Notify and EDECCSSA: checks in order, and the state that is restored.
+
 #include <gtest/gtest.h>
 
 #include "enclave.h"
@@ -98,7 +99,7 @@ TEST(Eresume, ChecksInOrder)
 			       {"saved RIP not canonical", [](F &f) { f.frame(gpr::RIP, kNonCanonical); }, is_gp},
 			       {"saved FSBASE not canonical", [](F &f) { f.frame(gpr::FSBASE, kNonCanonical); }, is_gp},
 			       {"saved GSBASE not canonical", [](F &f) { f.frame(gpr::GSBASE, u64{1} << 63); }, is_gp},
-			       {"XSTATE_BV beyond XFRM", [](F &f) { f.e->poke<u64>(at::Ssa + 512, 0x27); }, is_gp},
+			       {"XSTATE_BV beyond XFRM", [](F &f) { f.e->poke<u64>(at::Ssa + XSAVE_HEADER, 0x27); }, is_gp},
 			       {"XCOMP_BV", [](F &f) { f.e->poke<u64>(at::Ssa + 520, 1); }, is_gp},
 			       {"MXCSR reserved", [](F &f) { f.e->poke<u32>(at::Ssa + 24, 0x11f80); }, is_gp},
 		       });
@@ -196,10 +197,10 @@ TEST(Eresume, DoesNotChangeSavedStackPointers)
 TEST(Eresume, FailedXrstorLeavesTcsInactive)
 {
 	Resume f;
-	f.c.xrstor_refuses = true;
+	f.c.xrstor_fails = true;
 	EXPECT_RESULT(f.call(), gp());
 	EXPECT_FALSE(f.c.inside());
-	f.c.xrstor_refuses = false;
+	f.c.xrstor_fails = false;
 	EXPECT_TRUE(f.c.xrstors.empty());
 	EXPECT_RESULT(f.call(), done());
 }
@@ -227,7 +228,7 @@ TEST(Eresume, ChecksXsaveHeader)
 			      {7, 0, 536, true},
 			      {7, 0, 575, true}}) {
 		Resume f;
-		f.e->poke(at::Ssa + 512, k.xstate_bv);
+		f.e->poke(at::Ssa + XSAVE_HEADER, k.xstate_bv);
 		f.e->poke(at::Ssa + 520, k.xcomp_bv);
 		if (k.reserved)
 			f.e->poke<u8>(at::Ssa + k.reserved, 1);
@@ -356,7 +357,7 @@ TEST(AexNotify, DoesNotCheckSavedState)
 	f.frame(gpr::RIP, kNonCanonical);
 	f.frame(gpr::FSBASE, kNonCanonical);
 	f.e->poke<u64>(at::Ssa + 520, 1);
-	f.c.xrstor_refuses = true;
+	f.c.xrstor_fails = true;
 	EXPECT_RESULT(f.call(), done());
 }
 

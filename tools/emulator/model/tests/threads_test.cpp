@@ -2,6 +2,7 @@
 // Several host threads on one machine. The tracking protocol separates the stores of an enclave
 // from the reads of EWB. The stores below are ordinary ones, so ThreadSanitizer checks the
 // protocol, and it checks the locks of CPUs and pages.
+
 #include <atomic>
 #include <random>
 #include <thread>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // The EPCM check at a TLB fill: the table of memory accesses, with error codes and rights.
+
 #include <gtest/gtest.h>
 
 #include "enclave.h"

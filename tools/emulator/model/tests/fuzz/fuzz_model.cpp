@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 // A libFuzzer target on the C interface: the input is a program that creates a machine and makes
 // calls; each call is checked.
+
 #include <cstdlib>
 
 #include "../lib/enclave.h"
@@ -391,7 +392,7 @@ void Session::state()
 		c.regs.smm = v & 2;
 		break;
 	case 12:
-		c.xrstor_refuses = v & 1;
+		c.xrstor_fails = v & 1;
 		c.xsave_bv = v;
 		break;
 	default:

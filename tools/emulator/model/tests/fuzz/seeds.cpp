@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // Writes the seed corpus into a directory: short programs for the usual sequences of calls.
+
 #include <cstdio>
 #include <map>
 #include <string>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // The tests' own cryptography: nettle's one-shot functions, and RSA written with gmp.
+
 #include "crypto.h"
 
 #include <algorithm>
@@ -233,11 +234,11 @@ void sign(Sigstruct &s, Signer signer)
 	}
 }
 
-void sign_padded(Sigstruct &s, const std::function<void(std::array<u8, 384> &)> &invalidate)
+void sign_padded(Sigstruct &s, const std::function<void(std::array<u8, 384> &)> &change)
 {
 	const auto bytes = signed_bytes(s);
 	auto em = pkcs1(sha256(bytes.data(), bytes.size()));
-	invalidate(em);
+	change(em);
 	sign_em(s, em, rsa_key(Signer::One));
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // The enclave builder and the comparison of a result with the expected one.
+
 #include "enclave.h"
 
 #include <algorithm>

@@ -104,6 +104,9 @@ constexpr u64 A_INIT = 1, A_DEBUG = 2, A_MODE64 = 4, A_PROVISION = 16, A_TOKEN =
 /// XFRM
 constexpr u64 X_X87_SSE = 3, X_AVX = 4;
 
+/// Offsets in an XSAVE area.
+constexpr unsigned XSAVE_MXCSR = 24, XSAVE_HEADER = 512;
+
 /// RFLAGS
 constexpr u64 F_CF = 1, F_PF = 4, F_AF = 16, F_ZF = 64, F_SF = 128, F_TF = 256, F_IF = 512, F_DF = 1024, F_OF = 2048,
 	      F_IOPL = 0x3000, F_NT = 0x4000, F_RF = 0x10000, F_VM = 0x20000, F_AC = 0x40000, F_VIF = 0x80000, F_VIP = 0x100000,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // The JSON parser: recursive descent over RFC 8259, without extensions.
+
 #include "json.h"
 
 #include <cctype>

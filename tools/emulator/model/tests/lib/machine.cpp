@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // The fake computer: memory, paging, XSAVE, and the checks that run after every call of the model.
+
 #include "machine.h"
 
 #include <algorithm>
@@ -254,7 +255,7 @@ void Cpu::xsave_image(u8 *area, std::size_t size, u8 tag)
 	for (std::size_t i = 0; i < size; i++)
 		area[i] = static_cast<u8>(tag + i * 7);
 	const u32 mxcsr = 0x1f80U | (tag & 0x3fU);
-	std::memcpy(area + 24, &mxcsr, sizeof(mxcsr));
+	std::memcpy(area + XSAVE_MXCSR, &mxcsr, sizeof(mxcsr));
 }
 
 void Cpu::xsave(void *ctx, u8 *area, u64 xfrm)
@@ -270,18 +271,18 @@ void Cpu::xsave(void *ctx, u8 *area, u64 xfrm)
 		c->xsaves.push_back(xfrm);
 	xsave_image(area, size, c->xtag);
 	// XSAVE leaves arbitrary bits in the header here, because the model must clear them.
-	std::memset(area + 512, 0xff, 24);
-	std::memset(area + 536, 0, 40);
-	std::memcpy(area + 512, &c->xsave_bv, 8);
+	std::memset(area + XSAVE_HEADER, 0xff, 24);
+	std::memset(area + XSAVE_HEADER + 24, 0, 40);
+	std::memcpy(area + XSAVE_HEADER, &c->xsave_bv, 8);
 }
 
 bool Cpu::xrstor(void *ctx, const u8 *area, u64 xfrm, bool dry)
 {
 	auto *c = static_cast<Cpu *>(ctx);
 	u32 mxcsr;
-	std::memcpy(&mxcsr, area + 24, 4);
+	std::memcpy(&mxcsr, area + XSAVE_MXCSR, 4);
 	// The model must check the header; this XRSTOR does not.
-	const bool good = !c->xrstor_refuses && mxcsr <= 0xffff;
+	const bool good = !c->xrstor_fails && mxcsr <= 0xffff;
 	if (dry)
 		c->xrstor_dry++;
 	else if (good && c->check_invariants)
@@ -383,9 +384,9 @@ void Cpu::check_written(const std::vector<u8> &before)
 		if (now[i] == before[i])
 			continue;
 		const u64 pa = m_.epc_physical(m_.epc_linear(i / kPage)) + i % kPage;
-		const bool told = std::any_of(epc_written.begin(), epc_written.end(),
-					      [&](const Written &w) { return pa >= w.physical && pa - w.physical < w.len; });
-		if (!told) {
+		const bool reported = std::any_of(epc_written.begin(), epc_written.end(),
+						  [&](const Written &w) { return pa >= w.physical && pa - w.physical < w.len; });
+		if (!reported) {
 			ADD_FAILURE() << "EPC byte " << std::hex << pa << " changed without epc_written()";
 			return;
 		}

@@ -173,7 +173,7 @@ public:
 	std::vector<Xinit> xinits;
 	std::vector<std::vector<u8>> xrstors;
 	unsigned xrstor_dry = 0;
-	bool xrstor_refuses = false;
+	bool xrstor_fails = false;
 	/// Make the nth read or write of ordinary memory fault, as if the page tables had just
 	/// changed; 0: no fault.
 	unsigned failing_read = 0, failing_write = 0;

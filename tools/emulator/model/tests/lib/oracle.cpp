@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // The second implementation: each leaf as its list of checks in Documentation/isa.md.
+
 #include "oracle.h"
 
 #include <algorithm>
