@@ -40,7 +40,7 @@ u64 shortest_sleep()
 
 /// Sleep, so that the other CPU runs on a host with fewer CPUs; without high-resolution timers a
 /// sleep is long, so spin.
-void wait_a_little()
+void short_wait()
 {
 	static const bool fine = shortest_sleep() < 1000000;
 	if (fine)
@@ -86,7 +86,7 @@ void *EnclaveThread::run(void *self)
 	sigaddset(&alarms, SIGALRM);
 	pthread_sigmask(SIG_BLOCK, &alarms, nullptr);
 	pin(s.cpu_);
-	catch_faults();
+	install_fault_handlers();
 	// Enter and exit once and read the code at the AEP, so that all pages of the thread are
 	// mapped.
 	Frame first_entry;
@@ -111,7 +111,7 @@ void EnclaveThread::start()
 	if (!running_)
 		throw std::runtime_error("a thread cannot be created");
 	while (!control_.entered && !ended_)
-		wait_a_little();
+		short_wait();
 	wait_iterations(10);
 }
 
@@ -122,7 +122,7 @@ void EnclaveThread::wait_iterations(u64 n) const
 	while (control_.iterations < until && !ended_) {
 		if (std::time(nullptr) > limit)
 			throw std::runtime_error("a thread inside makes no progress");
-		wait_a_little();
+		short_wait();
 	}
 }
 
@@ -150,7 +150,7 @@ void EnclaveThread::interrupt() const
 	while (aexs() == before && !ended_) {
 		if (std::time(nullptr) > limit)
 			throw std::runtime_error("an interrupt did not make a thread exit");
-		wait_a_little();
+		short_wait();
 	}
 	wait_iterations(10);
 }

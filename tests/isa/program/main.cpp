@@ -147,7 +147,7 @@ int run(const std::vector<Choice> &chosen, const std::string &module)
 	mallopt(M_MMAP_THRESHOLD, 1 << 30);
 	// Each CPU has its own launch key hash, and a row must see the one that it has set.
 	pin(0);
-	catch_faults();
+	install_fault_handlers();
 
 	const Kernel kernel(module);
 	const auto monitor = Monitor::find();
@@ -171,7 +171,7 @@ void usage()
 		    "  --list         print the names of the rows and execute no row\n");
 }
 
-std::string beside_this_program(const char *name)
+std::string path_beside_program(const char *name)
 {
 	char path[4096];
 	const ssize_t n = readlink("/proc/self/exe", path, sizeof(path));
@@ -188,7 +188,7 @@ int main(int argc, char **argv)
 		{"strict-tcs", no_argument, nullptr, 's'},   {"list", no_argument, nullptr, 'l'},
 		{"help", no_argument, nullptr, 'h'},	     {nullptr, 0, nullptr, 0},
 	};
-	std::string module = beside_this_program("sgx2_isa.ko"), filter;
+	std::string module = path_beside_program("sgx2_isa.ko"), filter;
 	bool list = false;
 	for (int c; (c = getopt_long(argc, argv, "", options, nullptr)) != -1;) {
 		switch (c) {

@@ -60,7 +60,7 @@ const char *vector_name(u64 vector)
 	return "exception";
 }
 
-std::string judge_fault(const Expect &expect, const Result &result, const Regs &in, bool user, u64 address)
+std::string compare_fault(const Expect &expect, const Result &result, const Regs &in, bool user, u64 address)
 {
 	if (result.vector != expect.number)
 		return result.text();
@@ -164,7 +164,7 @@ std::string compare(const Expect &expect, const Result &result, const Regs &in, 
 {
 	if (expect.kind == Expect::fault || expect.kind == Expect::epcm || expect.kind == Expect::absent ||
 	    expect.kind == Expect::exact)
-		return judge_fault(expect, result, in, user, address);
+		return compare_fault(expect, result, in, user, address);
 	if (result.faulted())
 		return result.text();
 	const u64 flags = result.regs.rflags & arithmetic;

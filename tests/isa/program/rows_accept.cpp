@@ -35,7 +35,7 @@ void at_pending(TestBench &r)
 }
 
 /// Make the page at offset the operand and the target of the row.
-void about(TestBench &r, u64 offset, u64 flags)
+void set_operand(TestBench &r, u64 offset, u64 flags)
 {
 	write_secinfo(r, flags);
 	r.rcx = r.e.at(offset);
@@ -57,7 +57,7 @@ void to_tcs(TestBench &r, u64 at, u64 value)
 	r.e.poke(DATA + at, value);
 	r.e.retype(DATA, PT_TCS);
 	r.e.track();
-	about(r, DATA, PT_TCS | MODIFIED);
+	set_operand(r, DATA, PT_TCS | MODIFIED);
 }
 
 /// Change a page of zeros, as EAUG adds it, to a TCS, and track it. EACCEPT accepts it unless the
@@ -68,10 +68,10 @@ void zeros_to_tcs(TestBench &r, bool strict)
 		throw Skip{strict ? "the machine accepts a TCS of zeros" : "the machine rejects a TCS of zeros"};
 	r.e.retype(DATA, PT_TCS);
 	r.e.track();
-	about(r, DATA, PT_TCS | MODIFIED);
+	set_operand(r, DATA, PT_TCS | MODIFIED);
 }
 
-void foreign(TestBench &r, u64 offset)
+void map_page_of_other(TestBench &r, u64 offset)
 {
 	r.other.build();
 	r.other.aug(FREE);
@@ -118,28 +118,28 @@ const Row eaccept[] = {
 	{"9 BLOCKED", PF(rcx), ROW(r.e.block(FREE))},
 	{"9 SECS", PF(rcx), ROW(r.e.map_page(FREE, r.e.secs()))},
 	{"9 VA", PF(rcx), ROW(r.e.map_page(FREE, r.va()))},
-	{"9 page of another enclave", PF(rcx), ROW(foreign(r, FREE))},
+	{"9 page of another enclave", PF(rcx), ROW(map_page_of_other(r, FREE))},
 	{"10 conflict", GP, ROW(r.inject(SGX2_DEV_INJ_ENCLU(EACCEPT)))},
 	{"12 page mapped at another address", E(19),
 	 ROW(r.e.map_page(FREE + page_size, r.e.page(FREE)); r.rcx = r.e.at(FREE + page_size))},
 	{"12 R differs", E(19), ROW(write_secinfo(r, PT_REG | W | PENDING))},
 	{"12 W differs", E(19), ROW(write_secinfo(r, PT_REG | R | PENDING))},
 	{"12 X differs", E(19), ROW(write_secinfo(r, PT_REG | R | W | X | PENDING))},
-	{"12 PENDING, the page is not", E(19), ROW(about(r, DATA, PT_REG | R | W | PENDING))},
+	{"12 PENDING, the page is not", E(19), ROW(set_operand(r, DATA, PT_REG | R | W | PENDING))},
 	{"12 not PENDING, the page is", E(19), ROW(write_secinfo(r, PT_REG | R | W | PR))},
-	{"12 MODIFIED, the page is not", E(19), ROW(about(r, TCS_B, PT_TCS | MODIFIED))},
-	{"12 not MODIFIED, the page is", E(19), ROW(r.e.retype(DATA, PT_TRIM); r.e.track(); about(r, DATA, PT_REG | PR))},
-	{"12 TCS, the page is TRIM", E(19), ROW(r.e.retype(DATA, PT_TRIM); r.e.track(); about(r, DATA, PT_TCS | MODIFIED))},
+	{"12 MODIFIED, the page is not", E(19), ROW(set_operand(r, TCS_B, PT_TCS | MODIFIED))},
+	{"12 not MODIFIED, the page is", E(19), ROW(r.e.retype(DATA, PT_TRIM); r.e.track(); set_operand(r, DATA, PT_REG | PR))},
+	{"12 TCS, the page is TRIM", E(19), ROW(r.e.retype(DATA, PT_TRIM); r.e.track(); set_operand(r, DATA, PT_TCS | MODIFIED))},
 	{"12 TRIM, the page is TCS", E(19), ROW(to_tcs(r, 128, 0); write_secinfo(r, PT_TRIM | MODIFIED))},
 	{"12 accepted before", E(19), ROW(r.e.must_accept(FREE, PT_REG | R | W | PENDING); write_secinfo(r, PT_REG | R | W | PENDING))},
-	{"12 before 13: R differs, not tracked", E(19), ROW(r.e.restrict(DATA, R); about(r, DATA, PT_REG | PR))},
-	{"13 PR, not tracked", E(11), ROW(r.e.restrict(DATA, R); about(r, DATA, PT_REG | R | PR))},
-	{"13 TRIM, not tracked", E(11), ROW(r.e.retype(DATA, PT_TRIM); about(r, DATA, PT_TRIM | MODIFIED))},
-	{"13 TCS, not tracked", E(11), ROW(r.e.retype(DATA, PT_TCS); about(r, DATA, PT_TCS | MODIFIED))},
+	{"12 before 13: R differs, not tracked", E(19), ROW(r.e.restrict(DATA, R); set_operand(r, DATA, PT_REG | PR))},
+	{"13 PR, not tracked", E(11), ROW(r.e.restrict(DATA, R); set_operand(r, DATA, PT_REG | R | PR))},
+	{"13 TRIM, not tracked", E(11), ROW(r.e.retype(DATA, PT_TRIM); set_operand(r, DATA, PT_TRIM | MODIFIED))},
+	{"13 TCS, not tracked", E(11), ROW(r.e.retype(DATA, PT_TCS); set_operand(r, DATA, PT_TCS | MODIFIED))},
 	{"13 PR twice, tracked in between only", E(11),
-	 ROW(r.e.restrict(DATA, R); r.e.track(); r.e.restrict(DATA, R); about(r, DATA, PT_REG | R | PR))},
+	 ROW(r.e.restrict(DATA, R); r.e.track(); r.e.restrict(DATA, R); set_operand(r, DATA, PT_REG | R | PR))},
 	{"13 before 14: TCS with a reserved byte, not tracked", E(11),
-	 ROW(r.e.poke(DATA + 200, 1); r.e.retype(DATA, PT_TCS); about(r, DATA, PT_TCS | MODIFIED))},
+	 ROW(r.e.poke(DATA + 200, 1); r.e.retype(DATA, PT_TCS); set_operand(r, DATA, PT_TCS | MODIFIED))},
 	{"14 TCS byte 72", GP, ROW(to_tcs(r, 72, 1))},
 	{"14 TCS byte 4088", GP, ROW(to_tcs(r, 4088, 1))},
 	{"14 TCS with DBGOPTIN", GP, ROW(to_tcs(r, offsetof(Tcs, flags), TCS_DBGOPTIN))},
@@ -150,12 +150,12 @@ const Row eaccept[] = {
 	{"14 TCS with STATE", GP, ROW(to_tcs(r, offsetof(Tcs, state), 1))},
 	{"15 PENDING", OK, ROW(), "REG rw-", ROW(r.check(r.e.peek(FREE) == 0, "contents not 0"))},
 	{"15 PENDING, and PR in SECINFO, which is not compared", OK, ROW(write_secinfo(r, PT_REG | R | W | PENDING | PR)), "REG rw-"},
-	{"15 PR in SECINFO of a page that has none", OK, ROW(about(r, DATA, PT_REG | R | W | PR)), "REG rw-"},
-	{"15 PR, tracked", OK, ROW(r.e.restrict(DATA, R); r.e.track(); about(r, DATA, PT_REG | R | PR)), "REG r--"},
-	{"15 PR to none, tracked", OK, ROW(r.e.restrict(DATA, 0); r.e.track(); about(r, DATA, PT_REG | PR)), "REG ---"},
-	{"15 TRIM, tracked", OK, ROW(r.e.retype(DATA, PT_TRIM); r.e.track(); about(r, DATA, PT_TRIM | MODIFIED)), "TRIM ---"},
+	{"15 PR in SECINFO of a page that has none", OK, ROW(set_operand(r, DATA, PT_REG | R | W | PR)), "REG rw-"},
+	{"15 PR, tracked", OK, ROW(r.e.restrict(DATA, R); r.e.track(); set_operand(r, DATA, PT_REG | R | PR)), "REG r--"},
+	{"15 PR to none, tracked", OK, ROW(r.e.restrict(DATA, 0); r.e.track(); set_operand(r, DATA, PT_REG | PR)), "REG ---"},
+	{"15 TRIM, tracked", OK, ROW(r.e.retype(DATA, PT_TRIM); r.e.track(); set_operand(r, DATA, PT_TRIM | MODIFIED)), "TRIM ---"},
 	{"15 TCS that becomes TRIM, tracked", OK,
-	 ROW(r.e.retype(TCS_B, PT_TRIM); r.e.track(); about(r, TCS_B, PT_TRIM | MODIFIED)), "TRIM ---"},
+	 ROW(r.e.retype(TCS_B, PT_TRIM); r.e.track(); set_operand(r, TCS_B, PT_TRIM | MODIFIED)), "TRIM ---"},
 	{"15 TCS, tracked, which can be entered", OK, ROW(to_tcs(r, 128, 0)), "TCS ---",
 	 ROW(Frame f; const Exit x = r.e.enter(inside_state, f, DATA);
 	     r.check(x.where == Exit::returned && f.r9 == r.e.at(DATA), "EENTER did not work"))},
@@ -163,7 +163,7 @@ const Row eaccept[] = {
 	 ROW(Frame f; const Exit x = r.e.enter(inside_state, f, DATA);
 	     r.check(x.where == Exit::at_enclu && x.vector == VEC_GP, "EENTER: vector " + std::to_string(x.vector)))},
 	{"15 last page of ELRANGE", OK,
-	 ROW(const u64 last = r.e.size - page_size; r.e.aug(last); about(r, last, PT_REG | R | W | PENDING)), "REG rw-"},
+	 ROW(const u64 last = r.e.size - page_size; r.e.aug(last); set_operand(r, last, PT_REG | R | W | PENDING)), "REG rw-"},
 	{"15 page tables show it read-only", OK, ROW(read_only(r, FREE)), "REG rw-"},
 };
 // clang-format on
@@ -213,9 +213,9 @@ const Row emodpe[] = {
 	{"11 r to rx", OK, ROW(write_secinfo(r, PT_REG | R | X)), "REG r-x"},
 	{"11 r and W alone", OK, ROW(write_secinfo(r, PT_REG | W)), "REG rw-"},
 	{"11 none to rwx", OK, ROW(restricted(r, DATA, 0); write_secinfo(r, PT_REG | R | W | X)), "REG rwx"},
-	{"11 rw to r: EMODPE removes no right", OK, ROW(about(r, SSA_B, PT_REG | R)), "REG rw-"},
+	{"11 rw to r: EMODPE removes no right", OK, ROW(set_operand(r, SSA_B, PT_REG | R)), "REG rw-"},
 	{"11 PR, not accepted", OK, ROW(r.e.restrict(DATA, 0); write_secinfo(r, PT_REG | R)), "REG r-- PR"},
-	{"11 first page of ELRANGE", OK, ROW(about(r, CODE, PT_REG | R | W)), "REG rwx"},
+	{"11 first page of ELRANGE", OK, ROW(set_operand(r, CODE, PT_REG | R | W)), "REG rwx"},
 };
 // clang-format on
 
@@ -231,7 +231,7 @@ void prepare_copy(TestBench &r)
 	r.rdx = r.e.at(SSA_B);
 }
 
-void copied(TestBench &r)
+void check_copy(TestBench &r)
 {
 	r.check(r.e.peek(FREE + 0x800) == pattern, "contents differ");
 }
@@ -270,14 +270,14 @@ const Row eacceptcopy[] = {
 	{"8 destination not PENDING", E(19), ROW(r.rcx = r.e.at(DATA))},
 	{"8 destination BLOCKED", E(19), ROW(r.e.block(FREE))},
 	{"8 destination MODIFIED", E(19), ROW(r.e.retype(DATA, PT_TRIM); r.rcx = r.e.at(DATA))},
-	{"8 destination is a page of another enclave", E(19), ROW(foreign(r, FREE))},
+	{"8 destination is a page of another enclave", E(19), ROW(map_page_of_other(r, FREE))},
 	{"9 conflict", GP, ROW(r.inject(SGX2_DEV_INJ_ENCLU(EACCEPTCOPY)))},
 	{"10 destination mapped at another address", E(19),
 	 ROW(r.e.map_page(FREE + page_size, r.e.page(FREE)); r.rcx = r.e.at(FREE + page_size))},
-	{"11 rx", OK, ROW(), "REG r-x", ROW(copied(r))},
-	{"11 r", OK, ROW(write_secinfo(r, PT_REG | R)), "REG r--", ROW(copied(r))},
-	{"11 rwx", OK, ROW(write_secinfo(r, PT_REG | R | W | X)), "REG rwx", ROW(copied(r))},
-	{"11 none", OK, ROW(write_secinfo(r, PT_REG)), "REG ---", ROW(copied(r))},
+	{"11 rx", OK, ROW(), "REG r-x", ROW(check_copy(r))},
+	{"11 r", OK, ROW(write_secinfo(r, PT_REG | R)), "REG r--", ROW(check_copy(r))},
+	{"11 rwx", OK, ROW(write_secinfo(r, PT_REG | R | W | X)), "REG rwx", ROW(check_copy(r))},
+	{"11 none", OK, ROW(write_secinfo(r, PT_REG)), "REG ---", ROW(check_copy(r))},
 	{"11 code, which can be executed", OK, ROW(r.rdx = r.e.at(CODE)), "REG r-x",
 	 ROW(Frame f; f.rsi = r.e.at(FREE + inside(inside_out)); const Exit x = r.e.enter(inside_jump, f);
 	     r.check(x.where == Exit::returned, "the copy did not run"))},

@@ -53,7 +53,7 @@ void fetches(TestBench &r, u64 address)
 	r.rcx = address;
 }
 
-void got_value(TestBench &r, u64 value)
+void check_value(TestBench &r, u64 value)
 {
 	r.check(r.frame.r8 == value, "read another value");
 }
@@ -97,19 +97,19 @@ u64 map_outside_elrange(TestBench &r, u64 page)
 
 // clang-format off
 const Row inside_rows[] = {
-	{"read rw-", OK, ROW(reads(r, r.e.at(DATA))), nullptr, ROW(got_value(r, pattern))},
+	{"read rw-", OK, ROW(reads(r, r.e.at(DATA))), nullptr, ROW(check_value(r, pattern))},
 	{"write rw-", OK, ROW(writes(r, r.e.at(DATA))), nullptr, ROW(r.check(r.e.peek(DATA) == 0x7777, "not written"))},
-	{"read r-x", OK, ROW(reads(r, r.e.at(CODE))), nullptr, ROW(got_value(r, *reinterpret_cast<const u64 *>(enclave_code)))},
+	{"read r-x", OK, ROW(reads(r, r.e.at(CODE))), nullptr, ROW(check_value(r, *reinterpret_cast<const u64 *>(enclave_code)))},
 	{"fetch r-x", OK, ROW(fetches(r, r.e.at(inside(inside_out))))},
 	{"write r-x", PFEC(sgx_w), ROW(writes(r, r.e.at(CODE)))},
 	{"fetch rw-", PFEC(sgx_x), ROW(fetches(r, r.e.at(DATA)))},
 	{"write a page that EMODPR made r--", PFEC(sgx_w), ROW(restricted(r, DATA, R); writes(r, r.e.at(DATA)))},
 	{"read a page that EMODPR made r--", OK, ROW(restricted(r, DATA, R); reads(r, r.e.at(DATA))), nullptr,
-	 ROW(got_value(r, pattern))},
+	 ROW(check_value(r, pattern))},
 	{"write a page that EMODPE made rw- again", OK, ROW(restricted(r, DATA, R); r.e.must_extend(DATA, PT_REG | R | W);
 						     writes(r, r.e.at(DATA)))},
 	{"read ---", PFEC(sgx_r), ROW(restricted(r, DATA, 0); reads(r, r.e.at(DATA)))},
-	{"read with PR", OK, ROW(r.e.restrict(DATA, R); reads(r, r.e.at(DATA))), nullptr, ROW(got_value(r, pattern))},
+	{"read with PR", OK, ROW(r.e.restrict(DATA, R); reads(r, r.e.at(DATA))), nullptr, ROW(check_value(r, pattern))},
 	{"read PENDING", PFEC(sgx_r), ROW(r.e.aug(FREE); reads(r, r.e.at(FREE)))},
 	{"write PENDING", PFEC(sgx_w), ROW(r.e.aug(FREE); writes(r, r.e.at(FREE)))},
 	{"write an accepted page", OK,
@@ -138,17 +138,17 @@ const Row inside_rows[] = {
 	     fetches(r, r.e.at(FREE + inside(inside_out))))},
 	{"paging before the EPCM: PENDING and read-only", PFEC(PFEC_U | PFEC_W | PFEC_P),
 	 ROW(r.e.aug(FREE); read_only(r, FREE); writes(r, r.e.at(FREE)))},
-	{"read outside ELRANGE", OK, ROW(reads(r, ordinary_user())), nullptr, ROW(got_value(r, 0))},
+	{"read outside ELRANGE", OK, ROW(reads(r, ordinary_user())), nullptr, ROW(check_value(r, 0))},
 	{"write outside ELRANGE", OK, ROW(writes(r, ordinary_user())), nullptr,
 	 ROW(auto *p = reinterpret_cast<volatile u64 *>(r.rcx); r.check(*p == 0x7777, "not written"); *p = 0)},
 	{"read EPC outside ELRANGE: abort page", OK, ROW(reads(r, map_outside_elrange(r, r.e.page(DATA)))), nullptr,
-	 ROW(got_value(r, ones); r.k.release(r.rcx, page_size))},
+	 ROW(check_value(r, ones); r.k.release(r.rcx, page_size))},
 	{"write EPC outside ELRANGE: dropped", OK, ROW(writes(r, map_outside_elrange(r, r.e.page(DATA)))), nullptr,
 	 ROW(r.check(r.e.peek(DATA) == pattern, "the page changed"); r.k.release(r.rcx, page_size))},
 	{"fetch outside ELRANGE", GP, ROW(fetches(r, address_of(isa_load)))},
 	{"fetch across the end of ELRANGE", GP, ROW(code_across_end(r); fetches(r, r.e.base + r.e.size - 1))},
 	{"read across the end of ELRANGE", OK, ROW(data_across_end(r); reads(r, r.e.base + r.e.size - 4)), nullptr,
-	 ROW(got_value(r, 0x3333333311111111))},
+	 ROW(check_value(r, 0x3333333311111111))},
 	{"read across the end of ELRANGE, not mapped behind it", PFEC(PFEC_U, At::mark),
 	 ROW(data_across_end(r); munmap(reinterpret_cast<void *>(r.e.at(r.e.size)), page_size);
 	     reads(r, r.e.base + r.e.size - 4); r.mark = r.e.base + r.e.size)},
@@ -188,13 +188,13 @@ u64 user_load(TestBench &r, u64 address)
 	return f.rax;
 }
 
-void all_ones(TestBench &r, u64 page)
+void check_all_ones(TestBench &r, u64 page)
 {
 	for (u64 at = 0; at < page_size; at += 256)
 		r.check(kernel_load(r, r.k.linear(page) + at) == ones, "not all ones at " + std::to_string(at));
 }
 
-void unchanged(TestBench &r)
+void check_unchanged(TestBench &r)
 {
 	r.check(r.e.peek(DATA) == pattern, "the page changed");
 }
@@ -212,7 +212,7 @@ bool child_reads_ones(u64 address)
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-void walk(TestBench &r, u64 page)
+void check_page_walk(TestBench &r, u64 page)
 {
 	const u64 address = 0x200000000000;
 	const Result g = r.k.run(SGX2_ISA_LOAD, {0, 0, address, 0, 0}, SGX2_ISA_WALK, r.k.phys(page));
@@ -242,29 +242,29 @@ void dma_store(TestBench &r, u64 phys)
 
 // clang-format off
 const Row outside_rows[] = {
-	{"kernel reads REG", OK, ROW(all_ones(r, r.e.page(DATA)))},
-	{"kernel reads code", OK, ROW(all_ones(r, r.e.page(CODE)))},
-	{"kernel reads TCS", OK, ROW(all_ones(r, r.e.page(TCS_A)))},
-	{"kernel reads SECS", OK, ROW(all_ones(r, r.e.secs()))},
-	{"kernel reads VA", OK, ROW(all_ones(r, r.va()))},
-	{"kernel reads an invalid page", OK, ROW(const u64 p = r.e.page(DATA); r.e.remove(DATA); all_ones(r, p))},
-	{"kernel reads the last page of the EPC", OK, ROW(all_ones(r, r.k.pages() - 1))},
-	{"kernel writes: dropped", OK, ROW(kernel_store(r, r.e.linear(DATA)); unchanged(r))},
+	{"kernel reads REG", OK, ROW(check_all_ones(r, r.e.page(DATA)))},
+	{"kernel reads code", OK, ROW(check_all_ones(r, r.e.page(CODE)))},
+	{"kernel reads TCS", OK, ROW(check_all_ones(r, r.e.page(TCS_A)))},
+	{"kernel reads SECS", OK, ROW(check_all_ones(r, r.e.secs()))},
+	{"kernel reads VA", OK, ROW(check_all_ones(r, r.va()))},
+	{"kernel reads an invalid page", OK, ROW(const u64 p = r.e.page(DATA); r.e.remove(DATA); check_all_ones(r, p))},
+	{"kernel reads the last page of the EPC", OK, ROW(check_all_ones(r, r.k.pages() - 1))},
+	{"kernel writes: dropped", OK, ROW(kernel_store(r, r.e.linear(DATA)); check_unchanged(r))},
 	{"the owner reads from outside", OK, ROW(r.check(user_load(r, r.e.at(DATA)) == ones, "contents show"))},
 	{"the owner writes from outside: dropped", OK,
 	 ROW(Frame f; f.rcx = r.e.at(DATA); f.rax = 1; r.check(call(address_of(isa_store), f).where == Exit::returned, "faulted");
-	     unchanged(r))},
+	     check_unchanged(r))},
 	{"another process reads", OK, ROW(r.check(child_reads_ones(r.e.at(DATA)), "contents show"))},
 	{"another mapping reads", OK, ROW(const u64 a = map_outside_elrange(r, r.e.page(DATA));
 					  r.check(user_load(r, a) == ones, "contents show"); r.k.release(a, page_size))},
 	{"fetch from outside: FF FF is #UD", OK,
 	 ROW(Frame f; const Exit x = call(r.e.at(CODE), f);
 	     r.check(x.vector == VEC_UD && x.rip == r.e.at(CODE), "vector " + std::to_string(x.vector)))},
-	{"the kernel's page walk: reserved bits", OK, ROW(walk(r, r.e.page(DATA)))},
-	{"a page walk through a page of zeros", OK, ROW(walk(r, r.e.page(PARAM)))},
-	{"a page walk sets no Accessed bit", OK, ROW(walk(r, r.e.page(DATA)); unchanged(r))},
+	{"the kernel's page walk: reserved bits", OK, ROW(check_page_walk(r, r.e.page(DATA)))},
+	{"a page walk through a page of zeros", OK, ROW(check_page_walk(r, r.e.page(PARAM)))},
+	{"a page walk sets no Accessed bit", OK, ROW(check_page_walk(r, r.e.page(DATA)); check_unchanged(r))},
 	{"DMA reads ones", OK, ROW(r.check(dma_load(r, r.k.phys(r.e.page(DATA))) == ones, "contents show"))},
-	{"DMA writes: dropped", OK, ROW(dma_store(r, r.k.phys(r.e.page(DATA))); unchanged(r))},
+	{"DMA writes: dropped", OK, ROW(dma_store(r, r.k.phys(r.e.page(DATA))); check_unchanged(r))},
 	{"DMA to memory that is not EPC works", OK, ROW(dma_store(r, r.k.phys_of(r.s.spare));
 						       r.check(*reinterpret_cast<u64 *>(r.s.spare) == dma_value, "not written"))},
 };

@@ -18,7 +18,7 @@ using namespace expect;
 using enum At;
 
 /// Return a non-canonical linear address as an offset in the enclave.
-u64 beyond(const Enclave &e)
+u64 noncanonical_offset(const Enclave &e)
 {
 	return noncanonical - e.base;
 }
@@ -35,7 +35,7 @@ void prepare_eenter(TestBench &r)
 	r.target = r.e.page(TCS_A);
 }
 
-void entered(TestBench &r, u64 cssa)
+void check_entry(TestBench &r, u64 cssa)
 {
 	r.check(r.frame.r8 == cssa, "RAX is not CSSA");
 	r.check(r.frame.r9 == r.rbx, "RBX is not the TCS");
@@ -96,8 +96,8 @@ const Row eenter[] = {
 	{"7 OSSA at 8", GP, ROW(rebuilt(r, [](Enclave &e) { e.tcs_a.ossa += 8; }))},
 	{"8 OFSBASE at 8", GP, ROW(rebuilt(r, [](Enclave &e) { e.tcs_a.ofsbase += 8; }))},
 	{"8 OGSBASE at 8", GP, ROW(rebuilt(r, [](Enclave &e) { e.tcs_a.ogsbase += 8; }))},
-	{"9 FS base not canonical", GP, ROW(rebuilt(r, [](Enclave &e) { e.tcs_a.ofsbase = beyond(e); }))},
-	{"9 GS base not canonical", GP, ROW(rebuilt(r, [](Enclave &e) { e.tcs_a.ogsbase = beyond(e); }))},
+	{"9 FS base not canonical", GP, ROW(rebuilt(r, [](Enclave &e) { e.tcs_a.ofsbase = noncanonical_offset(e); }))},
+	{"9 GS base not canonical", GP, ROW(rebuilt(r, [](Enclave &e) { e.tcs_a.ogsbase = noncanonical_offset(e); }))},
 	{"10 FLAGS bit 2", GP, ROW(r.e.poke(TCS_A + offsetof(Tcs, flags), 4))},
 	{"10 FLAGS bit 63", GP, ROW(r.e.poke(TCS_A + offsetof(Tcs, flags), 1ULL << 63))},
 	{"10 FLAGS.AEXNOTIFY without the attribute", GP, ROW(r.e.poke(TCS_A + offsetof(Tcs, flags), TCS_AEXNOTIFY))},
@@ -126,15 +126,15 @@ const Row eenter[] = {
 	{"17 page of GPRSGX not mapped", NP_W(mark), ROW(two_page_frame(r); r.e.unmap_page(SSA_A + page_size))},
 	{"17 page of GPRSGX BLOCKED", PF(mark), ROW(two_page_frame(r); r.e.block(SSA_A + page_size))},
 	{"17 page of GPRSGX not writable", PF(mark), ROW(two_page_frame(r); r.e.restrict(SSA_A + page_size, R))},
-	{"18 OENTRY not canonical", GP, ROW(rebuilt(r, [](Enclave &e) { e.tcs_a.oentry = beyond(e); }))},
-	{"20 valid operands", OK, ROW(), "TCS ---", ROW(entered(r, 0))},
-	{"20 valid operands, a frame of two pages", OK, ROW(two_page_frame(r)), nullptr, ROW(entered(r, 0))},
-	{"20 valid operands, one frame in use", OK, ROW(fault_inside(r, TCS_A)), "TCS ---", ROW(entered(r, 1))},
+	{"18 OENTRY not canonical", GP, ROW(rebuilt(r, [](Enclave &e) { e.tcs_a.oentry = noncanonical_offset(e); }))},
+	{"20 valid operands", OK, ROW(), "TCS ---", ROW(check_entry(r, 0))},
+	{"20 valid operands, a frame of two pages", OK, ROW(two_page_frame(r)), nullptr, ROW(check_entry(r, 0))},
+	{"20 valid operands, one frame in use", OK, ROW(fault_inside(r, TCS_A)), "TCS ---", ROW(check_entry(r, 1))},
 	{"20 valid operands, another frame not mapped", OK, ROW(r.e.unmap_page(SSA_A + page_size)), "TCS ---",
-	 ROW(entered(r, 0))},
+	 ROW(check_entry(r, 0))},
 	{"20 valid operands, no debug", OK, ROW(rebuilt(r, [](Enclave &e) { e.attributes = ATTR_MODE64; })), nullptr,
-	 ROW(entered(r, 0))},
-	{"20 valid operands, twice", OK, ROW(Frame f; r.e.enter(inside_state, f)), "TCS ---", ROW(entered(r, 0))},
+	 ROW(check_entry(r, 0))},
+	{"20 valid operands, twice", OK, ROW(Frame f; r.e.enter(inside_state, f)), "TCS ---", ROW(check_entry(r, 0))},
 	{"20 AEP is written to the TCS", OK, ROW(), "TCS ---",
 	 ROW(r.check(r.e.peek(TCS_A + offsetof(Tcs, aep)) == r.rcx, "TCS.AEP differs"))},
 	{"20 FS and GS lead into the enclave", OK,
@@ -176,7 +176,7 @@ void in_xsave(TestBench &r, u64 at, u64 bits)
 	r.e.poke(SSA_A + at, r.e.peek(SSA_A + at) | bits);
 }
 
-void resumed(TestBench &r)
+void check_resume(TestBench &r)
 {
 	r.check(r.exit.where == Exit::returned, "did not return");
 	r.check(r.frame.rcx == address_of(isa_aep), "RCX is not the AEP after EEXIT");
@@ -184,7 +184,7 @@ void resumed(TestBench &r)
 }
 
 /// Resume into a loop that ends after timers have caused several asynchronous exits.
-void resumed_for_long(TestBench &r)
+void prepare_long_resume(TestBench &r)
 {
 	static volatile u32 control[4];
 	std::fill(std::begin(control), std::end(control), 0);
@@ -200,7 +200,7 @@ void resumed_for_long(TestBench &r)
 }
 
 /// Use AEX-Notify: one frame is in use, and ERESUME enters at OENTRY with the other.
-void notified(TestBench &r)
+void prepare_aexnotify(TestBench &r)
 {
 	needs_aexnotify();
 	r.e.remove_all();
@@ -243,33 +243,33 @@ const Row eresume[] = {
 	{"19 XCOMP_BV of an empty compacted image", GP, ROW(in_xsave(r, XCOMP_BV, 1ULL << 63))},
 	{"19 XSAVE header byte 16", GP, ROW(in_xsave(r, XSAVE_HEADER_RESERVED, 1))},
 	{"19 MXCSR bit 16", GP, ROW(in_xsave(r, XSAVE_MXCSR, 1 << 16))},
-	{"20 valid operands", OK, ROW(), "TCS ---", ROW(resumed(r))},
-	{"20 timers cause exits in the meantime", OK, ROW(resumed_for_long(r)), "TCS ---", ROW(resumed(r))},
+	{"20 valid operands", OK, ROW(), "TCS ---", ROW(check_resume(r))},
+	{"20 timers cause exits in the meantime", OK, ROW(prepare_long_resume(r)), "TCS ---", ROW(check_resume(r))},
 	{"20 valid operands, all frames in use", OK, ROW(fault_and_skip(r, TCS_B, SSA_B); r.rbx = r.e.at(TCS_B)), "TCS ---",
 	 ROW(r.check(r.exit.where == Exit::returned && r.e.cssa(TCS_B) == 0, "CSSA not 0"))},
 	{"20 TF in the frame of an opt-out thread is dropped", OK, ROW(set_field(r, offsetof(Gprsgx, rflags), rflags_user | TF)), "TCS ---",
-	 ROW(resumed(r))},
+	 ROW(check_resume(r))},
 	{"20 FS and GS base come from the frame", OK,
 	 ROW(if (!(r.k.cr4() & CR4_FSGSBASE)) throw Skip{"no FSGSBASE to read the bases"};
 	     set_field(r, offsetof(Gprsgx, rip), r.e.at(inside(inside_bases)));
 	     set_field(r, offsetof(Gprsgx, rcx), address_of(isa_enclu_next));
 	     set_field(r, offsetof(Gprsgx, fsbase), 0x123000); set_field(r, offsetof(Gprsgx, gsbase), 0x456008)), "TCS ---",
-	 ROW(resumed(r); r.check(r.frame.r8 == 0x123000 && r.frame.r9 == 0x456008, "FS or GS base differs"))},
+	 ROW(check_resume(r); r.check(r.frame.r8 == 0x123000 && r.frame.r9 == 0x456008, "FS or GS base differs"))},
 	{"20 flags come from the frame", OK,
 	 ROW(set_field(r, offsetof(Gprsgx, rip), r.e.at(inside(inside_state)));
 	     set_field(r, offsetof(Gprsgx, rcx), address_of(isa_enclu_next));
 	     set_field(r, offsetof(Gprsgx, rflags), rflags_user | CF | OF)), "TCS ---",
-	 ROW(resumed(r); r.check((r.frame.r12 & arithmetic) == (CF | OF), "flags differ"))},
-	{"20 AEX-Notify: enters at OENTRY with the next frame", OK, ROW(notified(r); r.rdx = 0xd0d0), nullptr,
-	 ROW(entered(r, 1); r.check(r.e.cssa() == 1, "CSSA changed"))},
+	 ROW(check_resume(r); r.check((r.frame.r12 & arithmetic) == (CF | OF), "flags differ"))},
+	{"20 AEX-Notify: enters at OENTRY with the next frame", OK, ROW(prepare_aexnotify(r); r.rdx = 0xd0d0), nullptr,
+	 ROW(check_entry(r, 1); r.check(r.e.cssa() == 1, "CSSA changed"))},
 	{"20 AEX-Notify, next frame not mapped", NP_W(mark),
-	 ROW(notified(r); r.e.unmap_page(SSA_A + page_size); r.mark = r.e.at(SSA_A + page_size))},
+	 ROW(prepare_aexnotify(r); r.e.unmap_page(SSA_A + page_size); r.mark = r.e.at(SSA_A + page_size))},
 	{"20 AEX-Notify, all frames in use", GP,
-	 ROW(notified(r); Frame f; r.e.enter(insn_ud2, f);
+	 ROW(prepare_aexnotify(r); Frame f; r.e.enter(insn_ud2, f);
 	     const u64 word = r.e.saved_at(SSA_A, 1, offsetof(Gprsgx, exitinfo)); r.e.poke(word, r.e.peek(word) | aexnotify_in_exitinfo))},
 	{"20 AEX-Notify off in the frame: resumes", OK,
-	 ROW(notified(r); const u64 word = r.e.saved_at(SSA_A, 0, offsetof(Gprsgx, exitinfo));
-	     r.e.poke(word, r.e.peek(word) & ~aexnotify_in_exitinfo)), nullptr, ROW(resumed(r))},
+	 ROW(prepare_aexnotify(r); const u64 word = r.e.saved_at(SSA_A, 0, offsetof(Gprsgx, exitinfo));
+	     r.e.poke(word, r.e.peek(word) & ~aexnotify_in_exitinfo)), nullptr, ROW(check_resume(r))},
 };
 // clang-format on
 

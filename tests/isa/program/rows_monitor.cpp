@@ -45,13 +45,13 @@ void check_counters(TestBench &r)
 	r.check(r.monitor->counter(SGX2_DEV_CTR_ENCLU(EEXIT, 0)) - left == 4, "EEXIT");
 }
 
-void physical(TestBench &r)
+void check_physical(TestBench &r)
 {
 	for (const u64 p : {0UL, 1UL, r.k.pages() / 2, r.k.pages() - 1})
 		r.check(r.monitor->entry(p).phys == r.k.phys(p), "page " + std::to_string(p));
 }
 
-void owners(TestBench &r)
+void check_owners(TestBench &r)
 {
 	r.e.build();
 	const u64 id = r.monitor->entry(r.e.secs()).enclave;
@@ -62,7 +62,7 @@ void owners(TestBench &r)
 	r.check(r.monitor->entry(r.va()).enclave == 0, "a VA page has an owner");
 }
 
-void lost(TestBench &r)
+void check_loss(TestBench &r)
 {
 	r.e.build();
 	const u64 va = r.va();
@@ -97,7 +97,7 @@ void one_leaf(TestBench &r)
 }
 
 /// Check that no page is valid.
-void empty(TestBench &r)
+void check_empty(TestBench &r)
 {
 	for (u64 p = 0; p < r.k.pages(); p++)
 		r.check(!r.monitor->entry(p).valid(), "page " + std::to_string(p) + " is " + r.monitor->entry(p).text());
@@ -107,12 +107,12 @@ void empty(TestBench &r)
 // clang-format off
 const Row rows[] = {
 	{"counters match the executed leaves", OK, ROW(needs_monitor(r); check_counters(r))},
-	{"entries are in the order of physical pages", OK, ROW(needs_monitor(r); physical(r))},
-	{"entries have owner and address", OK, ROW(needs_monitor(r); owners(r))},
+	{"entries are in the order of physical pages", OK, ROW(needs_monitor(r); check_physical(r))},
+	{"entries have owner and address", OK, ROW(needs_monitor(r); check_owners(r))},
 	{"conflicts of one leaf only", OK, ROW(needs_monitor(r); one_leaf(r))},
-	{"lost EPC: no entry is valid, leaves and EENTER fail", OK, ROW(needs_monitor(r); lost(r))},
+	{"lost EPC: no entry is valid, leaves and EENTER fail", OK, ROW(needs_monitor(r); check_loss(r))},
 	{"the EPC works after a loss", OK, ROW(r.e.build(); fault_inside(r))},
-	{"no EPCM entry is valid at the end", OK, ROW(needs_monitor(r); empty(r))},
+	{"no EPCM entry is valid at the end", OK, ROW(needs_monitor(r); check_empty(r))},
 };
 // clang-format on
 

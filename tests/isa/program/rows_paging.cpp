@@ -122,9 +122,9 @@ void reloading_unblocked(TestBench &r, u64 page)
 }
 
 /// Keeps an evicted page and its operands while the row uses shared memory.
-class Kept {
+class SavedOperands {
 public:
-	explicit Kept(const TestBench &r) : pageinfo_(r.s.pageinfo), pcmd_(r.s.pcmd)
+	explicit SavedOperands(const TestBench &r) : pageinfo_(r.s.pageinfo), pcmd_(r.s.pcmd)
 	{
 		std::memcpy(page_, r.s.evicted, page_size);
 	}
@@ -181,10 +181,10 @@ const Row eld[] = {
 	{"10 PCMD byte 72", E(9), ROW(r.s.pcmd.reserved[0] = 1)},
 	{"10 LINADDR", E(9), ROW(r.s.pageinfo.linaddr += page_size)},
 	{"10 SECS of another enclave", E(9),
-	 ROW(const Kept kept(r); r.other.create(); kept.back(r); r.s.pageinfo.secs = r.other.secs_linear())},
+	 ROW(const SavedOperands kept(r); r.other.create(); kept.back(r); r.s.pageinfo.secs = r.other.secs_linear())},
 	{"10 empty slot", E(9), ROW(r.rdx += 8)},
 	{"10 slot of another page", E(9),
-	 ROW(const Kept kept(r); const u64 va = r.va(); r.evict(PARAM, va); kept.back(r); r.rdx = r.k.linear(va))},
+	 ROW(const SavedOperands kept(r); const u64 va = r.va(); r.evict(PARAM, va); kept.back(r); r.rdx = r.k.linear(va))},
 	{"10 slot already used", E(9), ROW(require("ELDU", r.k.encls(ELDU, r.rbx, r.fresh(), r.rdx)))},
 };
 // clang-format on
@@ -199,7 +199,7 @@ const Row eldu[] = {
 	{"12 TRIM, not accepted", OK, ROW(r.e.retype(PARAM, PT_TRIM); reloading(r, PARAM)), "TRIM --- MODIFIED"},
 	{"12 VA", OK, ROW(reloading_unblocked(r, r.va())), "VA ---"},
 	{"12 VA that holds a version, and then the page of that version", OK,
-	 ROW(const u64 slot = r.rdx; const Kept kept(r);
+	 ROW(const u64 slot = r.rdx; const SavedOperands kept(r);
 	     reloading_unblocked(r, (slot - r.k.linear(0)) / page_size);
 	     require("ELDU", r.k.encls(ELDU, r.rbx, slot & ~(page_size - 1), r.rdx));
 	     kept.back(r); r.rdx = slot), "REG rw-",

@@ -100,7 +100,7 @@ Exit run(void (*function)(Frame *), Frame &frame)
 
 } // namespace
 
-void catch_faults()
+void install_fault_handlers()
 {
 	constexpr std::size_t size = 64 * 1024, stack_size = 16 * 1024;
 	stack_t stack{};

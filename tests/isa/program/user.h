@@ -39,7 +39,7 @@ struct Exit {
 /// Install the signal handlers for the calling thread; each thread that calls enclu() needs this
 /// once. An alarm() makes a thread exit the enclave; a thread that is to stay inside blocks the
 /// signal.
-void catch_faults();
+void install_fault_handlers();
 
 /// Execute the leaf in frame.rax. After a return, the frame has the registers.
 Exit enclu(Frame &frame);

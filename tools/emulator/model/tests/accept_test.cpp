@@ -12,7 +12,7 @@ namespace {
 constexpr u64 kSec = at::Data, kFree2 = at::Free + kPage;
 
 /// A thread inside on CPU 1, which executes leaf(SECINFO, RCX, RDX).
-struct Inner {
+struct InsideCall {
 	Machine m;
 	std::unique_ptr<Enclave> e = standard(m);
 	Cpu &c = m.cpu(1);
@@ -20,7 +20,7 @@ struct Inner {
 	Secinfo si;
 	u64 rbx = e->lin(kSec), rcx = 0, rdx = 0;
 
-	explicit Inner(u32 l) : leaf(l) { e->aug(at::Free); }
+	explicit InsideCall(u32 l) : leaf(l) { e->aug(at::Free); }
 	void enter()
 	{
 		if (!c.inside()) {
@@ -50,7 +50,7 @@ struct Inner {
 	}
 };
 
-using F = Inner;
+using F = InsideCall;
 Expected is_gp(F &)
 {
 	return gp();

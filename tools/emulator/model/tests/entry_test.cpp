@@ -469,8 +469,8 @@ TEST(Eexit, DoesNotAccessEpc)
 	EXPECT_RESULT(f.e->exit(1), done());
 }
 
-struct Small : Enter {
-	explicit Small(u64 beyond = 0, const TcsSpec &tcs = {})
+struct Enter32 : Enter {
+	explicit Enter32(u64 beyond = 0, const TcsSpec &tcs = {})
 	{
 		s.attributes = A_DEBUG;
 		s.base = 0x40000000;
@@ -485,7 +485,7 @@ struct Small : Enter {
 
 TEST(Entry32, EntersExitsAndResumes)
 {
-	Small f;
+	Enter32 f;
 	const Result r = f.c.enclu(EENTER, f.rbx | u64{9} << 32, kAep);
 	ASSERT_RESULT(r, done());
 	EXPECT_EQ(static_cast<u32>(r.after.rip), f.e->lin(at::Code));
@@ -500,7 +500,7 @@ TEST(Entry32, EntersExitsAndResumes)
 /// Linear addresses of a 32-bit enclave have 32 bits, even if OSSA is larger.
 TEST(Entry32, SsaAddressWraps)
 {
-	Small f(u64{1} << 32);
+	Enter32 f(u64{1} << 32);
 	ASSERT_RESULT(f.call(), done());
 	f.c.aex_exception(DE);
 	EXPECT_RESULT(f.e->resume(1), done());
@@ -521,18 +521,18 @@ TEST(Entry32, ModeMustMatch)
 TEST(Entry32, SegmentsMustBeFlat)
 {
 	for (auto seg : {&sgx2_regs::cs, &sgx2_regs::es, &sgx2_regs::ss}) {
-		Small f;
+		Enter32 f;
 		(f.c.regs.*seg).base = 0x1000;
 		(f.c.regs.*seg).attr = seg == &sgx2_regs::cs ? 0xcffb00 : 0xcff300;
 		EXPECT_RESULT(f.call(), gp());
 	}
-	Small f;
+	Enter32 f;
 	f.c.regs.ss.attr = 0x8ff300; // B is 0
 	EXPECT_RESULT(f.call(), gp());
-	Small g;
+	Enter32 g;
 	g.c.regs.ds.attr = 0xcff700; // expand-down
 	EXPECT_RESULT(g.call(), gp());
-	Small h;
+	Enter32 h;
 	h.c.regs.ds.attr = 0xcf7300; // not present, like a null selector
 	EXPECT_RESULT(h.call(), gp());
 }
@@ -541,7 +541,7 @@ TEST(Entry32, SegmentsMustBeFlat)
 TEST(Entry32, IgnoresUnusableSegments)
 {
 	for (auto seg : {&sgx2_regs::es, &sgx2_regs::ss}) {
-		Small f;
+		Enter32 f;
 		f.c.regs.*seg = {0x1000, 0, 0, 0};
 		ASSERT_RESULT(f.call(), done());
 		f.c.aex_exception(DE);
@@ -557,11 +557,11 @@ TEST(Entry32, SegmentsMayWrapInFlatDs)
 		TcsSpec t;
 		t.*limit = ~u32{0};
 		for (const u32 ds : {~u32{0}, ~u32{0} - 1, u32{0x7fffffff}}) {
-			Small f(0, t);
+			Enter32 f(0, t);
 			f.c.regs.ds.limit = ds;
 			EXPECT_RESULT(f.call(), ds == ~u32{0} ? done() : gp()) << std::hex << ds;
 		}
-		Small f(0, t);
+		Enter32 f(0, t);
 		ASSERT_RESULT(f.call(), done());
 		f.c.aex_exception(DE);
 		f.c.regs.ds.limit--;
@@ -578,7 +578,7 @@ TEST(Entry32, SegmentsMustEndWithinDs)
 		for (const u32 beyond : {0U, 1U}) {
 			TcsSpec t{.ofsbase = 0x5000, .ogsbase = 0x5000, .fslimit = 0xffffff, .gslimit = 0xffffff};
 			t.*limit += beyond * 0x1000;
-			Small f(0, t);
+			Enter32 f(0, t);
 			f.c.regs.ds.limit = static_cast<u32>(f.s.base) + 0x5000 + 0xffffff;
 			EXPECT_RESULT(f.call(), beyond ? gp() : done()) << beyond;
 		}
@@ -588,7 +588,7 @@ TEST(Entry32, SegmentsMustEndWithinDs)
 /// In 32-bit mode the bases come from the TCS, not from the frame.
 TEST(Entry32, ResumeTakesBasesFromTcs)
 {
-	Small f;
+	Enter32 f;
 	ASSERT_RESULT(f.call(), done());
 	f.c.aex_exception(DE);
 	f.e->poke<u64>(f.e->gpr(0) + gpr::FSBASE, f.e->lin(0x9000));

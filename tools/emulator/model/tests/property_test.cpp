@@ -27,9 +27,9 @@ struct Stored {
 	unsigned slot = 0;
 };
 
-class World {
+class RandomMachine {
 public:
-	explicit World(u64 seed) : rng_(seed)
+	explicit RandomMachine(u64 seed) : rng_(seed)
 	{
 		for (std::size_t i = 0; i <= kCpus; i++) {
 			m.cpu(i).compare_memory = false;
@@ -143,7 +143,7 @@ private:
 	Buffer info_ = m.ram(), secinfo_ = m.ram(), source_ = m.ram(), tag_ = m.ram(), sig_ = m.ram(), token_ = m.ram();
 };
 
-Result World::add(std::size_t p, std::size_t secs, u64 linear, u64 flags, const Page &content)
+Result RandomMachine::add(std::size_t p, std::size_t secs, u64 linear, u64 flags, const Page &content)
 {
 	source_ = content;
 	secinfo_ = Secinfo{}.set(0, flags);
@@ -156,7 +156,7 @@ Result World::add(std::size_t p, std::size_t secs, u64 linear, u64 flags, const 
 }
 
 /// Build a new enclave in a free slot, as far as there are pages.
-void World::build(std::size_t slot)
+void RandomMachine::build(std::size_t slot)
 {
 	const int id = next_;
 	const std::size_t secs = free_page();
@@ -197,7 +197,7 @@ void World::build(std::size_t slot)
 	}
 }
 
-void World::evict()
+void RandomMachine::evict()
 {
 	Stored s;
 	const std::size_t p = chance(70) ? page_where([](const auto &g) { return g.valid && g.blocked; }) : any_page();
@@ -223,7 +223,7 @@ void World::evict()
 		stored_[random(stored_.size())] = s;
 }
 
-void World::load()
+void RandomMachine::load()
 {
 	if (stored_.empty())
 		return;
@@ -269,7 +269,7 @@ void World::load()
 		stored_.erase(stored_.begin() + static_cast<std::ptrdiff_t>(which)); // otherwise the page is kept, for a replay
 }
 
-void World::kernel(unsigned which)
+void RandomMachine::kernel(unsigned which)
 {
 	Cpu &c = m.cpu(0);
 	const std::size_t p = chance(85) ? child() : any_page();
@@ -390,7 +390,7 @@ void World::kernel(unsigned which)
 	}
 }
 
-void World::poke_secinfo(std::size_t cpu, u64 secinfo, u64 flags)
+void RandomMachine::poke_secinfo(std::size_t cpu, u64 secinfo, u64 flags)
 {
 	if (!o.can_access(cpu, secinfo, R))
 		return;
@@ -399,7 +399,7 @@ void World::poke_secinfo(std::size_t cpu, u64 secinfo, u64 flags)
 	std::memcpy(at_host, &flags, sizeof(flags));
 }
 
-void World::user(unsigned which, std::size_t cpu)
+void RandomMachine::user(unsigned which, std::size_t cpu)
 {
 	Cpu &c = m.cpu(cpu);
 	const std::size_t slot = slot_of(cpu);
@@ -475,7 +475,7 @@ void World::user(unsigned which, std::size_t cpu)
 	}
 }
 
-void World::step()
+void RandomMachine::step()
 {
 	if (chance(50)) {
 		kernel(static_cast<unsigned>(random(16)));
@@ -489,7 +489,7 @@ void World::step()
 		user(static_cast<unsigned>(inside ? 3 + random(8) : random(3)), cpu);
 }
 
-void World::finish()
+void RandomMachine::finish()
 {
 	for (std::size_t c = 1; c <= kCpus; c++) {
 		m.cpu(c).aex_interrupt();
@@ -505,7 +505,7 @@ class Random : public testing::TestWithParam<u64> {};
 
 TEST_P(Random, LeavesReturnPredictedResults)
 {
-	World w(GetParam());
+	RandomMachine w(GetParam());
 	for (unsigned i = 0; i < 4000 && !HasFailure(); i++) {
 		SCOPED_TRACE(i);
 		w.step();
@@ -529,7 +529,7 @@ TEST(RandomWalk, CoversRareResults)
 {
 	std::map<std::string, u64> seen;
 	for (u64 seed = 100; seed < 104; seed++) {
-		World w(seed);
+		RandomMachine w(seed);
 		for (unsigned i = 0; i < 5000 && !HasFailure(); i++)
 			w.step();
 		for (const auto &[what, n] : w.seen)
