@@ -12,7 +12,7 @@
 
 namespace isa {
 
-Enclave::Enclave(TestBench &rig, u64 at) : base(at), rig_(rig), k_(rig.k)
+Enclave::Enclave(TestBench &bench, u64 at) : base(at), bench_(bench), k_(bench.k)
 {
 	tcs_a.ossa = SSA_A;
 	tcs_a.nssa = 2;
@@ -61,7 +61,7 @@ u64 Enclave::linear(u64 offset) const
 
 void Enclave::create()
 {
-	auto &s = rig_.s;
+	auto &s = bench_.s;
 	auto *secs = reinterpret_cast<Secs *>(s.source);
 	*secs = {};
 	secs->size = size;
@@ -72,7 +72,7 @@ void Enclave::create()
 	secs->xfrm = xfrm;
 	s.secinfo = {};
 	s.pageinfo = {0, k_.at(s.source), k_.at(&s.secinfo), 0};
-	secs_ = rig_.page();
+	secs_ = bench_.page();
 	measurement_ = {};
 	pages_.clear();
 	require("ECREATE", k_.encls(ECREATE, k_.at(&s.pageinfo), secs_linear()));
@@ -84,14 +84,14 @@ void Enclave::create()
 
 u64 Enclave::add(u64 offset, u64 secinfo, const void *content, bool measure)
 {
-	auto &s = rig_.s;
+	auto &s = bench_.s;
 	std::memset(s.source, 0, sizeof(s.source));
 	if (content)
 		std::memcpy(s.source, content, page_size);
 	s.secinfo = {};
 	s.secinfo.flags = secinfo;
 	s.pageinfo = {at(offset), k_.at(s.source), k_.at(&s.secinfo), secs_linear()};
-	const u64 page = rig_.page();
+	const u64 page = bench_.page();
 	require("EADD", k_.encls(EADD, k_.at(&s.pageinfo), k_.linear(page)));
 	const bool tcs = (secinfo & PT(0xff)) == PT_TCS;
 	measurement_.add(offset, tcs ? secinfo & ~(R | W | X) : secinfo);
@@ -131,7 +131,7 @@ void Enclave::sign(Sigstruct *sig) const
 
 void Enclave::init()
 {
-	auto &s = rig_.s;
+	auto &s = bench_.s;
 	sign(&s.sig);
 	s.token = {};
 	require("EINIT", k_.encls(EINIT, k_.at(&s.sig), secs_linear(), k_.at(&s.token)));
@@ -142,14 +142,14 @@ void Enclave::build()
 	create();
 	add_pages();
 	init();
-	rig_.clear_shared();
+	bench_.clear_shared();
 }
 
 u64 Enclave::aug(u64 offset)
 {
-	auto &s = rig_.s;
+	auto &s = bench_.s;
 	s.pageinfo = {at(offset), 0, 0, secs_linear()};
-	const u64 page = rig_.page();
+	const u64 page = bench_.page();
 	require("EAUG", k_.encls(EAUG, k_.at(&s.pageinfo), k_.linear(page)));
 	pages_[offset] = page;
 	map_page(offset, page);
@@ -168,16 +168,16 @@ void Enclave::track()
 
 void Enclave::restrict(u64 offset, u64 permissions)
 {
-	rig_.s.secinfo = {};
-	rig_.s.secinfo.flags = permissions;
-	require("EMODPR", k_.encls(EMODPR, k_.at(&rig_.s.secinfo), linear(offset)));
+	bench_.s.secinfo = {};
+	bench_.s.secinfo.flags = permissions;
+	require("EMODPR", k_.encls(EMODPR, k_.at(&bench_.s.secinfo), linear(offset)));
 }
 
 void Enclave::retype(u64 offset, u64 type)
 {
-	rig_.s.secinfo = {};
-	rig_.s.secinfo.flags = type;
-	require("EMODT", k_.encls(EMODT, k_.at(&rig_.s.secinfo), linear(offset)));
+	bench_.s.secinfo = {};
+	bench_.s.secinfo.flags = type;
+	require("EMODT", k_.encls(EMODT, k_.at(&bench_.s.secinfo), linear(offset)));
 }
 
 void Enclave::remove(u64 offset)

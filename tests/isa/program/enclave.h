@@ -19,7 +19,7 @@ constexpr u64 FREE = 0x10000;
 
 class Enclave {
 public:
-	Enclave(TestBench &rig, u64 at);
+	Enclave(TestBench &bench, u64 at);
 	~Enclave();
 	Enclave(const Enclave &) = delete;
 	Enclave &operator=(const Enclave &) = delete;
@@ -89,7 +89,7 @@ public:
 private:
 	void unmap();
 
-	TestBench &rig_;
+	TestBench &bench_;
 	const Kernel &k_;
 	u64 secs_ = no_page;
 	std::map<u64, u64> pages_;
