@@ -82,7 +82,7 @@ void map_page_of_other(TestBench &r, u64 offset)
 
 // clang-format off
 const Row eaccept[] = {
-	{"1 RBX at half of 64", GP, ROW(r.rbx += 32)},
+	{"1 RBX misaligned, half of 64", GP, ROW(r.rbx += 32)},
 	{"2 RBX outside ELRANGE", GP, ROW(r.rbx = ordinary_user())},
 	{"2 RBX at the end of ELRANGE", GP, ROW(r.rbx = r.e.base + r.e.size)},
 	{"3 RBX not mapped", NP_R(rbx), ROW(r.e.unmap_page(PARAM))},
@@ -99,7 +99,7 @@ const Row eaccept[] = {
 	{"4 SECINFO bit 16", GP, ROW(write_secinfo(r, PT_REG | R | W | PENDING | 1 << 16))},
 	{"4 SECINFO byte 8", GP, ROW(byte_of_secinfo(r, 8))},
 	{"4 SECINFO byte 56", GP, ROW(byte_of_secinfo(r, 56))},
-	{"5 RCX at 8", GP, ROW(r.rcx += 8)},
+	{"5 RCX misaligned by 8", GP, ROW(r.rcx += 8)},
 	{"6 RCX outside ELRANGE", GP, ROW(r.rcx = ordinary_user())},
 	{"6 RCX one page below ELRANGE", GP, ROW(r.rcx = r.e.base - page_size)},
 	{"7 RCX not mapped", NP_R(rcx), ROW(r.e.unmap_page(FREE))},
@@ -183,8 +183,8 @@ void at_restricted(TestBench &r)
 
 // clang-format off
 const Row emodpe[] = {
-	{"1 RBX at half of 64", GP, ROW(r.rbx += 32)},
-	{"2 RCX at 8", GP, ROW(r.rcx += 8)},
+	{"1 RBX misaligned, half of 64", GP, ROW(r.rbx += 32)},
+	{"2 RCX misaligned by 8", GP, ROW(r.rcx += 8)},
 	{"3 RBX outside ELRANGE", GP, ROW(r.rbx = ordinary_user())},
 	{"3 RCX outside ELRANGE", GP, ROW(r.rcx = ordinary_user())},
 	{"4 RBX not mapped", NP_R(rbx), ROW(r.e.unmap_page(PARAM))},
@@ -238,9 +238,9 @@ void check_copy(TestBench &r)
 
 // clang-format off
 const Row eacceptcopy[] = {
-	{"1 RBX at half of 64", GP, ROW(r.rbx += 32)},
-	{"2 RCX at 8", GP, ROW(r.rcx += 8)},
-	{"2 RDX at 8", GP, ROW(r.rdx += 8)},
+	{"1 RBX misaligned, half of 64", GP, ROW(r.rbx += 32)},
+	{"2 RCX misaligned by 8", GP, ROW(r.rcx += 8)},
+	{"2 RDX misaligned by 8", GP, ROW(r.rdx += 8)},
 	{"3 RBX outside ELRANGE", GP, ROW(r.rbx = ordinary_user())},
 	{"3 RCX outside ELRANGE", GP, ROW(r.rcx = ordinary_user())},
 	{"3 RDX outside ELRANGE", GP, ROW(r.rdx = ordinary_user())},

@@ -38,17 +38,17 @@ void prepare_ecreate(TestBench &r)
 
 // clang-format off
 const Row ecreate[] = {
-	{"1 RBX at half of 32", GP, ROW(r.rbx += 16)},
+	{"1 RBX misaligned, half of 32", GP, ROW(r.rbx += 16)},
 	{"1 RBX not mapped", NP_R(rbx), ROW(r.rbx = r.k.unmapped())},
 	{"1 RBX not canonical", GP, ROW(r.rbx = 1ULL << 63)},
-	{"2 RCX at 8", GP, ROW(r.rcx += 8)},
-	{"2 RCX at half a page", GP, ROW(r.rcx += 2048)},
-	{"2 RCX before the read of RBX: RCX at 8, RBX not mapped", GP, ROW(r.rcx += 8, r.rbx = r.k.unmapped())},
+	{"2 RCX misaligned by 8", GP, ROW(r.rcx += 8)},
+	{"2 RCX misaligned, half a page", GP, ROW(r.rcx += 2048)},
+	{"2 RCX before the read of RBX: RCX misaligned by 8, RBX not mapped", GP, ROW(r.rcx += 8, r.rbx = r.k.unmapped())},
 	{"3 RCX not EPC", PF(rcx), ROW(r.rcx = r.ordinary())},
 	{"3 RCX not mapped", NP_W(rcx), ROW(r.rcx = r.k.unmapped())},
 	{"3 RCX not canonical", GP, ROW(r.rcx = 1ULL << 63)},
-	{"4 SRCPGE at 8", GP, ROW(r.s.pageinfo.srcpge += 8)},
-	{"4 SECINFO at half of 64", GP, ROW(r.s.pageinfo.secinfo += 32)},
+	{"4 SRCPGE misaligned by 8", GP, ROW(r.s.pageinfo.srcpge += 8)},
+	{"4 SECINFO misaligned, half of 64", GP, ROW(r.s.pageinfo.secinfo += 32)},
 	{"4 SRCPGE not mapped", NP_R(source), ROW(r.s.pageinfo.srcpge = r.k.unmapped())},
 	{"4 SECINFO not mapped", NP_R(secinfo), ROW(r.s.pageinfo.secinfo = r.k.unmapped())},
 	{"4 PAGEINFO in EPC reads as ones", GP, ROW(r.rbx = r.fresh())},
@@ -141,15 +141,15 @@ void prepare_32(TestBench &r)
 
 // clang-format off
 const Row eadd[] = {
-	{"1 RBX at half of 32", GP, ROW(r.rbx += 16)},
+	{"1 RBX misaligned, half of 32", GP, ROW(r.rbx += 16)},
 	{"1 RBX not mapped", NP_R(rbx), ROW(r.rbx = r.k.unmapped())},
-	{"2 RCX at 8", GP, ROW(r.rcx += 8)},
+	{"2 RCX misaligned by 8", GP, ROW(r.rcx += 8)},
 	{"3 RCX not EPC", PF(rcx), ROW(r.rcx = r.ordinary())},
 	{"3 RCX not mapped", NP_W(rcx), ROW(r.rcx = r.k.unmapped())},
-	{"4 SRCPGE at 8", GP, ROW(r.s.pageinfo.srcpge += 8)},
-	{"4 SECS at 8", GP, ROW(r.s.pageinfo.secs += 8)},
-	{"4 SECINFO at half of 64", GP, ROW(r.s.pageinfo.secinfo += 32)},
-	{"4 LINADDR at 8", GP, ROW(r.s.pageinfo.linaddr += 8)},
+	{"4 SRCPGE misaligned by 8", GP, ROW(r.s.pageinfo.srcpge += 8)},
+	{"4 SECS misaligned by 8", GP, ROW(r.s.pageinfo.secs += 8)},
+	{"4 SECINFO misaligned, half of 64", GP, ROW(r.s.pageinfo.secinfo += 32)},
+	{"4 LINADDR misaligned by 8", GP, ROW(r.s.pageinfo.linaddr += 8)},
 	{"4 SRCPGE not mapped", NP_R(source), ROW(r.s.pageinfo.srcpge = r.k.unmapped())},
 	{"4 SECINFO not mapped", NP_R(secinfo), ROW(r.s.pageinfo.secinfo = r.k.unmapped())},
 	{"5 SECS not EPC", PF(secs), ROW(r.s.pageinfo.secs = r.ordinary())},
@@ -216,9 +216,9 @@ void prepare_eextend(TestBench &r)
 
 // clang-format off
 const Row eextend[] = {
-	{"1 RBX at 8", GP, ROW(r.rbx += 8)},
+	{"1 RBX misaligned by 8", GP, ROW(r.rbx += 8)},
 	{"2 RBX not EPC", PF(rbx), ROW(r.rbx = r.ordinary())},
-	{"3 RCX at half of 256", GP, ROW(r.rcx += 128)},
+	{"3 RCX misaligned, half of 256", GP, ROW(r.rcx += 128)},
 	{"4 RCX not EPC", PF(rcx), ROW(r.rcx = r.ordinary())},
 	{"4 RCX not mapped", NP_R(rcx), ROW(r.rcx = r.k.unmapped())},
 	{"5 conflict", GP, ROW(r.inject(SGX2_DEV_INJ_GP))},

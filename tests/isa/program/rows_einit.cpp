@@ -78,10 +78,10 @@ Sigstruct &sig(TestBench &r)
 
 // clang-format off
 const Row einit[] = {
-	{"1 RBX at 8", GP, ROW(r.rbx += 8)},
+	{"1 RBX misaligned by 8", GP, ROW(r.rbx += 8)},
 	{"1 RBX not mapped", NP_R(rbx), ROW(r.rbx = r.k.unmapped())},
-	{"1 RCX at 8", GP, ROW(r.rcx += 8)},
-	{"2 RDX at half of 512", GP, ROW(r.rdx += 256)},
+	{"1 RCX misaligned by 8", GP, ROW(r.rcx += 8)},
+	{"2 RDX misaligned, half of 512", GP, ROW(r.rdx += 256)},
 	{"2 RDX not mapped", NP_R(rdx), ROW(r.rdx = r.k.unmapped())},
 	{"3 RCX not EPC", PF(rcx), ROW(r.rcx = r.ordinary())},
 	{"3 RCX not mapped", NP_W(rcx), ROW(r.rcx = r.k.unmapped())},

@@ -76,7 +76,7 @@ void needs_aexnotify()
 
 // clang-format off
 const Row eenter[] = {
-	{"2 RBX at 8", GP, ROW(r.rbx += 8)},
+	{"2 RBX misaligned by 8", GP, ROW(r.rbx += 8)},
 	{"3 RBX not EPC", PF(rbx), ROW(r.rbx = ordinary_user())},
 	{"3 RBX not mapped", NP_W(rbx), ROW(r.e.unmap_page(TCS_A))},
 	{"3 RBX mapped read-only", RO(rbx), ROW(read_only(r, TCS_A))},
@@ -93,9 +93,9 @@ const Row eenter[] = {
 	{"6 PENDING", PF(rbx), ROW(r.e.aug(FREE); r.rbx = r.e.at(FREE))},
 	{"6 page changed to TCS: MODIFIED", PF(rbx), ROW(r.e.retype(DATA, PT_TCS); r.rbx = r.e.at(DATA))},
 	{"6 TRIM", PF(rbx), ROW(r.e.retype(TCS_A, PT_TRIM))},
-	{"7 OSSA at 8", GP, ROW(rebuilt(r, [](Enclave &e) { e.tcs_a.ossa += 8; }))},
-	{"8 OFSBASE at 8", GP, ROW(rebuilt(r, [](Enclave &e) { e.tcs_a.ofsbase += 8; }))},
-	{"8 OGSBASE at 8", GP, ROW(rebuilt(r, [](Enclave &e) { e.tcs_a.ogsbase += 8; }))},
+	{"7 OSSA misaligned by 8", GP, ROW(rebuilt(r, [](Enclave &e) { e.tcs_a.ossa += 8; }))},
+	{"8 OFSBASE misaligned by 8", GP, ROW(rebuilt(r, [](Enclave &e) { e.tcs_a.ofsbase += 8; }))},
+	{"8 OGSBASE misaligned by 8", GP, ROW(rebuilt(r, [](Enclave &e) { e.tcs_a.ogsbase += 8; }))},
 	{"9 FS base not canonical", GP, ROW(rebuilt(r, [](Enclave &e) { e.tcs_a.ofsbase = noncanonical_offset(e); }))},
 	{"9 GS base not canonical", GP, ROW(rebuilt(r, [](Enclave &e) { e.tcs_a.ogsbase = noncanonical_offset(e); }))},
 	{"10 FLAGS bit 2", GP, ROW(r.e.poke(TCS_A + offsetof(Tcs, flags), 4))},
@@ -214,7 +214,7 @@ void prepare_aexnotify(TestBench &r)
 
 // clang-format off
 const Row eresume[] = {
-	{"2 RBX at 8", GP, ROW(r.rbx += 8)},
+	{"2 RBX misaligned by 8", GP, ROW(r.rbx += 8)},
 	{"3 RBX not EPC", PF(rbx), ROW(r.rbx = ordinary_user())},
 	{"3 RBX not mapped", NP_W(rbx), ROW(r.e.unmap_page(TCS_A))},
 	{"4 AEP not canonical", GP, ROW(r.rcx = noncanonical)},

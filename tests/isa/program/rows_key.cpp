@@ -73,7 +73,7 @@ void reported(TestBench &r)
 
 // clang-format off
 const Row ereport[] = {
-	{"RBX at half of 512", GP, ROW(r.rbx += 256)},
+	{"RBX misaligned, half of 512", GP, ROW(r.rbx += 256)},
 	{"RBX outside ELRANGE", GP, ROW(r.rbx = ordinary_user())},
 	{"RBX not mapped", NP_R(rbx), ROW(r.e.unmap_page(HOLD))},
 	{"RBX not EPC", PF(rbx), ROW(map_ordinary(r, HOLD))},
@@ -83,13 +83,13 @@ const Row ereport[] = {
 	{"RBX not readable", PF(rbx), ROW(r.e.restrict(HOLD, 0))},
 	{"TARGETINFO byte 56", GP, ROW(r.e.poke(HOLD + 56, 1))},
 	{"TARGETINFO byte 504", GP, ROW(r.e.poke(HOLD + 504, 1))},
-	{"RCX at half of 128", GP, ROW(r.rcx += 64)},
+	{"RCX misaligned, half of 128", GP, ROW(r.rcx += 64)},
 	{"RCX outside ELRANGE", GP, ROW(r.rcx = ordinary_user())},
 	{"RCX not mapped", NP_R(rcx), ROW(r.rcx = r.e.at(FREE))},
 	{"RCX MODIFIED", PF(rcx), ROW(r.e.retype(DATA, PT_TRIM); r.rcx = r.e.at(DATA))},
 	{"RCX not readable", PF(rcx), ROW(r.e.restrict(DATA, 0); r.rcx = r.e.at(DATA))},
 	{"TARGETINFO before RCX", GP, ROW(r.e.poke(HOLD + 56, 1); r.rcx = r.e.at(TCS_B))},
-	{"RDX at half of 512", GP, ROW(r.rdx += 256)},
+	{"RDX misaligned, half of 512", GP, ROW(r.rdx += 256)},
 	{"RDX outside ELRANGE", GP, ROW(r.rdx = ordinary_user())},
 	{"RDX not mapped", NP_W(rdx), ROW(r.e.unmap_page(PARAM))},
 	{"RDX mapped read-only", RO(rdx), ROW(read_only(r, PARAM))},
@@ -164,13 +164,13 @@ void masks_affect_key(TestBench &r)
 
 // clang-format off
 const Row egetkey[] = {
-	{"RBX at half of 512", GP, ROW(r.rbx += 256)},
+	{"RBX misaligned, half of 512", GP, ROW(r.rbx += 256)},
 	{"RBX outside ELRANGE", GP, ROW(r.rbx = ordinary_user())},
 	{"RBX not mapped", NP_R(rbx), ROW(r.e.unmap_page(HOLD))},
 	{"RBX not EPC", PF(rbx), ROW(map_ordinary(r, HOLD))},
 	{"RBX BLOCKED", PF(rbx), ROW(r.e.block(HOLD))},
 	{"RBX not readable", PF(rbx), ROW(r.e.restrict(HOLD, 0))},
-	{"RCX at half of 16", GP, ROW(r.rcx += 8)},
+	{"RCX misaligned, half of 16", GP, ROW(r.rcx += 8)},
 	{"RCX outside ELRANGE", GP, ROW(r.rcx = ordinary_user())},
 	{"RCX not mapped", NP_W(rcx), ROW(r.e.unmap_page(PARAM))},
 	{"RCX not writable", PF(rcx), ROW(r.rcx = r.e.at(CODE))},

@@ -31,7 +31,7 @@ void prepare_etrackc(TestBench &r)
 
 // clang-format off
 const Row etrackc[] = {
-	{"RCX at 8", GP, ROW(r.rcx += 8)},
+	{"RCX misaligned by 8", GP, ROW(r.rcx += 8)},
 	{"RCX not EPC", PF(rcx), ROW(r.rcx = r.ordinary())},
 	{"conflict", E(7), ROW(r.inject(SGX2_DEV_INJ_GP))},
 	{"page is invalid", E(6), ROW(r.set_page(r.page()))},
@@ -70,8 +70,8 @@ void context(TestBench &r)
 
 // clang-format off
 const Row erdinfo[] = {
-	{"RBX at half of 32", GP, ROW(r.rbx += 16)},
-	{"RCX at 8", GP, ROW(r.rcx += 8)},
+	{"RBX misaligned, half of 32", GP, ROW(r.rbx += 16)},
+	{"RCX misaligned by 8", GP, ROW(r.rcx += 8)},
 	{"RCX not EPC", I(26), ROW(r.rcx = r.ordinary())},
 	{"conflict", E(7), ROW(r.inject(SGX2_DEV_INJ_GP))},
 	{"page is invalid", I(6), ROW(r.set_page(r.page()))},

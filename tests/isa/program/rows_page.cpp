@@ -44,7 +44,7 @@ void at_accepted_trim(TestBench &r)
 
 // clang-format off
 const Row eremove[] = {
-	{"1 RCX at 8", GP, ROW(r.rcx += 8)},
+	{"1 RCX misaligned by 8", GP, ROW(r.rcx += 8)},
 	{"2 RCX not EPC", PF(rcx), ROW(r.rcx = r.ordinary())},
 	{"2 RCX not mapped", NP_W(rcx), ROW(r.rcx = r.k.unmapped())},
 	{"3 conflict", GP, ROW(r.inject(SGX2_DEV_INJ_GP))},
@@ -70,7 +70,7 @@ const Row eremove[] = {
 
 // clang-format off
 const Row eblock[] = {
-	{"1 RCX at 8", GP, ROW(r.rcx += 8)},
+	{"1 RCX misaligned by 8", GP, ROW(r.rcx += 8)},
 	{"2 RCX not EPC", PF(rcx), ROW(r.rcx = r.ordinary())},
 	{"2 RCX not mapped", NP_W(rcx), ROW(r.rcx = r.k.unmapped())},
 	{"4 conflict", E(7), ROW(r.inject(SGX2_DEV_INJ_EBLOCK))},
@@ -101,7 +101,7 @@ const Row epa[] = {
 	{"1 RBX 0", GP, ROW(r.rbx = 0)},
 	{"1 RBX 2", GP, ROW(r.rbx = 2)},
 	{"1 RBX with a bit above", GP, ROW(r.rbx |= 1ULL << 32)},
-	{"1 RCX at 8", GP, ROW(r.rcx += 8)},
+	{"1 RCX misaligned by 8", GP, ROW(r.rcx += 8)},
 	{"2 RCX not EPC", PF(rcx), ROW(r.rcx = r.ordinary())},
 	{"2 RCX not mapped", NP_W(rcx), ROW(r.rcx = r.k.unmapped())},
 	{"3 conflict", GP, ROW(r.inject(SGX2_DEV_INJ_GP))},
@@ -125,7 +125,7 @@ void prepare_etrack(TestBench &r)
 
 // clang-format off
 const Row etrack[] = {
-	{"1 RCX at 8", GP, ROW(r.rcx += 8)},
+	{"1 RCX misaligned by 8", GP, ROW(r.rcx += 8)},
 	{"2 RCX not EPC", PF(rcx), ROW(r.rcx = r.ordinary())},
 	{"2 RCX not mapped", NP_W(rcx), ROW(r.rcx = r.k.unmapped())},
 	{"3 conflict", GP, ROW(r.inject(SGX2_DEV_INJ_GP))},
@@ -163,7 +163,7 @@ void no_debug(TestBench &r)
 
 // clang-format off
 const Row edbgrd[] = {
-	{"1 RCX at 4", GP, ROW(r.rcx += 4)},
+	{"1 RCX misaligned by 4", GP, ROW(r.rcx += 4)},
 	{"2 RCX not EPC", PF(rcx), ROW(r.rcx = r.ordinary())},
 	{"2 RCX not mapped", NP_R(rcx), ROW(r.rcx = r.k.unmapped())},
 	{"3 conflict", GP, ROW(r.inject(SGX2_DEV_INJ_GP))},
@@ -173,14 +173,14 @@ const Row edbgrd[] = {
 	{"5 TRIM", PF(rcx), ROW(at_accepted_trim(r))},
 	{"6 PENDING", E(21), ROW(at_pending(r))},
 	{"6 MODIFIED", E(21), ROW(at_modified_tcs(r))},
-	{"7 TCS at 72", GP, ROW(r.set_page(r.e.page(TCS_A)); r.rcx += 72)},
-	{"7 TCS at 4088", GP, ROW(r.set_page(r.e.page(TCS_A)); r.rcx += 4088)},
+	{"7 TCS, offset 72", GP, ROW(r.set_page(r.e.page(TCS_A)); r.rcx += 72)},
+	{"7 TCS, offset 4088", GP, ROW(r.set_page(r.e.page(TCS_A)); r.rcx += 4088)},
 	{"8 enclave without DEBUG, REG", GP, ROW(no_debug(r))},
 	{"8 enclave without DEBUG, TCS", GP, ROW(no_debug(r); r.set_page(r.e.page(TCS_A)))},
 	{"9 REG", OK, ROW(r.e.poke(DATA + 0x10, 0x55)), "REG rw-", ROW(check_rbx(r, 0x55))},
 	{"9 code", OK, ROW(r.set_page(r.e.page(CODE))), "REG r-x", ROW(check_rbx(r, *reinterpret_cast<const u64 *>(enclave_code)))},
 	{"9 TCS, OSSA", OK, ROW(r.set_page(r.e.page(TCS_A)); r.rcx += 16), "TCS ---", ROW(check_rbx(r, SSA_A))},
-	{"9 TCS, limits at 64", OK, ROW(r.set_page(r.e.page(TCS_A)); r.rcx += 64), "TCS ---", ROW(check_rbx(r, ~0ULL))},
+	{"9 TCS, limits, offset 64", OK, ROW(r.set_page(r.e.page(TCS_A)); r.rcx += 64), "TCS ---", ROW(check_rbx(r, ~0ULL))},
 	{"9 BLOCKED", OK, ROW(r.e.poke(DATA + 0x10, 0x56); r.e.block(DATA)), "REG rw- BLOCKED", ROW(check_rbx(r, 0x56))},
 	{"9 page without rights", OK,
 	 ROW(r.e.poke(DATA + 0x10, 0x57); r.e.restrict(DATA, 0)), "REG --- PR", ROW(check_rbx(r, 0x57))},
@@ -192,7 +192,7 @@ const Row edbgrd[] = {
 
 // clang-format off
 const Row edbgwr[] = {
-	{"1 RCX at 4", GP, ROW(r.rcx += 4)},
+	{"1 RCX misaligned by 4", GP, ROW(r.rcx += 4)},
 	{"2 RCX not EPC", PF(rcx), ROW(r.rcx = r.ordinary())},
 	{"2 RCX not mapped", NP_W(rcx), ROW(r.rcx = r.k.unmapped())},
 	{"3 conflict", GP, ROW(r.inject(SGX2_DEV_INJ_GP))},
@@ -202,9 +202,9 @@ const Row edbgwr[] = {
 	{"5 TRIM", PF(rcx), ROW(at_accepted_trim(r))},
 	{"6 PENDING", E(21), ROW(at_pending(r))},
 	{"6 MODIFIED", E(21), ROW(at_modified_tcs(r))},
-	{"7 TCS, STATE at 0", GP, ROW(r.set_page(r.e.page(TCS_A)))},
-	{"7 TCS, OSSA at 16", GP, ROW(r.set_page(r.e.page(TCS_A)); r.rcx += 16)},
-	{"7 TCS at 72", GP, ROW(r.set_page(r.e.page(TCS_A)); r.rcx += 72)},
+	{"7 TCS, STATE, offset 0", GP, ROW(r.set_page(r.e.page(TCS_A)))},
+	{"7 TCS, OSSA, offset 16", GP, ROW(r.set_page(r.e.page(TCS_A)); r.rcx += 16)},
+	{"7 TCS, offset 72", GP, ROW(r.set_page(r.e.page(TCS_A)); r.rcx += 72)},
 	{"8 enclave without DEBUG", GP, ROW(no_debug(r))},
 	{"9 REG", OK, ROW(), "REG rw-", ROW(r.check(r.e.peek(DATA + 0x10) == r.rbx, "not written"))},
 	{"9 code, not writable by the EPCM", OK, ROW(r.set_page(r.e.page(CODE)); r.rcx += 0xff8), "REG r-x",

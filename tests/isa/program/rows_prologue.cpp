@@ -120,7 +120,7 @@ void optional(u32 bit)
 
 // clang-format off
 const Row encls[] = {
-	{"right", OK, ROW()},
+	{"valid operands", OK, ROW()},
 	{"upper half of RAX is ignored", OK, ROW(r.high = 0xdeadbeef)},
 	{"67H is ignored", OK, ROW(r.insn = SGX2_ISA_ENCLS_67)},
 	{"segment override is ignored", OK, ROW(r.insn = SGX2_ISA_ENCLS_CS)},

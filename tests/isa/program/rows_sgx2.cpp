@@ -21,15 +21,15 @@ void prepare_eaug(TestBench &r)
 
 // clang-format off
 const Row eaug[] = {
-	{"1 RBX at half of 32", GP, ROW(r.rbx += 16)},
+	{"1 RBX misaligned, half of 32", GP, ROW(r.rbx += 16)},
 	{"1 RBX not mapped", NP_R(rbx), ROW(r.rbx = r.k.unmapped())},
-	{"2 RCX at 8", GP, ROW(r.rcx += 8)},
+	{"2 RCX misaligned by 8", GP, ROW(r.rcx += 8)},
 	{"3 RCX not EPC", PF(rcx), ROW(r.rcx = r.ordinary())},
 	{"3 RCX not mapped", NP_W(rcx), ROW(r.rcx = r.k.unmapped())},
-	{"4 SECS at 8", GP, ROW(r.s.pageinfo.secs += 8)},
-	{"4 LINADDR at 8", GP, ROW(r.s.pageinfo.linaddr += 8)},
+	{"4 SECS misaligned by 8", GP, ROW(r.s.pageinfo.secs += 8)},
+	{"4 LINADDR misaligned by 8", GP, ROW(r.s.pageinfo.linaddr += 8)},
 	{"5 SRCPGE not 0", GP, ROW(r.s.pageinfo.srcpge = r.k.at(r.s.source))},
-	{"5 SECINFO at half of 64", GP, ROW(r.s.pageinfo.secinfo = r.k.at(&r.s.secinfo) + 32)},
+	{"5 SECINFO misaligned, half of 64", GP, ROW(r.s.pageinfo.secinfo = r.k.at(&r.s.secinfo) + 32)},
 	{"5 SECINFO not 0, without CET", GP,
 	 ROW(r.s.secinfo.flags = PT(5) | R | W; r.s.pageinfo.secinfo = r.k.at(&r.s.secinfo))},
 	{"6 SECS not EPC", PF(secs), ROW(r.s.pageinfo.secs = r.ordinary())},
@@ -101,9 +101,9 @@ void not_initialized(TestBench &r)
 
 // clang-format off
 const Row emodpr[] = {
-	{"1 RBX at half of 64", GP, ROW(r.rbx += 32)},
+	{"1 RBX misaligned, half of 64", GP, ROW(r.rbx += 32)},
 	{"1 RBX not mapped", NP_R(rbx), ROW(r.rbx = r.k.unmapped())},
-	{"2 RCX at 8", GP, ROW(r.rcx += 8)},
+	{"2 RCX misaligned by 8", GP, ROW(r.rcx += 8)},
 	{"3 RCX not EPC", PF(rcx), ROW(r.rcx = r.ordinary())},
 	{"3 RCX not mapped", NP_W(rcx), ROW(r.rcx = r.k.unmapped())},
 	{"4 SECINFO bit 6", GP, ROW(r.s.secinfo.flags |= 1 << 6)},
@@ -144,9 +144,9 @@ void prepare_emodt(TestBench &r)
 
 // clang-format off
 const Row emodt[] = {
-	{"1 RBX at half of 64", GP, ROW(r.rbx += 32)},
+	{"1 RBX misaligned, half of 64", GP, ROW(r.rbx += 32)},
 	{"1 RBX not mapped", NP_R(rbx), ROW(r.rbx = r.k.unmapped())},
-	{"2 RCX at 8", GP, ROW(r.rcx += 8)},
+	{"2 RCX misaligned by 8", GP, ROW(r.rcx += 8)},
 	{"3 RCX not EPC", PF(rcx), ROW(r.rcx = r.ordinary())},
 	{"3 RCX not mapped", NP_W(rcx), ROW(r.rcx = r.k.unmapped())},
 	{"4 SECINFO bit 6", GP, ROW(r.s.secinfo.flags |= 1 << 6)},
