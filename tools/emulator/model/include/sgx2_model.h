@@ -13,7 +13,8 @@
  *
  * Calls on one sgx2_cpu must come from one thread at a time. Calls on several CPUs of one machine
  * may run concurrently; the model serializes them with its own locks. Host callbacks run with these
- * locks held, except those of a late-locking leaf (sgx2_encls_locks_late(), sgx2_enclu_locks_late()).
+ * locks held, except those of a late-locking leaf (sgx2_encls_locks_late(),
+ * sgx2_enclu_locks_late()).
  * A callback must not block on anything that a thread which waits for a lock of the model can hold,
  * must not call the model, and must return (no longjmp, no exception).
  *
@@ -289,8 +290,8 @@ struct sgx2_event {
 
 /**
  * Perform an asynchronous enclave exit before the event is delivered (SDM, "Enclave Exiting
- * Events"). regs become the synthetic state; for #PF, regs.cr2 loses its lower 12 bits. The function
- * changes nothing if the CPU is not in enclave mode.
+ * Events"). regs become the synthetic state; for #PF, regs.cr2 loses its lower 12 bits. The
+ * function changes nothing if the CPU is not in enclave mode.
  * @return the effects, SGX2_EFFECT_*; 0 if the CPU is not in enclave mode.
  */
 uint32_t sgx2_aex(sgx2_cpu *cpu, struct sgx2_regs *regs, const struct sgx2_event *ev);
@@ -303,8 +304,8 @@ enum sgx2_tlb_verdict {
 };
 
 /**
- * Apply the EPCM check to a data access or a fetch after paging has allowed it (SDM, "Enclave Access
- * Control and Data Structures"). Outside of enclave mode each EPC page is an abort page.
+ * Apply the EPCM check to a data access or a fetch after paging has allowed it (SDM, "Enclave
+ * Access Control and Data Structures"). Outside of enclave mode each EPC page is an abort page.
  * @param linear, physical the address before and after translation; any alignment.
  * @param count false for a speculative probe, which is neither counted nor traced.
  * @param rights receives the OR of enum sgx2_access that the TLB entry may allow; not set on
