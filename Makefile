@@ -9,7 +9,7 @@ SELFTESTS ?= 6.12
 
 help:
 	@echo 'make demo             boot the SGX2 machine, load sgx2, run an enclave that grows, changes and shrinks; KERNEL=lab|stock'
-	@echo 'make check            set up all it needs, then run every check; CHECK="lint boot" for some, see scripts/check.sh --list'
+	@echo 'make check            set up all it needs, then run every check; CHECK="lint boot-lab" for some, see scripts/check --list'
 	@echo 'make check-full       the same and more, for a night: debug kernel, coverage, mutations, long fuzzing, ten runs of each test of Linux'
 	@echo 'make bench            sgx2 beside the in-tree driver: a table, charts, Documentation/performance.md; up to half an hour'
 	@echo 'make bench-short      the same with few sizes, and no document'
@@ -21,11 +21,15 @@ help:
 	@echo 'make clean-room       make check from a fresh clone on a bare Debian 12, in a chroot (as root, long)'
 	@echo 'make clean-cache      drop what was downloaded and built'
 
-check:
-	@scripts/check.sh $(CHECK)
+# A bare Debian has no python3.
+python:
+	@bash -c '. scripts/lib.sh; need python3'
 
-check-full:
-	@SGX2_FULL=1 SGX2_FUZZ_SECONDS=300 SGX2_RUNS=10 scripts/check.sh
+check: python
+	@scripts/check $(CHECK)
+
+check-full: python
+	@SGX2_FULL=1 SGX2_FUZZ_SECONDS=300 SGX2_RUNS=10 scripts/check
 
 demo:
 	@scripts/demo --kernel '$(KERNEL)'
@@ -56,4 +60,4 @@ clean-room:
 clean-cache:
 	@scripts/clean-cache
 
-.PHONY: help demo selftest selftest-package check check-full bench bench-short machine linux-selftests clean-room clean-cache
+.PHONY: python help demo selftest selftest-package check check-full bench bench-short machine linux-selftests clean-room clean-cache

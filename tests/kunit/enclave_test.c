@@ -653,7 +653,7 @@ static void expect_refusals(struct kunit *test, unsigned int n, unsigned int ref
 {
 	KUNIT_EXPECT_LT(test, n, ALLOCATIONS);
 	if (n == 2)
-		kunit_skip(test, "no allocation fails: see scripts/check.sh for how they do");
+		kunit_skip(test, "no allocation fails: see scripts/checks/driver");
 	KUNIT_EXPECT_GT(test, refused, 0);
 }
 

@@ -36,7 +36,7 @@ TEST(Node, TellsItsEpc)
 {
 	const std::vector<Processor::Section> sections = Processor::epc_sections();
 	std::vector<u64> expected(nodes()), found;
-	// Section n is on node n, as scripts/check.sh has it.
+	// Section n is on node n, as scripts/checks/suite has it.
 	for (size_t s = 0; s < sections.size(); s++)
 		expected[s < expected.size() ? s : 0] += sections[s].size;
 	u64 sum = 0;
@@ -75,7 +75,7 @@ private:
 
 class Numa : public testing::Test {
 protected:
-	/// The machine makes the sections in the order of its command line, as scripts/check.sh gives it: section n on node n.
+	/// The machine makes the sections in the order of its command line, as scripts/checks/suite gives it: section n on node n.
 	void SetUp() override
 	{
 		if (!machine)
