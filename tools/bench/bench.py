@@ -19,12 +19,12 @@ def parse(argv):
     p = argparse.ArgumentParser(prog='scripts/bench', description=__doc__, allow_abbrev=False)
     p.add_argument('--short', action='store_true', help='few sizes, about a minute; the document stays as it is')
     p.add_argument('--twice', action='store_true', help='run twice, and fail unless all counts are equal')
-    p.add_argument('--from', dest='sources', metavar='FILE', nargs='+', help='no guest: take what these files have, as --save wrote them')
-    p.add_argument('--save', metavar='FILE', help='keep what was measured in this file')
+    p.add_argument('--from', dest='sources', metavar='FILE', nargs='+', help='boot no guest: read results that --save wrote from these files')
+    p.add_argument('--save', metavar='FILE', help='write the results to this file')
     p.add_argument('--latencies', metavar='FILE', default=LATENCIES,
-                   help='cycles of leaves and interrupts, for the cost model: yours, in place of those published')
-    p.add_argument('--only', metavar='REGEX', help='of the guests only those whose name matches')
-    p.add_argument('--kernel', default='lab', help='the guests\' kernel, as for tests/machine/run: lab, which is Linux 6.12, or next, which is 7.3')
+                   help='cycles of leaves and interrupts for the cost model, in place of the published ones')
+    p.add_argument('--only', metavar='REGEX', help='boot only guests with a matching name')
+    p.add_argument('--kernel', default='lab', help='the guests\' kernel, as for tests/machine/run: lab (Linux 6.12) or next (7.3)')
     p.add_argument('-v', '--verbose', action='store_true', help='print each count')
     return p.parse_args(argv)
 
@@ -44,7 +44,7 @@ def measure(opt):
             print(line)
         if different:
             sys.exit(f'scripts/bench: {len(different)} counts differ between two runs')
-        print('two runs, and all counts are equal')
+        print('all counts of the two runs are equal')
     return data
 
 
@@ -63,7 +63,7 @@ def main():
         print(check)
     failed = sum(not check.holds for check in checks)
     print(f'{len(checks) - failed} of {len(checks)} bounds hold')
-    # With the reader's own latencies it is the reader's table, and not for the tree.
+    # A report with latencies of the caller is not for the tree.
     whole = {g.name for g in guests.FULL} <= set(data)
     if whole and opt.latencies == LATENCIES and opt.kernel == 'lab':
         import document

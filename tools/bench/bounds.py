@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What has to hold: the table of figures that sgx2 is to reach, in counts and ratios, never in times."""
+"""The bounds that sgx2 has to meet, in counts and ratios, not in times."""
 from dataclasses import dataclass
 
 CHUNK = 512
-# How the text of each such bound ends.
+# The end of the text of each such bound.
 BEHIND = 'mainline against sgx2, instructions'
 
 
@@ -19,7 +19,7 @@ class Check:
         return self.value >= self.limit if self.at_least else self.value <= self.limit
 
     def spare(self):
-        """The part of the limit that is to spare; of a limit of 0, all."""
+        """Return the distance from the limit, relative to the limit; 1 for a limit of 0 that holds."""
         if not self.limit:
             return 1.0 if self.holds else 0.0
         return (self.value / self.limit if self.at_least else self.limit / self.value if self.value else 2.0) - 1
@@ -46,8 +46,8 @@ def where(p):
 
 
 def tracking(checks, p):
-    """A call on a range: what it may cost beyond the pages themselves."""
-    # The range of the benchmark begins at a chunk's start.
+    """Bound the cost of a call on a range beyond the cost of its pages."""
+    # The range of the benchmark begins at the start of a chunk.
     checks.most(f'{where(p)}: ETRACK', p.own.get('ETRACK', 0), 3 * chunks(p.pages))
     if p.inside:
         checks.most(f'{where(p)}: IPI broadcasts', p.own.get('rounds', 0), chunks(p.pages) + 1)
@@ -87,14 +87,14 @@ def memory(table, checks):
     enclave = [p for p in table.pairs if p.work == 'memory-enclave']
     epc = [p for p in table.pairs if p.work == 'memory-epc']
     if enclave and epc:
-        # Room for what else the kernel allocates meanwhile.
+        # The margin is for other allocations of the kernel during the measurement.
         mainline = sum(p.mainline['bytes'] / p.pages for p in (enclave[-1], epc[-1]))
         own = sum(p.own['bytes'] / p.pages for p in (enclave[-1], epc[-1]))
         checks.least('kernel memory for a page and its EPC page: times less', mainline / own, 3)
 
 
 def straight(table, checks):
-    """Cost a page at the largest size against 4096 pages."""
+    """Bound the cost of a page at the largest size, relative to 4096 pages."""
     for work in ('grow-up', 'restrict', 'reset', 'trim', 'remove', 'augment', 'teardown-grown', 'evict-2x', 'reload-2x'):
         series = [p for p in table.series(work) if p.pages >= 4096]
         if len(series) > 1:
@@ -105,7 +105,7 @@ def straight(table, checks):
 
 def nowhere_behind(table, checks):
     for p in table.counted():
-        # What the enclave does by itself is equal on both, but for an iteration more or less of the thread that spins.
+        # Work of the enclave itself costs the same on both drivers, except for one iteration of the thread that spins.
         itself = p.base().startswith('accept-') or p.base() == 'extend'
         checks.least(f'{where(p)}: {BEHIND}', p.ratio(), 0.97 if itself else 1)
 
@@ -117,13 +117,13 @@ def longest(table, checks):
 
 
 def scaling(table, checks):
-    """By the clock, so only in the long form, and only where two threads that ask nothing of a driver run side by side."""
+    """Bound times by the clock, only in the long form, and only if two threads without a driver run side by side."""
     if table.host_scaling() < 1.7:
         return
     for work in ('grow', 'augment', 'change', 'shrink'):
         mainline, own = table.scaling(work)
         checks.least(f'{work}, two threads on ranges of their own: throughput, one thread = 1', own, 1.5)
-        # A tenth is what the clock of a shared host is worth. On mainline augment is growth by faults, and not the same work.
+        # The clock of a shared host is exact to a tenth. On mainline, augment is growth by faults, which is other work.
         if work != 'augment':
             checks.least(f'{work}, two threads: throughput against that of mainline', own / mainline, 0.9)
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Building an enclave, its first touch, its end; and what it all takes of the kernel's memory.
+// Building an enclave, the first access to its pages, its release; and the kernel memory that these need.
 
 #include "work.h"
 
@@ -10,7 +10,7 @@ namespace sgx {
 
 namespace {
 
-/// CREATE and ADD_PAGES of an enclave that stays without a thread, and the end of it.
+/// Measures CREATE and ADD_PAGES of an enclave without a thread, and its release.
 void build(Bench &bench, u64 pages, bool measured)
 {
 	const u64 size = std::bit_ceil(pages * page_size), piece = std::min<u64>(pages, 4096) * page_size;
@@ -44,21 +44,21 @@ void build(Bench &bench, u64 pages, bool measured)
 				  bench.meter.measure(nullptr, [&] { must(device.close(), "close"); }));
 }
 
-void first_touch(Bench &bench, u64 pages)
+void first_access(Bench &bench, u64 pages)
 {
 	Options options;
 	options.heap_pages = pages;
 	options.size = std::bit_ceil((pages + 1024) * page_size);
 	const Enclave enclave(options);
 	enclave.ask(request(Op::nothing, 0));
-	Request r = request(Op::touch, enclave.at(enclave.image().heap), pages * page_size);
+	Request r = request(Op::access, enclave.at(enclave.image().heap), pages * page_size);
 	bench.results.add("first-touch", pages, 0, bench.meter.measure(&enclave.device(), [&] { whole(enclave, r); }));
 }
 
-/// What a page of a dense enclave takes of the kernel's memory, and a page of EPC, used or not.
+/// Measures the kernel memory for a page of a dense enclave, and for a page of the EPC, used or not.
 void memory(Bench &bench, u64 pages)
 {
-	const Subject s(bench.meter, pages);
+	const Workload s(bench.meter, pages);
 	const long before = Meter::memory();
 	s.accept(REG | RW | PENDING);
 	const long after = Meter::memory();
@@ -73,14 +73,14 @@ void memory(Bench &bench, u64 pages)
 
 void measure_build(Bench &bench)
 {
-	// What fills them lies in the guest's memory as well.
+	// The source of the pages is in the guest's memory as well.
 	constexpr u64 most = 1 << 15;
 	for (const u64 pages : bench.plan.pages) {
 		if (pages > most)
 			break;
 		build(bench, pages, false);
 		build(bench, pages, true);
-		first_touch(bench, pages);
+		first_access(bench, pages);
 	}
 	memory(bench, bench.plan.pages.back());
 }

@@ -24,7 +24,7 @@ def save(figure, folder, name):
     plt.close(figure)
     with open(path + '.svg', encoding='utf-8') as f:
         text = f.read()
-    # One line a path instead of one a point.
+    # Write one line for a path, not one for each point.
     text = re.sub(r' d="([^"]*)"', lambda m: ' d="' + ' '.join(m.group(1).split()) + '"', text)
     with open(path + '.svg', 'w', encoding='utf-8') as f:
         f.write(text)
@@ -37,7 +37,7 @@ def pages(axis):
 
 
 def cost(table, folder):
-    """Instructions a page against pages."""
+    """Draw the instructions for a page against the number of pages."""
     figure, axes = plt.subplots(1, 3, figsize=(13, 4.6), sharey=True)
     panels = (('growth', (('grow-up', 'fault by fault', True), ('augment', 'AUGMENT_PAGES', False))),
               ('permissions', (('reset', 'reset (mainline: RESTRICT)', True), ('mprotect-reset', 'that and mprotect()', True))),
@@ -56,7 +56,7 @@ def cost(table, folder):
         axis.legend(fontsize=9, loc='upper left')
         pages(axis)
     axes[0].set_ylabel('guest instructions a page')
-    figure.suptitle('Cost of a page against the size of the range: level is what it should be', y=1.02)
+    figure.suptitle('Cost of a page against the size of the range: a level line is best', y=1.02)
     save(figure, folder, 'cost')
 
 
@@ -77,7 +77,7 @@ def interrupts(table, folder):
 
 
 def scaling(table, folder):
-    """What two threads do together, in units of what one does."""
+    """Draw the throughput of two threads, in units of that of one."""
     works = [('fill', 'fill pages,\nno driver in it'), ('grow', 'grow,\nEACCEPT first'), ('augment', 'grow ahead'),
              ('change', 'restrict, accept,\nextend'), ('shrink', 'trim, accept,\nremove')]
     bars = [(label, *table.scaling(work)) for work, label in works if table.scaling(work) != (0, 0)]
@@ -101,7 +101,7 @@ def scaling(table, folder):
 
 
 def summary(table, folder):
-    """For the README: how many times fewer instructions, 4096 pages."""
+    """Draw the chart of the README: the ratios of instructions, for 4096 pages."""
     works = [('grow-up', 0), ('augment', 0), ('restrict', 0), ('restrict', 1), ('mprotect-reset', 1), ('trim-accept-remove', 0),
              ('trim-accept-remove', 1), ('reload-2x', 0)]
     bars = []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Writes Documentation/performance.md: the text here, the numbers from the table."""
+"""Writes Documentation/performance.md from the text here and the numbers of the table."""
 import json
 import os
 import re
@@ -227,7 +227,7 @@ def held(checks):
 
 
 def record(folder):
-    """Another kernel's figures, as --save left them there."""
+    """Return the results of another kernel, as --save wrote them."""
     with open(os.path.join(folder, 'linux-7.3.json'), encoding='utf-8') as f:
         table = Table(json.load(f))
     checks = bounds.check(table)

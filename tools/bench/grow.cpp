@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Growth: by a walk up or down, one page a fault, and ahead of any fault; and the end of what has grown.
+// Growth: ascending, descending, one page per fault, and before any fault; and the release of grown enclaves.
 
 #include "work.h"
 
@@ -7,10 +7,10 @@ namespace sgx {
 
 namespace {
 
-/// What mainline does for each of them: a fault a page.
-void grow(Bench &bench, const char *name, u64 pages, const std::function<void(Subject &)> &ahead, bool descending = false)
+/// Measures a way to grow; mainline takes a fault for each page in all of them.
+void grow(Bench &bench, const char *name, u64 pages, const std::function<void(Workload &)> &ahead, bool descending = false)
 {
-	Subject s(bench.meter, pages);
+	Workload s(bench.meter, pages);
 	bench.results.add(name, pages, 0, s.measure([&] {
 		if (bench.plan.own)
 			ahead(s);
@@ -18,7 +18,7 @@ void grow(Bench &bench, const char *name, u64 pages, const std::function<void(Su
 	}));
 }
 
-void nothing(Subject & /*s*/) {}
+void nothing(Workload & /*s*/) {}
 
 } // namespace
 
@@ -26,11 +26,11 @@ void measure_growth(Bench &bench)
 {
 	for (const u64 pages : bench.plan.pages) {
 		grow(bench, "grow-down", pages, nothing, true);
-		grow(bench, "grow-single", pages, [](Subject &s) { s.fault_around(0); });
-		grow(bench, "willneed", pages, [](Subject &s) {
+		grow(bench, "grow-single", pages, [](Workload &s) { s.fault_around(0); });
+		grow(bench, "willneed", pages, [](Workload &s) {
 			must(errno_of(madvise(reinterpret_cast<void *>(s.at), s.length, MADV_WILLNEED)), "madvise");
 		});
-		Subject s(bench.meter, pages);
+		Workload s(bench.meter, pages);
 		bench.results.add("augment", pages, 0, s.measure([&] {
 			if (bench.plan.own)
 				s.augment();
@@ -43,7 +43,7 @@ void measure_growth(Bench &bench)
 void measure_large(Bench &bench)
 {
 	for (const u64 pages : bench.plan.pages) {
-		Subject s(bench.meter, pages);
+		Workload s(bench.meter, pages);
 		const auto row = [&](const char *name, const std::function<void()> &work) {
 			bench.results.add(name, pages, 0, s.measure(work));
 		};

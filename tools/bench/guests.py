@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The guests that are booted, and what they bring back."""
+"""Boots the guests and reads their results."""
 import json
 import os
 import re
@@ -17,11 +17,11 @@ RDINFO = ('--cpu', ',+sgx-encls-c')
 
 @dataclass
 class Guest:
-    """One boot for each driver."""
+    """A guest that is booted once for each driver."""
     name: str
     machine: tuple
     words: tuple
-    # By instructions, with -icount; else it is a matter of time, and run so often.
+    # Whether instructions are counted, with -icount; otherwise times are measured, in several runs.
     counted: bool = True
     times: int = 1
     drivers: tuple = field(default=DRIVERS)
@@ -68,7 +68,7 @@ def script(*words):
 def boot(program, driver, g, kernel):
     words = [os.path.join(TOP, 'tests/machine/run'), '--driver', driver, '--kernel', kernel, '--timeout', '1500', *g.machine]
     if g.counted:
-        # What the host's threads do on their own time, and a console that waits for its reader, would show through.
+        # With -icount, work of the host's own threads and a console that waits for its reader must not change the counts.
         words += ['--icount', '--append', 'loglevel=1', '--qemu-arg=-global', '--qemu-arg=virtio-serial-pci.ioeventfd=off']
     words += ['--add', f'{program}:/sgx2-bench', '--', '/sgx2-bench', *g.words]
     start = time.monotonic()
@@ -85,7 +85,7 @@ def key(row):
 
 
 def median(runs):
-    """Row by row, over runs of the same guest."""
+    """Return the median of each row, over runs of the same guest."""
     rows = []
     for same in zip(*runs):
         names = set().union(*same)
@@ -104,7 +104,7 @@ def run(plan, only=None, kernel='lab'):
         if only and not re.search(only, g.name):
             continue
         runs = {driver: [] for driver in g.drivers}
-        # Interleaved, so that what else the computer does falls on both.
+        # The runs alternate, so that other load of the host affects both drivers.
         for _ in range(g.times):
             for driver in g.drivers:
                 runs[driver].append(boot(program, driver, g, kernel))
@@ -113,7 +113,7 @@ def run(plan, only=None, kernel='lab'):
 
 
 def compare(name, driver, a, b):
-    """The counts that differ between two boots of a guest, as lines."""
+    """Return the counts that differ between two boots of a guest, as lines."""
     lines = []
     for x, y in zip(a, b, strict=True):
         for count in sorted(set(x) | set(y)):
@@ -123,7 +123,7 @@ def compare(name, driver, a, b):
 
 
 def twice(plan, data, only=None, kernel='lab'):
-    """Boots each guest once more; what it counts otherwise than the boot that data is of, as lines."""
+    """Boot each guest once more, and return the counts that differ from data, as lines."""
     program = script('build-bench')
     bad = []
     for g in plan:

@@ -4,7 +4,7 @@ import json
 
 
 class Model:
-    """cycles = instructions * cycles per instruction + the sum of each count times its latency."""
+    """Return the cycles: instructions * cycles per instruction + the sum of each count times its latency."""
 
     def __init__(self, path):
         with open(path, encoding='utf-8') as f:

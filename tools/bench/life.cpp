@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// A range through its life: it grows, changes permissions in each way there is, and goes.
+// A range from its first page to its last one: it grows, changes permissions in each way, and is removed.
 
 #include "work.h"
 
@@ -9,8 +9,8 @@ namespace {
 
 constexpr int rw = PROT_READ | PROT_WRITE;
 
-/// Restriction to reading, by call and by mprotect(). On mainline mprotect() is a second call.
-void restrict_ways(Subject &s, const std::function<void(const char *, const std::function<void()> &)> &row, bool own)
+/// Restricts to reading, by the ioctl and by mprotect(). On mainline mprotect() is a second call.
+void restrict_ways(Workload &s, const std::function<void(const char *, const std::function<void()> &)> &row, bool own)
 {
 	row("restrict", [&] { s.restrict_to(R); });
 	row("accept-restricted", [&] { s.accept(REG | R | PR); });
@@ -32,8 +32,8 @@ void restrict_ways(Subject &s, const std::function<void(const char *, const std:
 	});
 }
 
-/// Reset. Mainline has no such call, and gets there by restriction to nothing.
-void reset_ways(Subject &s, const std::function<void(const char *, const std::function<void()> &)> &row, bool own)
+/// Resets. Mainline has no such call, and restricts to no permission instead.
+void reset_ways(Workload &s, const std::function<void(const char *, const std::function<void()> &)> &row, bool own)
 {
 	row("reset", [&] {
 		if (own)
@@ -59,7 +59,7 @@ void reset_ways(Subject &s, const std::function<void(const char *, const std::fu
 
 void life(Bench &bench, u64 pages, unsigned inside)
 {
-	Subject s(bench.meter, pages, inside, bench.plan.idle);
+	Workload s(bench.meter, pages, inside, bench.plan.idle);
 	const std::string suffix = bench.plan.idle ? "-idle" : "";
 	const auto row = [&](const char *name, const std::function<void()> &work) {
 		bench.results.add(name + suffix, pages, inside, s.measure(work));

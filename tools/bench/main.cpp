@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Measures what work on an enclave costs with the driver that runs here, one JSON object a line; scripts/bench compares two drivers.
+// Measures the cost of work on an enclave with the loaded driver, and prints a JSON object on each line; scripts/bench compares two drivers.
 
 #include <algorithm>
 #include <cstdio>
@@ -29,7 +29,7 @@ constexpr Work works[] = {
 
 int main(int argc, char **argv)
 try {
-	CLI::App app("Measures a driver of SGX on the SGX2 machine");
+	CLI::App app("Measure a driver of SGX on the SGX2 machine");
 	Plan plan;
 	std::vector<std::string> names;
 	for (const Work &w : works)
@@ -37,10 +37,10 @@ try {
 	app.add_option("works", plan.works, "which: " + fmt::format("{}", fmt::join(names, ", ")))
 		->required()
 		->check(CLI::IsMember(names));
-	app.add_option("--pages", plan.pages, "sizes of ranges, ascending")->delimiter(',');
-	app.add_option("--inside", plan.inside, "how many threads stay inside, 0 to 3 each")->delimiter(',');
+	app.add_option("--pages", plan.pages, "sizes of the ranges in pages, ascending")->delimiter(',');
+	app.add_option("--inside", plan.inside, "numbers of threads that stay inside, 0 to 3 each")->delimiter(',');
 	app.add_flag("--idle", plan.idle, "for life: a thread sleeps outside of the enclave, on another CPU");
-	app.add_option("--times", plan.times, "for paging: how many EPCs large")->delimiter(',');
+	app.add_option("--times", plan.times, "for paging: sizes of the enclaves, in multiples of the EPC")->delimiter(',');
 	CLI11_PARSE(app, argc, argv);
 	if (plan.pages.empty())
 		plan.pages = {4096};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Enclaves larger than the EPC: written out as they grow, and then by each touch one page out and one in.
+// Enclaves larger than the EPC: pages are evicted as the enclave grows; then each access evicts one page and loads another.
 
 #include "work.h"
 
@@ -12,13 +12,13 @@ void measure_paging(Bench &bench)
 	const u64 epc = Processor::epc_bytes() / page_size;
 	for (const u64 times : bench.plan.times) {
 		for (const unsigned inside : bench.plan.inside) {
-			const Subject s(bench.meter, epc * times, inside);
+			const Workload s(bench.meter, epc * times, inside);
 			const auto row = [&](const char *name, const std::function<void()> &work) {
 				bench.results.add(fmt::format("{}-{}x", name, times), epc * times, inside, s.measure(work));
 			};
 			row("evict", [&] { s.accept(REG | RW | PENDING); });
-			row("reload", [&] { s.touch(); });
-			row("reload-written", [&] { s.touch(1); });
+			row("reload", [&] { s.access(); });
+			row("reload-written", [&] { s.access(1); });
 		}
 	}
 }

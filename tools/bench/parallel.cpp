@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Threads that work on ranges of their own at the same time: how long they take together, and whether a call lets others run.
+// Threads that work on separate ranges at the same time: their total time, and whether a call lets other tasks run.
 
 #include "work.h"
 
@@ -15,7 +15,8 @@ namespace sgx {
 
 namespace {
 
-/// Each thread has a CPU, and all begin at once; the time until the last one is done. They take it themselves: who waits for them is woken late.
+/// Starts all threads at once, each on its own CPU, and returns the time until the last one has ended. The threads read the clock, since
+/// the task that waits for them may be woken late.
 long together(unsigned threads, const std::function<void(unsigned)> &work)
 {
 	using Clock = std::chrono::steady_clock;
@@ -52,10 +53,10 @@ long together(unsigned threads, const std::function<void(unsigned)> &work)
 
 using Times = std::map<std::string, std::vector<long>>;
 
-/// One step of a life after the other, for each thread on as many pages.
+/// Runs the steps of a range one after the other; each thread has the same number of pages.
 void steps(Bench &bench, u64 pages, unsigned threads, Times &times)
 {
-	const Subject s(bench.meter, pages * threads);
+	const Workload s(bench.meter, pages * threads);
 	const Enclave &e = *s.enclave;
 	const u64 length = pages * page_size;
 	const auto row = [&](const char *name, const std::function<void(unsigned thread, u64 offset)> &work) {
@@ -67,18 +68,19 @@ void steps(Bench &bench, u64 pages, unsigned threads, Times &times)
 	};
 
 	row("grow", [&](unsigned i, u64 o) { leaf(Op::accept, i, o, REG | RW | PENDING); });
-	// No driver in it: what the host's CPUs give to two.
+	// This step uses no driver: it shows the throughput of the host's CPUs.
 	row("fill", [&](unsigned i, u64 o) { leaf(Op::fill, i, o, 0); });
 	row("change", [&](unsigned i, u64 o) {
-		insist(o, length, "RESTRICT_PERMISSIONS",
-		       [&](u64 at, u64 left) { return e.device().restrict_permissions(at, left, R); });
+		retry_until_done(o, length, "RESTRICT_PERMISSIONS",
+				 [&](u64 at, u64 left) { return e.device().restrict_permissions(at, left, R); });
 		leaf(Op::accept, i, o, REG | R | PR);
 		leaf(Op::extend, i, o, REG | RW);
 	});
 	row("shrink", [&](unsigned i, u64 o) {
-		insist(o, length, "MODIFY_TYPES", [&](u64 at, u64 left) { return e.device().modify_types(at, left, type_trim); });
+		retry_until_done(o, length, "MODIFY_TYPES",
+				 [&](u64 at, u64 left) { return e.device().modify_types(at, left, type_trim); });
 		leaf(Op::accept, i, o, TRIM | MODIFIED);
-		insist(o, length, "REMOVE_PAGES", [&](u64 at, u64 left) { return e.device().remove_pages(at, left); });
+		retry_until_done(o, length, "REMOVE_PAGES", [&](u64 at, u64 left) { return e.device().remove_pages(at, left); });
 	});
 	row("augment", [&](unsigned i, u64 o) {
 		if (bench.plan.own)
@@ -87,23 +89,23 @@ void steps(Bench &bench, u64 pages, unsigned threads, Times &times)
 	});
 }
 
-/// A thread with a higher priority on the same CPU, which wants to run each millisecond: how long it had to wait at most.
-class Impatient {
+/// A thread of higher priority on the same CPU, which wakes up each millisecond, and the longest delay of its wake-ups.
+class LatencyProbe {
 public:
-	Impatient()
+	LatencyProbe()
 	{
 		pin(0);
 		thread_ = std::thread([this] { run(); });
 		while (!running_)
 			std::this_thread::yield();
 	}
-	~Impatient()
+	~LatencyProbe()
 	{
 		stop_ = true;
 		thread_.join();
 	}
-	Impatient(const Impatient &) = delete;
-	Impatient &operator=(const Impatient &) = delete;
+	LatencyProbe(const LatencyProbe &) = delete;
+	LatencyProbe &operator=(const LatencyProbe &) = delete;
 
 	long longest() const { return longest_; }
 
@@ -134,7 +136,7 @@ void measure_parallel(Bench &bench)
 	constexpr unsigned rounds = 15;
 	for (const u64 pages : bench.plan.pages) {
 		Times times;
-		// One thread and more of them in turn, so that what else the host does falls on each.
+		// The numbers of threads alternate, so that other load of the host affects all of them.
 		for (unsigned round = 0; round < rounds; round++) {
 			for (unsigned threads = 1; threads <= std::thread::hardware_concurrency() && threads <= 4; threads *= 2)
 				steps(bench, pages, threads, times);
@@ -149,13 +151,13 @@ void measure_parallel(Bench &bench)
 void measure_yield(Bench &bench)
 {
 	for (const u64 pages : bench.plan.pages) {
-		Subject s(bench.meter, pages);
+		Workload s(bench.meter, pages);
 		const auto row = [&](const char *name, const std::function<void()> &work) {
 			Sample sample;
 			{
-				const Impatient impatient;
+				const LatencyProbe probe;
 				work();
-				sample["longest"] = impatient.longest();
+				sample["longest"] = probe.longest();
 			}
 			bench.results.add(fmt::format("yield-{}", name), pages, 0, sample);
 		};

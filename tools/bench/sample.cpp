@@ -27,7 +27,7 @@ const std::map<unsigned, const char *> enclu_names = {
 	{EACCEPT, "EACCEPT"}, {EMODPE, "EMODPE"},   {EACCEPTCOPY, "EACCEPTCOPY"},
 };
 
-/// A line of /proc/interrupts, all CPUs together.
+/// Returns the sum over all CPUs of a line of /proc/interrupts.
 long interrupts(const std::string &name)
 {
 	std::ifstream file("/proc/interrupts");
@@ -67,7 +67,7 @@ Sample &operator+=(Sample &a, const Sample &b)
 Meter::Meter() : monitor_(isa::Monitor::find())
 {
 	if (!monitor_)
-		throw Failed("this is not the SGX2 machine: it has no counters");
+		throw Failed("the machine has no counters: use tests/machine/run");
 }
 
 u64 Meter::stamp()
@@ -100,7 +100,7 @@ void Meter::await_tick()
 
 long Meter::memory()
 {
-	// Counts of CPUs are added to the kernel's own, and what CPUs keep free for themselves is not in them.
+	// This adds the counters of each CPU to the global ones. Pages on the free lists of CPUs are not in them.
 	std::ofstream("/proc/sys/vm/stat_refresh") << 1;
 	long kept = 0;
 	std::ifstream file("/proc/zoneinfo");
@@ -119,14 +119,14 @@ long Meter::epc_memory()
 	std::ifstream file("/proc/vmallocinfo");
 	long sum = 0;
 	for (std::string line; std::getline(file, line);) {
-		// Where the EPC itself is mapped has an address.
+		// A mapping of the EPC itself has a physical address.
 		if (line.find(" sgx") == std::string::npos || line.find("phys=") != std::string::npos)
 			continue;
 		std::istringstream words(line);
 		std::string range;
 		long size = 0;
 		words >> range >> size;
-		// The last page is a guard that takes no memory.
+		// The last page is a guard page without memory.
 		sum += size - static_cast<long>(page_size);
 	}
 	return sum;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// What one piece of work costs: guest instructions, leaves, interrupts, faults, memory.
+// The cost of a piece of work: guest instructions, leaves, interrupts, faults, memory.
 #pragma once
 
 #include <map>
@@ -17,13 +17,13 @@ using Sample = std::map<std::string, long>;
 
 Sample &operator+=(Sample &a, const Sample &b);
 
-/// Reads all that is counted: by the machine, by the kernel, and by sgx2 in its fdinfo.
+/// Reads the counters of the machine, of the kernel, and of sgx2 in fdinfo.
 class Meter {
 public:
 	Meter();
 
-	/// What the work costs. Under -icount the processor's TSC counts the instructions of all CPUs; else it is time. Before it begins all has to
-	/// be quiet, which settle() waits for.
+	/// Returns the cost of the work. Under -icount the TSC counts the instructions of all CPUs; otherwise it is a clock. settle() waits
+	/// until the guest is quiet, before the work begins.
 	template <typename Settle, typename Work>
 	Sample measure(const Device *device, Settle &&settle, Work &&work) const
 	{
@@ -38,20 +38,21 @@ public:
 	template <typename Work>
 	Sample measure(const Device *device, Work &&work) const
 	{
-		return measure(device, [] {}, work);
+		return measure(
+			device, [] {}, work);
 	}
 
-	/// The time by the TSC.
+	/// Returns the TSC.
 	static u64 stamp();
-	/// A driver that has just come cleans the EPC behind the back of the first enclaves: waits until it has.
+	/// Waits until the driver has cleaned the EPC: after it was loaded it does so while the first enclaves run.
 	void await_clean() const;
-	/// Kernel memory in use, in bytes: what is not free, without page tables, which belong to mappings.
+	/// Returns the kernel memory in use, in bytes: all that is not free, except page tables, which belong to mappings.
 	static long memory();
-	/// Bytes that the driver keeps for all of the EPC, in use or not.
+	/// Returns the bytes that the driver uses for the descriptors of all EPC pages, used or not.
 	static long epc_memory();
 
 private:
-	/// Returns right after a tick of the timer, so that the next one is far: a tick costs as much as a hundred pages.
+	/// Returns right after a timer tick, so that the next tick is far: a tick costs as much as a hundred pages.
 	static void await_tick();
 	Sample read(const Device *device) const;
 	static Sample difference(const Sample &before, const Sample &after, u64 ticks);
@@ -59,7 +60,7 @@ private:
 	std::unique_ptr<isa::Monitor> monitor_;
 };
 
-/// All samples of a run. They are printed at its end, since output disturbs what comes after it.
+/// All samples of a run. They are printed at its end, since output disturbs later measurements.
 class Results {
 public:
 	void add(const std::string &work, u64 pages, unsigned inside, const Sample &sample);

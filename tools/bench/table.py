@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What both drivers counted, side by side."""
+"""The counts of both drivers, side by side."""
 
-# Work, in words, in the order of the table.
+# The names of the work, in the order of the table.
 TITLES = {
     'build': 'build: CREATE, ADD_PAGES',
     'build-measured': 'build, each page measured',
@@ -39,7 +39,7 @@ TITLES = {
 
 
 class Pair:
-    """A row: the same work on both drivers."""
+    """A row: equal work on both drivers."""
 
     def __init__(self, guest, work, pages, inside, mainline, own):
         self.guest, self.work, self.pages, self.inside = guest, work, pages, inside
@@ -76,13 +76,13 @@ class Table:
                     self.pairs.append(Pair(guest, *k, other[k], row))
 
     def find(self, work, pages=None, inside=0, guest=None):
-        """The pair of that work; with the most pages below or at `pages`."""
+        """Return the pair of that work with the most pages up to `pages`."""
         found = [p for p in self.pairs if p.work == work and p.inside == inside and (guest is None or p.guest == guest)
                  and (pages is None or p.pages == pages)]
         return found[0] if found else None
 
     def series(self, work, inside=0):
-        """All sizes of a work, ascending, each once."""
+        """Return the pairs of all sizes of a work, ascending, each once."""
         by_size = {}
         for p in self.pairs:
             if p.work == work and p.inside == inside and p.guest in ('alone', 'inside', 'large', 'paging', 'paging-large'):
@@ -90,14 +90,14 @@ class Table:
         return [by_size[n] for n in sorted(by_size)]
 
     def scaling(self, work):
-        """Throughput of two threads, one thread = 1, on both drivers."""
+        """Return the throughput of two threads, one thread = 1, on both drivers."""
         one, two = self.find(f'parallel-{work}-1'), self.find(f'parallel-{work}-2')
         if not one or not two:
             return 0, 0
         return tuple(2 * a / b for a, b in zip(one.per_page('nanoseconds'), two.per_page('nanoseconds')))
 
     def host_scaling(self):
-        """What two threads get that ask nothing of a driver, in the guest whose figures are held."""
+        """Return the throughput of two threads that use no driver, in the guest whose figures are bounded."""
         return self.scaling('fill')[1]
 
     def counted(self):

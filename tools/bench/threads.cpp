@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Threads that an enclave gets while it runs: four pages each, one of which becomes a TCS.
+// Threads that are added to a running enclave: four pages each, one of which becomes a TCS.
 
 #include "work.h"
 
@@ -9,8 +9,8 @@ namespace {
 
 enum Part : u64 { stack, frames, data, tcs, parts };
 
-/// As runtimes do it: memory first, then the TCS is written, made one, and accepted.
-void make_thread(const Subject &s, u64 number)
+/// Adds a thread as runtimes do: the pages are added, the TCS is written, its type is changed, and it is accepted.
+void make_thread(const Workload &s, u64 number)
 {
 	const Enclave &e = *s.enclave;
 	const u64 first = s.at + number * parts * page_size;
@@ -37,12 +37,12 @@ void measure_threads(Bench &bench)
 {
 	constexpr u64 count = 64;
 	for (const unsigned inside : bench.plan.inside) {
-		Subject s(bench.meter, count * parts, inside);
+		Workload s(bench.meter, count * parts, inside);
 		bench.results.add("thread", count, inside, s.measure([&] {
 			for (u64 i = 0; i < count; i++)
 				make_thread(s, i);
 		}));
-		// They are threads: the last one runs.
+		// The new threads work: enter the last one.
 		s.enclave->threads.push_back(s.at + (count * parts - 1) * page_size);
 		s.enclave->ask(request(Op::nothing, 0), static_cast<unsigned>(s.enclave->threads.size() - 1));
 	}

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// What three runtimes ask of a driver, call by call, unchanged on both: they know nothing of what sgx2 has beyond mainline.
+// The calls of three runtimes, unmodified on both drivers: they use no call that only sgx2 has.
 
 #include "work.h"
 
@@ -11,9 +11,9 @@ namespace {
 
 constexpr int rw = PROT_READ | PROT_WRITE, rx = PROT_READ | PROT_EXEC;
 
-/// A block of the range, and the calls on it.
+/// A block of the range, with the calls on it.
 struct Block {
-	const Subject &s;
+	const Workload &s;
 	u64 offset, length;
 
 	u64 at() const { return s.enclave->at(offset); }
@@ -29,28 +29,29 @@ struct Block {
 	}
 	void restrict_to(u64 permissions) const
 	{
-		whole(patiently(offset, length, [&](u64 o, u64 l) { return device().restrict_permissions(o, l, permissions); }),
+		whole(retry_until_done(offset, length,
+				       [&](u64 o, u64 l) { return device().restrict_permissions(o, l, permissions); }),
 		      length, "RESTRICT_PERMISSIONS");
 	}
 	void trim() const
 	{
-		whole(patiently(offset, length, [&](u64 o, u64 l) { return device().modify_types(o, l, type_trim); }), length,
-		      "MODIFY_TYPES");
+		whole(retry_until_done(offset, length, [&](u64 o, u64 l) { return device().modify_types(o, l, type_trim); }),
+		      length, "MODIFY_TYPES");
 		each(Op::accept, TRIM | MODIFIED);
 	}
 	void remove() const
 	{
-		whole(patiently(offset, length, [&](u64 o, u64 l) { return device().remove_pages(o, l); }), length,
+		whole(retry_until_done(offset, length, [&](u64 o, u64 l) { return device().remove_pages(o, l); }), length,
 		      "REMOVE_PAGES");
 	}
 	void protect(int prot) const { must(sgx::protect(at(), length, prot), "mprotect"); }
 	void map(int prot) const { s.enclave->map(offset, length, prot); }
 };
 
-/// Sizes of blocks as programs ask for them, in pages: buffers, stacks, arenas.
+/// Sizes of the blocks that programs allocate, in pages: buffers, stacks, arenas.
 constexpr std::array<u64, 8> sizes = {1, 16, 4, 64, 2, 256, 8, 161};
 
-void blocks(const Subject &s, const std::function<void(const Block &)> &work)
+void blocks(const Workload &s, const std::function<void(const Block &)> &work)
 {
 	for (u64 done = 0, i = 0; done < s.length; i++) {
 		const u64 length = std::min(sizes[i % sizes.size()] * page_size, s.length - done);
@@ -59,7 +60,7 @@ void blocks(const Subject &s, const std::function<void(const Block &)> &work)
 	}
 }
 
-/// Gramine maps ELRANGE once and never asks for mprotect(); a change of permissions is EMODPE, RESTRICT, EACCEPT, always all three.
+/// Gramine maps ELRANGE once and never calls mprotect(); a change of permissions is EMODPE, RESTRICT, EACCEPT, always all three.
 void gramine_change(const Block &b, u64 permissions)
 {
 	b.each(Op::extend, REG | permissions);
@@ -67,7 +68,7 @@ void gramine_change(const Block &b, u64 permissions)
 	b.each(Op::accept, REG | permissions | PR);
 }
 
-void gramine(const Subject &s)
+void gramine(const Workload &s)
 {
 	blocks(s, [](const Block &b) {
 		b.each(Op::accept, REG | RW | PENDING);
@@ -81,8 +82,8 @@ void gramine(const Subject &s)
 	});
 }
 
-/// Intel's allocator commits from high to low, restricts and mprotect()s, and keeps the address space when it gives pages back.
-void intel(const Subject &s)
+/// Intel's allocator commits from high to low addresses, restricts, calls mprotect(), and keeps the address space of freed pages.
+void intel(const Workload &s)
 {
 	blocks(s, [](const Block &b) {
 		b.map(rw);
@@ -102,8 +103,8 @@ void intel(const Subject &s)
 	});
 }
 
-/// Enarx accepts with the final permissions by copying zeros, mprotect()s before it restricts, and unmaps before it removes.
-void enarx(const Subject &s)
+/// Enarx accepts with the final permissions by copying zeroes, calls mprotect() before it restricts, and unmaps before it removes.
+void enarx(const Workload &s)
 {
 	blocks(s, [](const Block &b) {
 		b.map(rw);
@@ -120,11 +121,11 @@ void enarx(const Subject &s)
 	});
 }
 
-void trace(Bench &bench, const char *name, void (*run)(const Subject &), int prot)
+void trace(Bench &bench, const char *name, void (*run)(const Workload &), int prot)
 {
 	constexpr u64 pages = 2048;
 	for (const unsigned inside : bench.plan.inside) {
-		const Subject s(bench.meter, pages, inside);
+		const Workload s(bench.meter, pages, inside);
 		s.enclave->map(s.offset, s.length, prot);
 		bench.results.add(name, pages, inside, s.measure([&] { run(s); }));
 	}

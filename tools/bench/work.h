@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-// The pieces of work that are measured. Each is done on both drivers; where mainline lacks a call it does what comes to the same.
+// The pieces of work that are measured, on both drivers. If mainline lacks a call, the work uses an equivalent one.
 #pragma once
 
-#include "subject.h"
+#include "workload.h"
 
 namespace sgx {
 
@@ -12,23 +12,23 @@ struct Bench {
 	Results &results;
 };
 
-/// Growth, changes of permissions in each way, relaxation, removal: one enclave through all of them.
+/// Growth, changes of permissions in each way, relaxation and removal, in one enclave.
 void measure_life(Bench &bench);
-/// Growth in other ways than walking up, and the end of an enclave that has grown.
+/// Ways to grow other than ascending accesses, and the release of a grown enclave.
 void measure_growth(Bench &bench);
-/// Growth, reset and the end of an enclave as large as the EPC allows.
+/// Growth, reset and release of an enclave as large as the EPC allows.
 void measure_large(Bench &bench);
-/// CREATE, ADD_PAGES, first touch, the end; kernel memory.
+/// CREATE, ADD_PAGES, first access, release; kernel memory.
 void measure_build(Bench &bench);
 /// Enclaves larger than the EPC.
 void measure_paging(Bench &bench);
-/// Threads that come to be.
+/// Threads that are added to a running enclave.
 void measure_threads(Bench &bench);
-/// What three runtimes do.
+/// The calls of three runtimes.
 void measure_traces(Bench &bench);
-/// Two threads and more at the same time, by the clock.
+/// Two and more threads at the same time, measured by the clock.
 void measure_parallel(Bench &bench);
-/// How long a call holds its CPU; with one CPU and -icount.
+/// The time for which a call holds its CPU; with one CPU and -icount.
 void measure_yield(Bench &bench);
 
 } // namespace sgx

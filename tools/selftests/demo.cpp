@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// The main job, told to a person: an enclave is built, runs, is evicted and comes back, grows, is reset, accepts, extends, and gives pages back.
+// A demonstration with explanations: an enclave is built, runs, is evicted and reloaded, grows, is reset, accepts, extends, and returns pages.
 
 #include <algorithm>
 #include <cstdio>
@@ -22,10 +22,10 @@ using namespace sgx;
 namespace {
 
 bool all_good = true;
-/// A table came last, so what comes next wants an empty line.
+/// Whether a table was printed last; an empty line follows it.
 bool after_table = false;
 
-/// A heading, and what a newcomer has to know to read on.
+/// Prints a heading, and an explanation for a reader new to SGX.
 void title(std::string_view text, std::string_view explained)
 {
 	fmt::print("\n{}\n  {}\n\n", text, explained);
@@ -42,7 +42,7 @@ void step(bool good, const std::string &text)
 	std::fflush(stdout);
 }
 
-/// What sgx2 needed, as it and the processor count, beside what a driver needs that goes page by page, as the kernel's own does.
+/// Counts of sgx2 and the processor, beside those of a driver that makes each call page by page, as the kernel's own driver does.
 struct Cost {
 	const char *what;
 	long ours, theirs;
@@ -58,10 +58,10 @@ void costs(const char *work, const std::vector<Cost> &rows)
 
 constexpr u64 pages = 1024, length = pages * page_size, seed = 42;
 
-/// The counts of one enclave's driver, from one moment to the next.
-class Since {
+/// Counts of the driver for one enclave, since the constructor.
+class CountsSince {
 public:
-	explicit Since(const Enclave &enclave) : enclave_(enclave) {}
+	explicit CountsSince(const Enclave &enclave) : enclave_(enclave) {}
 	long operator()(const char *key) const
 	{
 		const long now = fdinfo(enclave_.device(), key);
@@ -98,7 +98,7 @@ bool done(const Enclave &enclave, Op op, u64 secinfo = 0)
 	return static_cast<bool>(whole(enclave.ask(range(enclave, op, secinfo))));
 }
 
-/// What the driver said in the kernel's log.
+/// Returns the messages of the driver in the kernel's log.
 std::vector<std::string> said()
 {
 	std::vector<std::string> lines;
@@ -117,22 +117,22 @@ std::vector<std::string> said()
 
 void machine()
 {
-	title("The machine", "A computer without SGX runs one that has it: QEMU, taught the instructions of SGX2.");
+	title("The machine", "QEMU, extended by the instructions of SGX2, emulates a computer with SGX on one without.");
 	double seconds = 0;
 	std::ifstream("/proc/uptime") >> seconds;
 	utsname name = {};
 	uname(&name);
 	step(true, fmt::format("Linux {} has booted, {:.1f} s ago", name.release, seconds));
-	step(Driver::is_sgx2(), "the driver sgx2 is loaded, and says:");
+	step(Driver::is_sgx2(), "the driver sgx2 is loaded; its messages are:");
 	for (const std::string &line : said())
 		fmt::print("            {}\n", line);
 	step(Processor::epc_bytes() != 0,
-	     fmt::format("so {} pages are memory that only enclaves can read: the EPC", Processor::epc_bytes() / page_size));
+	     fmt::format("the EPC, memory that only enclaves can read, has {} pages", Processor::epc_bytes() / page_size));
 }
 
 void build(const Enclave &enclave)
 {
-	title("Build", "An enclave is a part of a program that nobody else can look into, not even the kernel.");
+	title("Build", "An enclave is a part of a program that no other software can read, not even the kernel.");
 	u64 added = 0;
 	for (const Segment &segment : enclave.image().segments)
 		added += segment.content.size() / page_size;
@@ -142,51 +142,51 @@ void build(const Enclave &enclave)
 	std::string digest;
 	for (unsigned i = 0; i < 8; i++)
 		digest += fmt::format("{:02x}", report.mrenclave[i]);
-	step(true, fmt::format("the processor has measured them: MRENCLAVE {}...", digest));
-	step(true, "it has checked a signature over that, and initialized the enclave");
+	step(true, fmt::format("the processor has measured the pages: MRENCLAVE {}...", digest));
+	step(true, "the processor has verified a signature of the measurement, and initialized the enclave");
 	Request r = request(Op::secret, 0);
 	r.value = 0x5ec2e8;
-	step(enclave.ask(r).result == 0x5ec2e7, "the enclave is entered, and knows what was measured into it");
+	step(enclave.ask(r).result == 0x5ec2e7, "the enclave is entered, and reads a value from its measured data");
 	const auto *outside = reinterpret_cast<const volatile u64 *>(enclave.at(enclave.image().heap));
-	step(*outside == ~0ULL, fmt::format("who reads its memory from outside sees {:#x}", *outside));
+	step(*outside == ~0ULL, fmt::format("a read of its memory from outside returns {:#x}", *outside));
 }
 
 void evict(const Enclave &enclave)
 {
 	title("Evict", "The EPC is small, and all enclaves share it.\n"
-		       "  Pages that are not in use are encrypted by the processor and kept in ordinary memory.");
+		       "  The processor encrypts pages that are not in use, and the kernel keeps them in ordinary memory.");
 	Request data = request(Op::fill, enclave.at(enclave.image().heap), enclave.image().heap_length);
 	data.value = seed;
 	enclave.ask(data);
-	const Since since(enclave);
+	const CountsSince since(enclave);
 	const u64 wanted = Processor::epc_bytes() / page_size * 3 / 2 * page_size;
 	{
 		const Enclave other;
 		other.map(other.image().end, wanted, PROT_READ | PROT_WRITE);
 		Request r = request(Op::accept, other.at(other.image().end), wanted, REG | RW | PENDING);
 		step(static_cast<bool>(whole(other.ask(r))),
-		     fmt::format("another enclave takes {} pages, half as many again as there are", wanted / page_size));
+		     fmt::format("another enclave adds {} pages, one and a half times the EPC", wanted / page_size));
 	}
-	step(since("sgx2-evictions") > 0, fmt::format("{} pages of ours had to go", since("sgx2-evictions")));
+	step(since("sgx2-evictions") > 0, fmt::format("{} pages of the first enclave were evicted", since("sgx2-evictions")));
 	data.op = Op::check;
-	step(enclave.ask(data).result == 0, "the enclave is entered again, and each word of its data is what it was");
-	step(since("sgx2-loads") > 0, fmt::format("for which {} pages came back", since("sgx2-loads")));
+	step(enclave.ask(data).result == 0, "the first enclave is entered again, and each word of its data is correct");
+	step(since("sgx2-loads") > 0, fmt::format("{} pages were reloaded for that", since("sgx2-loads")));
 }
 
 void grow(const Enclave &enclave)
 {
-	title("Grow", "SGX2 adds pages to an enclave that runs. Each counts only once the enclave itself has accepted it.");
+	title("Grow", "SGX2 adds pages to a running enclave. The enclave can use a page after it has accepted the page.");
 	enclave.map(enclave.image().end, length, PROT_READ | PROT_WRITE);
-	const Since since(enclave);
+	const CountsSince since(enclave);
 	const Progress p = enclave.device().augment_pages(enclave.image().end, length);
 	step(!p.error && p.count == length, fmt::format("AUGMENT_PAGES adds {} pages in one call (EAUG)", pages));
-	step(done(enclave, Op::accept, REG | RW | PENDING), "the enclave accepts each (EACCEPT)");
+	step(done(enclave, Op::accept, REG | RW | PENDING), "the enclave accepts each page (EACCEPT)");
 	const long faults = since("sgx2-faults");
-	step(done(enclave, Op::fill), "and fills them with a pattern");
+	step(done(enclave, Op::fill), "the enclave fills the pages with a pattern");
 	costs("to grow by 1024 pages", {{"page faults", faults, pages}});
 }
 
-/// This thread, and those that it makes from now on, run on that processor alone, if there is one.
+/// Runs this thread, and threads that it creates later, on one CPU, if the CPU exists.
 void run_on(unsigned cpu)
 {
 	cpu_set_t set;
@@ -197,60 +197,60 @@ void run_on(unsigned cpu)
 
 void change(const Enclave &enclave)
 {
-	title("Reset", "Permissions are taken away for good once no thread can remember the old ones.\n"
-		       "  The processor tracks that, and the kernel interrupts who is still inside.");
+	title("Reset", "A reset of permissions is complete when no processor has the old ones in its TLB.\n"
+		       "  The processor tracks that, and the kernel interrupts threads that are still inside.");
 	{
-		const Since since(enclave);
+		const CountsSince since(enclave);
 		const Progress p = enclave.device().reset_permissions(enclave.image().end, length);
-		step(!p.error && p.count == length, "RESET_PERMISSIONS takes all of them, in one call (EMODPR)");
-		step(done(enclave, Op::accept, REG | PR), "the enclave accepts (EACCEPT)");
-		costs("to reset 1024 pages, nobody inside",
+		step(!p.error && p.count == length, "RESET_PERMISSIONS removes all permissions in one call (EMODPR)");
+		step(done(enclave, Op::accept, REG | PR), "the enclave accepts the change (EACCEPT)");
+		costs("to reset 1024 pages, no thread inside",
 		      {{"ETRACK", since("sgx2-tracks"), pages},
-		       {"rounds to turn out whoever may be inside", since("sgx2-ipi-broadcasts"), pages}});
+		       {"IPI broadcasts to threads inside", since("sgx2-ipi-broadcasts"), pages}});
 	}
 	Request touch = request(Op::write, enclave.at(enclave.image().end));
 	const Exit exit = enclave.enter(touch, 1);
 	step(exit.fault(pf_present | pf_write | pf_user | pf_sgx),
-	     fmt::format("a write now is a page fault, with the bit that says SGX ({:#x})", exit.error));
-	step(done(enclave, Op::extend, REG | RW), "the enclave gives itself reading and writing back (EMODPE)");
+	     fmt::format("a write raises a page fault, whose error code has the SGX bit ({:#x})", exit.error));
+	step(done(enclave, Op::extend, REG | RW), "the enclave extends its permissions to read and write (EMODPE)");
 	Request retry = {};
-	step(enclave.enter(retry, 1, ERESUME).normal(), "and the write goes on where it was");
+	step(enclave.enter(retry, 1, ERESUME).normal(), "the interrupted write is resumed and completes");
 	{
-		// Side by side, and not in turns: a thread that does not run is not inside.
+		// The thread must run on another CPU: a thread that does not run is not inside.
 		run_on(1);
 		const Inside inside(enclave, 2);
 		run_on(0);
-		const Since since(enclave);
+		const CountsSince since(enclave);
 		for (const u64 turns = inside.turns(); inside.turns() == turns;)
 			;
 		const Progress p = enclave.device().reset_permissions(enclave.image().end, length);
-		step(!p.error && p.count == length, "once more, while another thread is inside");
-		step(done(enclave, Op::accept, REG | PR), "accepted");
-		costs("to reset 1024 pages beside a thread",
+		step(!p.error && p.count == length, "RESET_PERMISSIONS again, while another thread is inside");
+		step(done(enclave, Op::accept, REG | PR), "the enclave accepts the change (EACCEPT)");
+		costs("to reset 1024 pages, one thread inside",
 		      {{"ETRACK", since("sgx2-tracks"), pages},
-		       {"rounds to turn out whoever may be inside", since("sgx2-ipi-broadcasts"), pages}});
+		       {"IPI broadcasts to threads inside", since("sgx2-ipi-broadcasts"), pages}});
 	}
-	step(done(enclave, Op::extend, REG | RW), "extended");
+	step(done(enclave, Op::extend, REG | RW), "the enclave extends its permissions (EMODPE)");
 	Request check = range(enclave, Op::check);
 	check.address += page_size;
 	check.length -= page_size;
-	step(enclave.ask(check).result == 0, "and the data has not been touched by any of this");
+	step(enclave.ask(check).result == 0, "the data is unchanged");
 }
 
 void shrink(const Enclave &enclave)
 {
-	title("Shrink", "Pages go the same way: the kernel asks, the enclave accepts, and only then are they free.");
-	const Since since(enclave);
+	title("Shrink", "To remove pages, the kernel trims them, the enclave accepts the trim, and the kernel frees them.");
+	const CountsSince since(enclave);
 	const Progress trim = enclave.device().modify_types(enclave.image().end, length, type_trim);
 	step(!trim.error && trim.count == length, "MODIFY_TYPES trims the pages (EMODT)");
 	const Progress early = enclave.device().remove_pages(enclave.image().end, length);
-	step(early.error == EPERM && early.count == 0, "to remove them now is refused: the enclave has not agreed");
-	step(done(enclave, Op::accept, TRIM | MODIFIED), "the enclave accepts (EACCEPT)");
+	step(early.error == EPERM && early.count == 0, "REMOVE_PAGES fails with EPERM before the enclave has accepted the trim");
+	step(done(enclave, Op::accept, TRIM | MODIFIED), "the enclave accepts the trim (EACCEPT)");
 	const Progress gone = enclave.device().remove_pages(enclave.image().end, length);
-	step(!gone.error && gone.count == length, "REMOVE_PAGES gives them back to the EPC (EREMOVE)");
-	costs("to take 1024 pages away", {{"ETRACK", since("sgx2-tracks"), pages},
-					  {"rounds to turn out whoever may be inside", since("sgx2-ipi-broadcasts"), pages},
-					  {"searches of page tables for mappings", since("sgx2-zaps"), pages}});
+	step(!gone.error && gone.count == length, "REMOVE_PAGES returns the pages to the EPC (EREMOVE)");
+	costs("to remove 1024 pages", {{"ETRACK", since("sgx2-tracks"), pages},
+				       {"IPI broadcasts to threads inside", since("sgx2-ipi-broadcasts"), pages},
+				       {"searches of page tables for PTEs", since("sgx2-zaps"), pages}});
 }
 
 } // namespace
@@ -266,16 +266,15 @@ try {
 			grow(enclave);
 			change(enclave);
 			shrink(enclave);
-			fmt::print(
-				"\nPage by page is how the kernel's own driver works (Linux 6.12): one of each for each page.\n"
-				"The numbers of sgx2 were counted just now, on this machine.\n");
+			fmt::print("\nPage by page: the kernel's own driver (Linux 6.12) needs one of each for each page.\n"
+				   "The counts of sgx2 are those of this run.\n");
 		} else {
-			fmt::print("\nThis processor has no SGX2, so that is all.\n");
+			fmt::print("\nThis processor has no SGX2, so the steps of SGX2 are skipped.\n");
 		}
 	} catch (const Failed &failed) {
 		step(false, failed.what());
 	}
-	fmt::print("\n{}\n", all_good ? "All as it should be." : "Something is not as it should be.");
+	fmt::print("\n{}\n", all_good ? "All steps succeeded." : "A step failed.");
 	return all_good ? 0 : 1;
 } catch (const std::exception &e) {
 	std::fprintf(stderr, "%s\n", e.what());

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-// Random calls and enclave operations from a seed, with one line for the outcome of each: on two drivers, for scripts/differ to compare.
+// Makes random calls and enclave operations from a seed, and prints a line with the outcome of each, which scripts/differ compares between drivers.
 //
-// What is called depends on the seed alone, never on an outcome. A line whose outcome is meant to differ ends in the name of
-// the row of Documentation/differences.md that says so, in brackets.
+// The calls depend only on the seed, never on an outcome. A line whose outcome may differ ends with the name of the row of
+// Documentation/differences.md that describes the difference, in brackets.
 
 #include <array>
 #include <cstdio>
@@ -26,7 +26,7 @@ namespace {
 
 constexpr u64 page = page_size;
 
-/// Splitmix: the same everywhere.
+/// Splitmix64, which gives equal numbers on each computer.
 class Random {
 public:
 	explicit Random(u64 seed) : state_(seed * 0x9e3779b97f4a7c15ULL + 1) {}
@@ -58,7 +58,7 @@ std::string letters(int prot)
 	return fmt::format("{}{}{}", prot & PROT_READ ? 'r' : '-', prot & PROT_WRITE ? 'w' : '-', prot & PROT_EXEC ? 'x' : '-');
 }
 
-/// One word through /proc/self/mem.
+/// Reads or writes a word through /proc/self/mem.
 Errno debug(u64 at, u64 &value, bool write)
 {
 	const int fd = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
@@ -68,12 +68,12 @@ Errno debug(u64 at, u64 &value, bool write)
 	return e;
 }
 
-/// A running enclave, and a window of its pages that anything may be done to.
+/// A running enclave, with a window of pages on which each operation is allowed.
 class Running {
 public:
 	Running(u64 seed, unsigned steps) : random_(seed), seed_(seed), steps_(steps)
 	{
-		// A fault is to add one page, as in mainline, which does not know this call.
+		// A fault adds one page, as on mainline, which does not know this call.
 		Configure c = {sizeof(c), configure_fault_around, 0, 0, 0, 0};
 		const Errno e = enclave_.device().call(ioc_configure, &c);
 		if (e && e != ENOTTY)
@@ -155,7 +155,7 @@ private:
 		const Range r = range();
 		const int prot = spared(r, prots());
 		const Errno e = protect(at(r.first), r.count * page, prot);
-		// Up to the page that refuses it is done all the same, and which that was is nobody's to say.
+		// EAUG or EACCEPT may have changed pages up to the one that failed, and the drivers may differ in that page.
 		if (!e)
 			note(r, prot);
 		return fmt::format("mprotect {} {}: {}", r.text(), letters(prot), e.name());
@@ -172,7 +172,7 @@ private:
 		return random_.of(list);
 	}
 
-	/// Over a TCS mainline refuses PROT_EXEC, and from then on the mappings would not be the same.
+	/// Removes PROT_EXEC over a TCS, where mainline refuses it: otherwise the mappings would differ for the rest of the sequence.
 	int spared(const Range &r, int prot) const
 	{
 		for (u64 i = r.first; i < r.first + r.count; i++)
@@ -201,7 +201,7 @@ private:
 		const Range r = range();
 		const u64 type = random_.of(list);
 		const Progress p = enclave_.device().modify_types(offset(r.first), r.count * page, type);
-		// The page at which it stopped may have become one.
+		// The page at which the call stopped may have become one.
 		for (u64 i = r.first; i <= r.first + p.count / page && i < r.first + r.count; i++)
 			thread_[i] = thread_[i] || type == type_tcs;
 		return fmt::format("modify {} {:#x}: {}", r.text(), type, text(p));
@@ -221,7 +221,7 @@ private:
 		return fmt::format("remove {}: {}", r.text(), text(gone(r)));
 	}
 
-	/// What a runtime would do, in its order, so that calls succeed.
+	/// Runs the calls of a runtime in their order, so that they succeed.
 	std::string flow()
 	{
 		const Range r = range();
@@ -297,16 +297,16 @@ private:
 		return line + tag(ask.length ? r : Range{r.first, 1});
 	}
 
-	/// The operation is not to be taken up again.
+	/// Abandons the interrupted operation.
 	void abandon(Request &interrupted)
 	{
 		Request leave = {};
 		leave.op = Op::abandon;
 		if (!enclave_.enter(leave).normal() || !enclave_.enter(interrupted, 0, ERESUME).normal())
-			throw Failed("an enclave does not give up");
+			throw Failed("an operation was not abandoned");
 	}
 
-	/// Mainline's mapping of a TCS must not be executable.
+	/// Returns the tag of the difference in mappings of a TCS, which mainline does not allow to be executable.
 	std::string tag(const Range &r) const
 	{
 		for (u64 i = r.first; i < r.first + r.count; i++) {
@@ -316,7 +316,7 @@ private:
 		return "";
 	}
 
-	/// What a debugger does: to a page of the window, which may wait for EACCEPT, or to one that was added.
+	/// Reads and writes as a debugger does: a page of the window, which may be pending, or an added page.
 	std::string patch()
 	{
 		const Range r = range();
@@ -330,7 +330,7 @@ private:
 				   window ? " [debug-waiting]" : "");
 	}
 
-	/// A call that has something wrong with it.
+	/// Makes a call with an invalid parameter.
 	std::string wrong()
 	{
 		static constexpr u64 ranges[][2] = {
@@ -358,7 +358,7 @@ private:
 		}
 	}
 
-	/// What a child of fork() finds.
+	/// Accesses the enclave from a child of fork().
 	std::string child()
 	{
 		const Range r = range();
@@ -386,7 +386,7 @@ private:
 	std::array<bool, pages> exec_ = {}, thread_ = {};
 };
 
-/// Files of the device in every state, and the calls that bring them on.
+/// Open files in each state, and the calls that change their state.
 class Building {
 public:
 	Building(u64 seed, unsigned steps) : random_(seed ^ 0x5367), seed_(seed), steps_(steps) {}
@@ -488,7 +488,7 @@ private:
 	{
 		const u64 what = random_.below(6);
 		Sigstruct s = sigstruct_for(secs_, measurement_.digest());
-		// To sign takes a while, so what is to be refused is not signed.
+		// A signature takes time to compute, so a SIGSTRUCT that INIT must refuse is not signed.
 		if (what < 3)
 			sign(s);
 		if (what == 3)
@@ -502,7 +502,7 @@ private:
 	std::string provision()
 	{
 		Device key;
-		// Before CREATE the two differ, and whatever follows: EarlyProvision.CountsAfterCreate.
+		// Before CREATE the drivers differ, and therefore all later results: EarlyProvision.HoldsAfterCreate.
 		const bool right = random_.one_in(2) && created_;
 		if (right)
 			must(key.open("/dev/sgx_provision"), "opening /dev/sgx_provision");
@@ -554,10 +554,10 @@ int main(int argc, char **argv)
 try {
 	u64 first = 1, count = 1;
 	unsigned steps = 200;
-	CLI::App app("Random calls and enclave operations, with the outcome of each.");
-	app.add_option("--seed", first, "of the first sequence")->capture_default_str();
-	app.add_option("--count", count, "how many sequences, each from the next seed")->capture_default_str();
-	app.add_option("--steps", steps, "of each sequence")->capture_default_str();
+	CLI::App app("Make random calls and enclave operations, and print the outcome of each.");
+	app.add_option("--seed", first, "seed of the first sequence")->capture_default_str();
+	app.add_option("--count", count, "number of sequences; each has the next seed")->capture_default_str();
+	app.add_option("--steps", steps, "number of steps of a sequence")->capture_default_str();
 	CLI11_PARSE(app, argc, argv);
 	for (u64 seed = first; seed < first + count; seed++) {
 		Running(seed, steps).run();

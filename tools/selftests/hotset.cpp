@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// What the reclaimer takes when it has a choice: of a set that is touched again and again beside an enclave that is streamed through, and
-// of an enclave that idles beside one that works. One JSON object a line; scripts/hotset compares two drivers.
+// Shows which pages the reclaimer evicts: of a set that is accessed repeatedly beside an enclave that streams through twice the EPC, and
+// of an idle enclave beside one that works. Prints a JSON object on each line; scripts/hotset compares two drivers.
 
 #include <algorithm>
 #include <atomic>
@@ -35,19 +35,19 @@ constexpr u64 piece = 64;
 
 struct Plan {
 	unsigned rounds = 40;
-	/// Of the stream, in a millisecond; 0 for as many as there can be.
+	/// Pages of the stream in a millisecond; 0 for no limit.
 	unsigned pace = 10;
 	std::vector<std::string> rows;
 };
 
-/// A set of one page in so many of the EPC, touched every so many milliseconds.
+/// A hot set: its share of the EPC, as a divisor, and the period of its accesses in milliseconds.
 struct Hot {
 	const char *name;
 	unsigned one_in, every;
 };
 constexpr Hot hot[] = {{"1/8 in 40 ms", 8, 40}, {"1/3 in 58 ms", 3, 58}, {"1/8 in 11 ms", 8, 11}};
 
-/// So many percent of the EPC idle, and so many more are then used, as they come or once all are there.
+/// Percent of the EPC that idles, and percent that is then used, either in each step or after the last page was added.
 struct Idle {
 	const char *name;
 	unsigned idle, used;
@@ -60,8 +60,8 @@ constexpr Idle idle[] = {
 	{"three quarters idle at once", 75, 32, true},
 };
 
-/// What the processes tell each other; shared by them.
-struct Board {
+/// State that the processes share.
+struct SharedState {
 	std::atomic<bool> ready, stop;
 	std::atomic<u64> laps, streamed;
 };
@@ -84,7 +84,7 @@ u64 epc_pages()
 	return Processor::epc_bytes() / page_size;
 }
 
-/// Pages of an enclave of their own, none of which is there yet.
+/// An enclave whose pages are not added yet.
 class Set {
 public:
 	explicit Set(u64 pages) : enclave(options(pages)), pages_(pages), first_(enclave.at(enclave.image().end))
@@ -92,7 +92,7 @@ public:
 		enclave.map(enclave.image().end, pages * page_size, PROT_READ | PROT_WRITE);
 	}
 	void build(u64 from, u64 to) const { each(Op::accept, from, to); }
-	void touch(u64 from, u64 to) const { each(Op::touch, from, to); }
+	void access(u64 from, u64 to) const { each(Op::access, from, to); }
 	u64 pages() const { return pages_; }
 	u64 at(u64 page) const { return first_ + page * page_size; }
 
@@ -116,7 +116,7 @@ private:
 	u64 pages_, first_;
 };
 
-/// A process of its own that runs this, and is ended with this if it has not ended by then.
+/// A process that runs a function. The destructor kills it if it still runs.
 class Process {
 public:
 	template <typename Body>
@@ -158,7 +158,7 @@ private:
 	pid_t pid_;
 };
 
-/// The driver's own thread comes before all others, as if it had a CPU of its own. Mainline's faults are taken again and again until it has
+/// Gives the driver's thread real-time priority, as if it had a CPU of its own. Otherwise mainline's faults repeat until the thread has
 /// made room.
 void advance_reclaimer()
 {
@@ -170,33 +170,33 @@ void advance_reclaimer()
 	}
 }
 
-/// Waits for what another process has to say, unless there is none any more.
+/// Waits for a condition that another process sets, as long as the process runs.
 template <typename Done>
 void await(Done done)
 {
 	siginfo_t info = {};
 	while (!done()) {
 		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid)
-			throw Failed("a process has ended early");
+			throw Failed("a process ended too early");
 		sleep_until(now() + millisecond);
 	}
 }
 
-/// Goes through twice the EPC over and over.
-void stream(Board &board, unsigned pace)
+/// Accesses twice as many pages as the EPC has, one after the other, in a loop.
+void stream(SharedState &state, unsigned pace)
 {
 	const Set set(2 * epc_pages());
 	const long begin = now();
-	for (u64 page = 0; !board.stop; page += piece) {
+	for (u64 page = 0; !state.stop; page += piece) {
 		const u64 at = page % set.pages();
 		if (page < set.pages())
 			set.build(at, at + piece);
 		else
-			set.touch(at, at + piece);
-		board.streamed += piece;
-		board.laps = board.streamed / set.pages();
+			set.access(at, at + piece);
+		state.streamed += piece;
+		state.laps = state.streamed / set.pages();
 		if (pace)
-			sleep_until(begin + static_cast<long>(board.streamed) * millisecond / pace);
+			sleep_until(begin + static_cast<long>(state.streamed) * millisecond / pace);
 	}
 }
 
@@ -204,20 +204,20 @@ const isa::Monitor &machine()
 {
 	static const auto monitor = isa::Monitor::find();
 	if (!monitor)
-		throw Failed("the machine does not tell what it counts");
+		throw Failed("the machine has no counters: use tests/machine/run");
 	return *monitor;
 }
 
-/// How often a leaf of ENCLS has succeeded.
+/// Returns how often a leaf of ENCLS has succeeded.
 long leaf(unsigned number)
 {
 	return static_cast<long>(machine().counter(SGX2_DEV_CTR_ENCLS(number, 0)));
 }
 
-/// Which pages of a set are in the EPC, by the machine's own account, whatever the driver.
+/// The pages of a set that are resident, according to the machine, with either driver.
 class Presence {
 public:
-	/// All are there now, and no other enclave's at the same addresses.
+	/// Begins when all pages are resident and no other enclave has pages at these addresses.
 	explicit Presence(const Set &set) : set_(set)
 	{
 		for (u64 i = 0; i < machine().pages(); i++) {
@@ -248,13 +248,13 @@ long minor_faults()
 	return usage.ru_minflt;
 }
 
-/// Touches the set on time, and counts once the stream has been all the way round.
-void keep(const Hot &what, const Plan &plan, Board &board)
+/// Accesses the set periodically, and counts after the stream has accessed all of its pages once.
+void keep(const Hot &what, const Plan &plan, SharedState &state)
 {
 	const Set set(epc_pages() / what.one_in);
 	set.build(0, set.pages());
 	const Presence presence(set);
-	board.ready = true;
+	state.ready = true;
 	unsigned counted = 0;
 	u64 reloads = 0, streamed = 0;
 	long faults = 0, loads = 0, begin = 0, next = now();
@@ -262,9 +262,9 @@ void keep(const Hot &what, const Plan &plan, Board &board)
 		return fdinfo(set.enclave.device(), "sgx2-loads");
 	};
 	while (counted < plan.rounds) {
-		if (!counted && board.laps >= 2) {
+		if (!counted && state.laps >= 2) {
 			begin = now();
-			streamed = board.streamed;
+			streamed = state.streamed;
 			loads = known();
 			faults = minor_faults();
 		}
@@ -272,8 +272,8 @@ void keep(const Hot &what, const Plan &plan, Board &board)
 			reloads += presence.missing();
 			counted++;
 		}
-		set.touch(0, set.pages());
-		// What is late stays late; nothing is made up for.
+		set.access(0, set.pages());
+		// A late access delays those after it; none is skipped.
 		next = std::max(next + what.every * millisecond, now());
 		sleep_until(next);
 	}
@@ -281,22 +281,22 @@ void keep(const Hot &what, const Plan &plan, Board &board)
 	fmt::print(
 		"{{\"row\":\"{}\",\"touches\":{},\"reloads\":{},\"faults\":{},\"loads\":{},\"every\":{:.1f},\"streamed\":{:.1f}}}\n",
 		what.name, plan.rounds * set.pages(), reloads, minor_faults() - faults, known() - loads, took / plan.rounds,
-		static_cast<double>(board.streamed - streamed) / took);
+		static_cast<double>(state.streamed - streamed) / took);
 }
 
-void beside_stream(const Hot &what, const Plan &plan, Board &board)
+void beside_stream(const Hot &what, const Plan &plan, SharedState &state)
 {
-	Process toucher([&] { keep(what, plan, board); });
-	await([&] { return board.ready.load(); });
-	Process streamer([&] { stream(board, plan.pace); });
+	Process toucher([&] { keep(what, plan, state); });
+	await([&] { return state.ready.load(); });
+	Process streamer([&] { stream(state, plan.pace); });
 	toucher.join();
-	board.stop = true;
+	state.stop = true;
 	streamer.join();
 }
 
 constexpr unsigned ewb = 0xb;
 
-/// Grows, and uses all that there is, with each step or at the end.
+/// Adds pages, and accesses all of them in each step or after the last one.
 void work(u64 pages, bool at_once)
 {
 	const Set set(pages / piece * piece);
@@ -304,26 +304,26 @@ void work(u64 pages, bool at_once)
 		set.build(0, set.pages());
 	for (u64 have = 0; have < set.pages() && !at_once; have += piece) {
 		set.build(have, have + piece);
-		set.touch(0, have + piece);
+		set.access(0, have + piece);
 		sleep_until(now() + millisecond);
 	}
 	for (unsigned i = 0; i < 20; i++) {
-		set.touch(0, set.pages());
+		set.access(0, set.pages());
 		sleep_until(now() + 5 * millisecond);
 	}
 }
 
-void beside_idle(const Idle &what, Board &board)
+void beside_idle(const Idle &what, SharedState &state)
 {
 	Process idler([&] {
 		const Set set(epc_pages() * what.idle / 100 / piece * piece);
 		set.build(0, set.pages());
-		set.touch(0, set.pages());
-		board.ready = true;
+		set.access(0, set.pages());
+		state.ready = true;
 		for (;;)
 			pause();
 	});
-	await([&] { return board.ready.load(); });
+	await([&] { return state.ready.load(); });
 	sleep_until(now() + 20 * millisecond);
 	const long before = leaf(ewb);
 	Process worker([&] { work(epc_pages() * what.used / 100, what.at_once); });
@@ -342,19 +342,19 @@ void run(const Plan &plan)
 	};
 	if (sysconf(_SC_NPROCESSORS_ONLN) == 1)
 		advance_reclaimer();
-	// Children inherit the signature.
+	// The children inherit the signature.
 	{
 		const Enclave first;
 	}
 	for (const Hot &what : hot) {
 		const auto room = fresh();
 		if (wanted(what.name))
-			beside_stream(what, plan, *reinterpret_cast<Board *>(room->data()));
+			beside_stream(what, plan, *reinterpret_cast<SharedState *>(room->data()));
 	}
 	for (const Idle &what : idle) {
 		const auto room = fresh();
 		if (wanted(what.name))
-			beside_idle(what, *reinterpret_cast<Board *>(room->data()));
+			beside_idle(what, *reinterpret_cast<SharedState *>(room->data()));
 	}
 }
 
@@ -362,16 +362,16 @@ void run(const Plan &plan)
 
 int main(int argc, char **argv)
 try {
-	CLI::App app("Shows whom a driver of SGX takes EPC from");
+	CLI::App app("Show which pages a driver of SGX evicts");
 	Plan plan;
 	std::vector<std::string> names;
 	for (const Hot &h : hot)
 		names.emplace_back(h.name);
 	for (const Idle &i : idle)
 		names.emplace_back(i.name);
-	app.add_option("--rounds", plan.rounds, "how often a hot set is touched while it counts");
-	app.add_option("--pace", plan.pace, "pages of the stream in a millisecond; 0 for as many as there can be");
-	app.add_option("--rows", plan.rows, "only these")->delimiter(',')->check(CLI::IsMember(names));
+	app.add_option("--rounds", plan.rounds, "number of accesses to a hot set that count");
+	app.add_option("--pace", plan.pace, "pages of the stream in a millisecond; 0 for no limit");
+	app.add_option("--rows", plan.rows, "rows to run; all by default")->delimiter(',')->check(CLI::IsMember(names));
 	CLI11_PARSE(app, argc, argv);
 	std::setvbuf(stdout, nullptr, _IOLBF, 0);
 	run(plan);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Loads the module, uses it, and unloads it, many times over; it is not unloaded while anything of it is in use, and leaves nothing behind.
+// Loads, uses and unloads the module repeatedly. The kernel must refuse to unload it while it is in use, and it must leave nothing behind.
 
 #include <cstdio>
 #include <exception>
@@ -13,7 +13,7 @@
 
 #include "driver.h"
 #include "inside.h"
-#include "remains.h"
+#include "leak_check.h"
 
 using namespace sgx;
 
@@ -35,7 +35,7 @@ Errno load(const std::string &path)
 	return error;
 }
 
-/// EAGAIN (EWOULDBLOCK) while it is in use.
+/// Unloads the module; EAGAIN (EWOULDBLOCK) while it is in use.
 Errno unload()
 {
 	return errno_of(syscall(SYS_delete_module, "sgx2", O_NONBLOCK));
@@ -45,20 +45,19 @@ void must_refuse(const char *while_what)
 {
 	const Errno error = unload();
 	if (error != EWOULDBLOCK)
-		throw Failed(fmt::format("unloading while {} should be refused with EAGAIN, and answers {}", while_what,
-					 error.name()));
+		throw Failed(fmt::format("unloading while {} must fail with EAGAIN, but returned {}", while_what, error.name()));
 }
 
-/// An enclave is built, grows, is entered, and stands in the way in each of its forms.
+/// Builds, grows and enters an enclave; the module must not be unloaded while any of these is in progress.
 void use()
 {
 	Device open_file;
 	must(open_file.open(), "opening /dev/sgx_enclave");
 	must_refuse("the device is open");
-	must(open_file.close(), "closing it");
+	must(open_file.close(), "closing the device");
 
 	Enclave enclave;
-	must_refuse("there is an enclave");
+	must_refuse("an enclave exists");
 	const u64 first = enclave.image().end, at = enclave.at(first), length = 64 * page_size;
 	enclave.map(first, length, PROT_READ | PROT_WRITE);
 	enclave.ask(request(Op::accept, at, length, REG | RW | PENDING));
@@ -66,19 +65,19 @@ void use()
 	must_refuse("a thread is inside");
 }
 
-/// A file that is closed lives on in its mappings.
+/// Checks that a mapping keeps the file, and the module, after close().
 void use_mapping()
 {
 	const Mapping range = Mapping::reserve(64 * page_size);
 	{
 		Device device;
 		must(device.open(), "opening /dev/sgx_enclave");
-		must(map_fixed(device.fd(), range.address(), range.length(), PROT_READ), "mapping it");
+		must(map_fixed(device.fd(), range.address(), range.length(), PROT_READ), "mapping the device");
 	}
-	must_refuse("it is mapped");
+	must_refuse("the device is mapped");
 }
 
-/// The last references may be dropped a little later, by the kernel's threads.
+/// Unloads the module; kernel threads may drop the last references a little later.
 void unload_soon()
 {
 	Errno error = EWOULDBLOCK;
@@ -97,14 +96,14 @@ int run(const Plan &plan)
 	for (unsigned i = 0; i < plan.times; i++) {
 		use();
 		use_mapping();
-		const Remains remains = Remains::settled();
-		if (!remains.none())
-			throw Failed(remains.text());
+		const LeakCheck leaks = LeakCheck::settled();
+		if (!leaks.clean())
+			throw Failed(leaks.text());
 		unload_soon();
-		if (const Remains left = Remains::now(); left.valid.value_or(0))
+		if (const LeakCheck left = LeakCheck::now(); left.valid.value_or(0))
 			throw Failed("unloaded: " + left.text());
 		if (access("/sys/devices/system/node/node0/x86/sgx_total_bytes", F_OK) == 0)
-			throw Failed("unloaded, and its file in the node's folder is there");
+			throw Failed("the module is unloaded, but its file in the directory of the node exists");
 		must(load(plan.module), "loading the module");
 	}
 	const std::string leaks = plan.leaks ? kmemleak() : "";
@@ -116,11 +115,11 @@ int run(const Plan &plan)
 
 int main(int argc, char **argv)
 try {
-	CLI::App app("Loads sgx2, uses it and unloads it, as root");
+	CLI::App app("Load, use and unload sgx2, as root");
 	Plan plan;
-	app.add_option("--module", plan.module, "the file of the module");
-	app.add_option("--times", plan.times, "how often");
-	app.add_flag("--leaks", plan.leaks, "have kmemleak look afterwards");
+	app.add_option("--module", plan.module, "file of the module");
+	app.add_option("--times", plan.times, "number of repetitions");
+	app.add_flag("--leaks", plan.leaks, "print kmemleak's report at the end");
 	CLI11_PARSE(app, argc, argv);
 	return run(plan);
 } catch (const std::exception &e) {

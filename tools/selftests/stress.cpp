@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Many enclaves, together larger than the EPC, whose threads write and check patterns while processes are killed at random.
+// Runs many enclaves, together larger than the EPC, whose threads write and check patterns while random processes are killed.
 
 #include <algorithm>
 #include <atomic>
@@ -19,7 +19,7 @@
 
 #include "driver.h"
 #include "enclave.h"
-#include "remains.h"
+#include "leak_check.h"
 
 using namespace sgx;
 
@@ -36,11 +36,11 @@ struct Plan {
 	bool leaks = false;
 };
 
-/// What the processes tell each other; shared by them.
+/// Counts that the processes share.
 struct Tally {
-	/// Enclaves, and pieces of their data.
+	/// Numbers of enclaves, of checked pieces of data, and of wrong pieces.
 	std::atomic<u64> built, checked, wrong;
-	/// Set once it is known when the work ends, which is not before every enclave is there.
+	/// The time at which the work ends; it is set after all enclaves are built.
 	std::atomic<Clock::rep> end;
 };
 
@@ -50,7 +50,7 @@ bool time_is_up(const Tally &tally)
 	return end && Clock::now().time_since_epoch().count() > end;
 }
 
-/// Pages in pieces; each thread has its own, and knows what it wrote there.
+/// Writes and checks pieces of the enclave's pages. Each thread has pieces of its own, and knows their patterns.
 void work(const Enclave &enclave, u64 pages, unsigned thread, unsigned threads, unsigned seed, Tally &tally)
 {
 	std::minstd_rand random(seed * 131 + thread + 1);
@@ -97,7 +97,7 @@ int child(const Plan &plan, u64 pages, unsigned seed, Tally &tally)
 		const Enclave enclave;
 		tally.built++;
 		enclave.map(enclave.image().end, pages * page_size, PROT_READ | PROT_WRITE);
-		// Those that are built come first: under pressure from the others that would take very long.
+		// Wait until all enclaves are built: under pressure from running ones that would take very long.
 		while (!tally.end)
 			usleep(10000);
 		std::vector<std::thread> threads;
@@ -121,12 +121,12 @@ int child(const Plan &plan, u64 pages, unsigned seed, Tally &tally)
 	}
 }
 
-/// The processes, and how those ended that did.
-class Crowd {
+/// The processes, and how many of them ended without being killed.
+class ProcessPool {
 public:
-	Crowd(const Plan &plan, u64 pages, Tally &tally) : plan_(plan), pages_(pages), tally_(tally), pids_(plan.enclaves)
+	ProcessPool(const Plan &plan, u64 pages, Tally &tally) : plan_(plan), pages_(pages), tally_(tally), pids_(plan.enclaves)
 	{
-		// The enclaves are all the same, and children inherit the signature.
+		// All enclaves are equal, and the children inherit the signature.
 		const Enclave first;
 		std::generate(pids_.begin(), pids_.end(), [this] { return start(); });
 	}
@@ -187,37 +187,37 @@ int run(const Plan &plan)
 	fmt::print("{} enclaves that grow by {} pages each, {} times the EPC of {} pages, {} threads each, for {} s\n",
 		   plan.enclaves, pages, plan.times, epc, plan.threads, plan.seconds);
 	std::fflush(stdout);
-	Crowd crowd(plan, pages, tally);
-	while (tally.built < plan.enclaves && !crowd.any_gone())
+	ProcessPool pool(plan, pages, tally);
+	while (tally.built < plan.enclaves && !pool.any_gone())
 		usleep(10000);
 	const auto length = std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(plan.seconds));
 	tally.end = (Clock::now() + length).time_since_epoch().count();
 	while (plan.kill && !time_is_up(tally)) {
 		usleep(20000);
-		crowd.kill_one();
+		pool.kill_one();
 	}
-	crowd.wait_all();
+	pool.wait_all();
 	fmt::print("{} enclaves built, {} processes killed, {} failed, {} pieces checked, {} wrong\n", tally.built.load(),
-		   crowd.killed(), crowd.failed(), tally.checked.load(), tally.wrong.load());
-	Remains remains = Remains::settled();
+		   pool.killed(), pool.failed(), tally.checked.load(), tally.wrong.load());
+	LeakCheck leaks = LeakCheck::settled();
 	if (plan.leaks)
-		remains.leaks = kmemleak();
-	fmt::print("afterwards: {}\n", remains.text());
-	return crowd.failed() || tally.wrong || !tally.checked || !remains.none() ? 1 : 0;
+		leaks.kernel = kmemleak();
+	fmt::print("afterwards: {}\n", leaks.text());
+	return pool.failed() || tally.wrong || !tally.checked || !leaks.clean() ? 1 : 0;
 }
 
 } // namespace
 
 int main(int argc, char **argv)
 try {
-	CLI::App app("Strains a driver of SGX: more enclaves than there is EPC, and processes that are killed");
+	CLI::App app("Stress a driver of SGX: enclaves larger than the EPC, and killed processes");
 	Plan plan;
-	app.add_option("--enclaves", plan.enclaves, "how many processes, an enclave each");
-	app.add_option("--times", plan.times, "how large they are together, in EPCs");
-	app.add_option("--threads", plan.threads, "in each, up to 4")->check(CLI::Range(1, 4));
-	app.add_option("--seconds", plan.seconds, "how long, once every enclave is there");
-	app.add_flag("--kill", plan.kill, "kill some at random, and start others");
-	app.add_flag("--leaks", plan.leaks, "have kmemleak look afterwards");
+	app.add_option("--enclaves", plan.enclaves, "number of processes, with an enclave each");
+	app.add_option("--times", plan.times, "size of all enclaves together, in multiples of the EPC");
+	app.add_option("--threads", plan.threads, "threads in each enclave, up to 4")->check(CLI::Range(1, 4));
+	app.add_option("--seconds", plan.seconds, "duration after all enclaves are built");
+	app.add_flag("--kill", plan.kill, "kill random processes, and start others");
+	app.add_flag("--leaks", plan.leaks, "print kmemleak's report at the end");
 	CLI11_PARSE(app, argc, argv);
 	return run(plan);
 } catch (const std::exception &e) {

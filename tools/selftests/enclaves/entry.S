@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The way in and out of an enclave. EENTER comes here with CSSA in RAX, the TCS in RBX, the way out in RCX and the request in RDI.
+ * Entry and exit of an enclave. EENTER continues here with CSSA in RAX, the TCS in RBX, the address after EENTER in RCX, the request in RDI.
  *
- * An entry while no frame of the SSA is in use runs on the thread's stack; one while a frame is in use is there to look at an
- * exception and runs on a stack of its own. The page at GS knows both, relative to the TCS: enum of ThreadData.
+ * An entry while no SSA frame is in use runs on the stack of the thread. An entry while a frame is in use handles an exception, and
+ * runs on another stack. The page at GS has the addresses of both, relative to the TCS: see ThreadData in request.h.
  */
 #define EEXIT		4
 #define STACK		0x00
@@ -47,7 +47,7 @@ leave:
 	popq	%r12
 	popq	%rbp
 	popq	%rsp
-	/* The general registers do not tell outside what was worked with. */
+	/* The general registers must not show data of the enclave outside. */
 	xorl	%ecx, %ecx
 	xorl	%edx, %edx
 	xorl	%esi, %esi
@@ -60,7 +60,7 @@ leave:
 	enclu
 	.size	enclave_entry, . - enclave_entry
 
-/* Where `abandon` sends an interrupted operation: out, from what the entry pushed. */
+/* The RIP that `abandon` sets: it leaves the enclave with the values that the entry pushed. */
 	.globl	enclave_abandoned
 enclave_abandoned:
 	cld
@@ -68,8 +68,8 @@ enclave_abandoned:
 	jmp	leave
 
 /*
- * u64 enclave_registers(Beat *beat): puts a pattern into each register, beats until it is told to stop, and counts those that
- * have changed. RBP holds the beat, RAX is what it beats with; the others are what an AEX has to keep.
+ * u64 enclave_registers(Beat *beat): writes a pattern to each register, counts iterations until the program ends it, and returns how
+ * many registers have changed. RBP has the address of the beat, RAX the counter; an AEX must preserve all the others.
  */
 	.text
 	.globl	enclave_registers
@@ -97,7 +97,7 @@ enclave_registers:
 .endr
 	movq	$1, 0(%rbp)
 1:	incq	8(%rbp)
-	/* A flag lives over the loop too: DF, which an AEX does not clear on its own. */
+	/* The loop also preserves a flag: DF, which an AEX does not clear by itself. */
 	std
 	pause
 	pushfq

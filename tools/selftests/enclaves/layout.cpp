@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// The table that tells the loader what an enclave wants beyond its segments; CMakeLists.txt has the numbers.
+// The table that describes to the loader the pages of an enclave beyond its segments; CMakeLists.txt has the numbers.
 
 #include "../lib/request.h"
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-// What the enclaves of this suite run: one operation an entry, as a request in untrusted memory says. Freestanding.
+// The code of the suite's enclaves: each entry performs one operation, which a request in untrusted memory describes. Freestanding.
 
 #include "../lib/request.h"
 
 using namespace sgx;
 
-// What the linker's script says of the image, and what entry.S has.
+// Symbols of the linker script and of entry.S.
 extern "C" {
 extern const u8 enclave_base[];
 extern const u8 enclave_entry[];
@@ -16,7 +16,7 @@ void *memcpy(void *to, const void *from, std::size_t size);
 void *memset(void *to, int value, std::size_t size);
 }
 
-// The compiler is free to call these; bytes do, since nobody measures this code's speed.
+// The compiler may call these functions. Their speed does not matter, so they copy bytes.
 void *memcpy(void *to, const void *from, std::size_t size)
 {
 	void *at = to;
@@ -33,7 +33,7 @@ void *memset(void *to, int value, std::size_t size)
 
 namespace {
 
-// A word of the data segment: measured when the enclave is built, private from then on.
+// A word of the data segment: its first value is measured, later values are secret.
 u64 kept = 0x5ec2e7;
 
 u64 enclu(u32 leaf, const void *rbx, u64 rcx, u64 rdx = 0)
@@ -55,23 +55,23 @@ u64 base()
 
 const ThreadData &thread_data()
 {
-	// GS begins at the page that the TCS names, and the page does not say where it is: RDGSBASE does.
+	// The TCS sets the base of GS, and RDGSBASE returns it: the page itself does not contain its address.
 	const ThreadData *data;
 	asm volatile("rdgsbase %0" : "=r"(data));
 	return *data;
 }
 
-// The frame that the latest exception filled.
+// Returns the registers in the SSA frame of the latest exception.
 Gprs &interrupted(u64 tcs, u32 cssa)
 {
 	const ThreadData &data = thread_data();
 	return *reinterpret_cast<Gprs *>(tcs + data.ssa + cssa * data.frame_size - sizeof(Gprs));
 }
 
-// One leaf for each page of the range. Ends at the first code that is not 0, with `done` telling how far it came.
+// Executes a leaf on each page of the range. Stops at the first code that is not 0, with the completed bytes in `done`.
 void each_page(Request &r, u32 leaf)
 {
-	// A copy of our own: the leaf wants its SECINFO inside.
+	// The leaf requires a SECINFO inside the enclave, so this is a copy.
 	SecInfo info = {};
 	info.flags = r.secinfo;
 	const u64 first = r.address, last = first + r.length, source = r.source;
@@ -79,7 +79,7 @@ void each_page(Request &r, u32 leaf)
 
 	for (u64 done = 0; first + done < last; done += page_size) {
 		const u64 page = down ? last - page_size - done : first + done;
-		// EMODPE leaves RAX alone.
+		// EMODPE does not change RAX.
 		const u64 code = enclu(leaf, &info, page, leaf == EACCEPTCOPY ? source : 0);
 		r.result = leaf == EMODPE ? 0 : code;
 		if (r.result != 0) {
@@ -91,7 +91,7 @@ void each_page(Request &r, u32 leaf)
 	r.status = Status::done;
 }
 
-void touch(Request &r)
+void access_pages(Request &r)
 {
 	const u64 first = r.address, last = first + r.length, value = r.value;
 	const bool down = r.descending != 0;
@@ -142,7 +142,7 @@ void report(Request &r)
 	r.status = Status::done;
 }
 
-// The own TCS cannot be read, but all threads enter at the same place.
+// Writes a TCS. Its entry point is that of all threads, since a thread cannot read its own TCS.
 void make_tcs(Request &r)
 {
 	Tcs &made = *reinterpret_cast<Tcs *>(r.address);
@@ -182,7 +182,7 @@ void spin(Request &r, const volatile u64 *watched)
 	r.status = Status::done;
 }
 
-// What only an entry with a frame in use can do.
+// Performs the operations that require an SSA frame in use.
 bool serve_handler(Request &r, u64 tcs, u32 cssa)
 {
 	switch (r.op) {
@@ -238,8 +238,8 @@ bool serve_memory(Request &r)
 		memset(reinterpret_cast<void *>(r.address), 0, r.length);
 		r.done = r.length;
 		break;
-	case Op::touch:
-		touch(r);
+	case Op::access:
+		access_pages(r);
 		break;
 	case Op::fill:
 		fill(r);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The least that runs: adds the u64 in its data to the one at RDI, outside, and leaves. It needs no stack. */
+/* The smallest enclave: adds the u64 in its data to the u64 at RDI, outside, and exits. It needs no stack. */
 #define EEXIT 4
 
 	.section .text.entry, "ax", @progbits

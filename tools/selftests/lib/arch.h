@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// What the processor defines: structures in memory layout, leaf numbers, bits. Used by programs and inside enclaves alike.
+// The definitions of the processor: structures in memory, leaf numbers, bits. Programs and enclaves use them.
 #pragma once
 
 #include <cstddef>
@@ -13,16 +13,16 @@ using u32 = std::uint32_t;
 using u64 = std::uint64_t;
 
 constexpr u64 page_size = 4096;
-/// EEXTEND measures so many bytes at once.
+/// The number of bytes that one EEXTEND measures.
 constexpr u64 chunk_size = 256;
 
-/// Rounds up to whole pages.
+/// Returns the number of bytes rounded up to whole pages.
 constexpr u64 page_up(u64 bytes)
 {
 	return (bytes + page_size - 1) / page_size * page_size;
 }
 
-/// Leaves of ENCLU that a program outside may use, and those of an enclave.
+/// Leaves of ENCLU: EENTER and ERESUME for the program, the others for code in the enclave.
 enum Enclu : u32 {
 	EREPORT = 0,
 	EGETKEY = 1,
@@ -41,16 +41,16 @@ constexpr u64 type_bits(u64 type)
 {
 	return type << 8;
 }
-/// Numbers of page types, as MODIFY_TYPES takes them, and the same in SECINFO.FLAGS.
+/// Numbers of page types, for MODIFY_TYPES and for SECINFO.FLAGS.
 constexpr u64 type_secs = 0, type_tcs = 1, type_reg = 2, type_va = 3, type_trim = 4;
 constexpr u64 TCS = type_bits(type_tcs), REG = type_bits(type_reg), TRIM = type_bits(type_trim);
 
 /// SECS.ATTRIBUTES.
 constexpr u64 attr_init = 1 << 0, attr_debug = 1 << 1, attr_mode64 = 1 << 2, attr_provision = 1 << 4, attr_token = 1 << 5;
 constexpr u64 attr_kss = 1 << 7, attr_aexnotify = 1 << 10;
-/// SECS.MISCSELECT: #PF and #GP tell the SSA their address and error code.
+/// SECS.MISCSELECT: the processor stores the address and the error code of #PF and #GP in the SSA.
 constexpr u32 misc_exinfo = 1;
-/// XFRM of x87 and SSE, which every enclave has.
+/// XFRM with x87 and SSE, which each enclave needs.
 constexpr u64 xfrm_legacy = 3;
 
 /// Codes that leaves return in RAX.
@@ -91,7 +91,7 @@ struct alignas(4096) Secs {
 };
 static_assert(sizeof(Secs) == 4096 && offsetof(Secs, config_id) == 192);
 
-/// Of an enclave of that size at that address, for which every processor has all it wants.
+/// Returns a SECS of that base and size with attributes that each processor supports.
 inline Secs plain_secs(u64 base, u64 size)
 {
 	Secs secs = {};
@@ -189,7 +189,7 @@ struct Report {
 };
 static_assert(sizeof(Report) == 432 && offsetof(Report, data) == 320);
 
-/// The end of an SSA frame.
+/// The general registers, at the end of an SSA frame.
 struct Gprs {
 	u64 rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi;
 	u64 r8, r9, r10, r11, r12, r13, r14, r15;
@@ -201,7 +201,7 @@ struct Gprs {
 };
 static_assert(sizeof(Gprs) == 184);
 
-/// What lies just below it when SECS.MISCSELECT has misc_exinfo.
+/// Exception data, just below the general registers if SECS.MISCSELECT has misc_exinfo.
 struct ExInfo {
 	u64 address;
 	u32 error;
@@ -209,7 +209,7 @@ struct ExInfo {
 };
 static_assert(sizeof(ExInfo) == 16);
 
-/// Gprs::exit_info says whether, and how, an exception was the reason.
+/// Bits of Gprs::exit_info: whether an exception caused the exit, and its vector.
 constexpr u32 exit_info_valid = 1U << 31;
 constexpr u32 exit_vector(u32 exit_info)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Mounts the hierarchy, makes groups in it, and cleans up.
+// Mounts the hierarchy, makes cgroups in it, and removes them.
 
 #include "cgroup.h"
 
@@ -89,7 +89,7 @@ Cgroup::Cgroup(const std::string &name) : path_(root + "/" + name)
 Cgroup::~Cgroup()
 {
 	end();
-	// Its last process may not be all gone, though it has been waited for.
+	// The kernel may remove the last process from the cgroup shortly after wait() returns.
 	for (unsigned tries = 0; rmdir(path_.c_str()) != 0 && errno == EBUSY && tries < 1000; tries++)
 		usleep(10000);
 	users--;

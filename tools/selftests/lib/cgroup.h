@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Memory cgroups: who is charged for what, and processes that live in one.
+// Memory cgroups: the charge of each, and processes that run in one.
 #pragma once
 
 #include <functional>
@@ -13,31 +13,31 @@
 
 namespace sgx {
 
-/// A memory cgroup of its own, in a hierarchy that is mounted while there is one. Nobody is in it but the processes that are started there.
-/// They are ended, and it goes, with this.
+/// A new memory cgroup, in a hierarchy that is mounted while a Cgroup exists. Only processes of start() are in the cgroup.
+/// The destructor ends these processes and removes the cgroup.
 class Cgroup {
 public:
-	/// Whether this kernel has them, and lets us.
+	/// Returns true if this kernel has memory cgroups and allows this process to make one.
 	static bool possible();
-	/// Of what belongs to no group but the root.
+	/// Returns a number of the root's memory.stat, which has what no other cgroup is charged for.
 	static long root_stat(const std::string &key);
 
-	/// Throws Failed.
+	/// Makes the cgroup, or throws Failed.
 	explicit Cgroup(const std::string &name);
 	~Cgroup();
 	Cgroup(const Cgroup &) = delete;
 	Cgroup &operator=(const Cgroup &) = delete;
 
-	/// A file of it, as memory.max.
+	/// Writes a value to a file of the cgroup, such as memory.max.
 	Errno set(const std::string &file, const std::string &value) const;
-	/// The number in such a file.
+	/// Returns the number in a file of the cgroup.
 	long get(const std::string &file) const;
-	/// The number after the key, in memory.stat or memory.events.
+	/// Returns the number after a key, in memory.stat or memory.events.
 	long get(const std::string &file, const std::string &key) const;
 
-	/// A child that is in this group before it does this, which may throw Failed; it ends with 0 if not.
+	/// Starts a child that enters this cgroup, then runs the function, which may throw Failed. The child ends with 0 if it does not.
 	pid_t start(const std::function<void()> &body) const;
-	/// Ends whoever is in it, and waits until it is gone.
+	/// Kills the processes of the cgroup, and waits until none is left.
 	void end() const;
 
 	static const std::string root;

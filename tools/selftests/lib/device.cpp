@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// The calls of the driver.
+// The ioctls of the driver.
 
 #include "device.h"
 

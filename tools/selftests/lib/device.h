@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// /dev/sgx_enclave: one open file, and each of its calls with the struct as the caller has filled it.
+// /dev/sgx_enclave: an open file and its ioctls. Each ioctl passes the struct as the caller has filled it.
 #pragma once
 
 #include <functional>
@@ -11,7 +11,7 @@
 
 namespace sgx {
 
-/// How far a call on a range came.
+/// The outcome of a call on a range.
 struct Progress {
 	Errno error;
 	u64 count = 0;
@@ -24,7 +24,7 @@ struct Progress {
 	}
 };
 
-/// An open device node; with /dev/sgx_enclave an enclave to be. Closed at the end.
+/// An open device node, /dev/sgx_enclave unless open() names another one. The destructor closes it.
 class Device {
 public:
 	Device() = default;
@@ -38,38 +38,38 @@ public:
 	Errno close();
 	int fd() const { return fd_; }
 
-	/// The ioctl, with whatever the caller says.
+	/// Runs an ioctl with any number and argument.
 	Errno call(unsigned long number, const void *argument) const;
 	Errno call(unsigned long number, u64 argument) const;
 
-	/// CREATE with the SECS at an address, or with this SECS.
+	/// Runs CREATE with the SECS at an address, or with this SECS.
 	Errno create(u64 src) const;
 	Errno create(const Secs &secs) const;
-	/// ADD_PAGES; the struct comes back as the driver leaves it.
+	/// Runs ADD_PAGES; the driver writes its results to the struct.
 	Errno add_pages(sgx_enclave_add_pages &pages) const;
 	Errno init(u64 sigstruct) const;
 	Errno init(const Sigstruct &sigstruct) const;
-	/// PROVISION with a file of /dev/sgx_provision.
+	/// Runs PROVISION with a file of /dev/sgx_provision.
 	Errno provision(u64 fd) const;
 
-	/// The calls of SGX2, once, without another try.
+	/// Runs a call of SGX2 once, without a retry.
 	Progress restrict_permissions(u64 offset, u64 length, u64 permissions) const;
 	Progress modify_types(u64 offset, u64 length, u64 type) const;
 	Progress remove_pages(u64 offset, u64 length) const;
-	/// Those that sgx2 alone has; ENOTTY elsewhere.
+	/// Runs a call that only sgx2 has; other drivers return ENOTTY.
 	Progress reset_permissions(u64 offset, u64 length, u32 flags = 0) const;
 	Progress augment_pages(u64 offset, u64 length) const;
 
-	/// Called before each is closed.
+	/// A function that is called before each file is closed.
 	static std::function<void(int fd)> closing;
 
 private:
 	int fd_ = -1;
 };
 
-/// Goes on with a call on a range as runtimes do: EAGAIN and EBUSY mean later, and `count` is where to go on.
+/// Repeats a call on a range as runtimes do: after EAGAIN, EBUSY and EINTR it continues at the first page that is not done.
 template <typename Call>
-Progress patiently(u64 offset, u64 length, Call call)
+Progress retry_until_done(u64 offset, u64 length, Call call)
 {
 	Progress all;
 	for (unsigned idle = 0; idle < 1000000;) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Asks sysfs, the driver and CPUID.
+// Queries of sysfs, the driver and CPUID.
 
 #include "driver.h"
 
@@ -49,7 +49,7 @@ bool Driver::offers(unsigned long ioctl_number)
 bool Driver::allows_dynamic_code()
 {
 	std::ifstream file("/sys/module/sgx2/parameters/dynamic_code");
-	// Only sgx2 has a word in this.
+	// Only sgx2 can forbid it.
 	return file.get() != 'N';
 }
 

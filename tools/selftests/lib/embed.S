@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The files themselves; CMakeLists.txt says where they were built. */
+/* The embedded files; CMakeLists.txt passes their paths. */
 .macro EMBED name, path
 	.balign	4096
 	.globl	embedded_\name\()_begin

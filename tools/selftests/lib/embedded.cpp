@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Where embed.S has put them.
+// Access to the files that embed.S includes.
 
 #include "embedded.h"
 

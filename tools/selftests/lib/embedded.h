@@ -8,13 +8,13 @@
 
 namespace sgx {
 
-/// Four threads, a heap, all operations of request.h.
+/// Returns the enclave with four threads and a heap. It performs all operations of request.h.
 std::span<const u8> embedded_worker();
-/// The same with sixteen threads, and small otherwise.
+/// Returns the enclave with sixteen threads and a smaller heap. It performs all operations of request.h.
 std::span<const u8> embedded_crowd();
-/// A few instructions and one thread.
+/// Returns the enclave with one thread and a few instructions.
 std::span<const u8> embedded_tiny();
-/// An RSA private key, DER.
+/// Returns an RSA private key, in DER.
 std::span<const u8> embedded_key();
 
 } // namespace sgx

@@ -29,7 +29,7 @@ template <typename T>
 const T &at_offset(std::span<const u8> elf, u64 offset)
 {
 	if (offset + sizeof(T) > elf.size())
-		throw Failed("the enclave's ELF file is cut off");
+		throw Failed("the ELF file of the enclave is truncated");
 	return *reinterpret_cast<const T *>(elf.data() + offset);
 }
 
@@ -46,10 +46,10 @@ Layout layout_of(std::span<const u8> elf)
 				return layout;
 		}
 	}
-	throw Failed("the enclave's ELF file says nothing of threads");
+	throw Failed("the ELF file of the enclave has no layout section");
 }
 
-/// Stacks, SSA frames, the page at GS, TCS, in this order; the TCS knows where the others are.
+/// Adds the pages of a thread in this order: stacks, SSA frames, the page at GS, the TCS. The TCS refers to the others.
 void add_thread(Image &image, const Layout &layout, u64 entry, u64 &next)
 {
 	const u64 stack = next + layout.stack_pages * page_size;
@@ -78,7 +78,7 @@ void add_thread(Image &image, const Layout &layout, u64 entry, u64 &next)
 	next = tcs_at + page_size;
 }
 
-/// The vDSO is an ELF file in memory; its symbols are found by what its dynamic section says.
+/// Returns a function of the vDSO, an ELF file in memory whose dynamic section has its symbols.
 void *vdso_function(const char *wanted)
 {
 	const u64 base = getauxval(AT_SYSINFO_EHDR);
@@ -155,7 +155,7 @@ void Image::move(u64 by)
 	}
 }
 
-/// The addresses, and what is to be mapped before there is an enclave.
+/// Reserves the addresses, and maps those that the options map before CREATE.
 void Enclave::reserve(const Options &options)
 {
 	if (options.from_zero) {
@@ -182,7 +182,7 @@ Enclave::Enclave(const Options &options)
 	image_.move(options.place);
 	image_.segments.insert(image_.segments.end(), options.more.begin(), options.more.end());
 	for (Segment &segment : image_.segments) {
-		// The processor wants both or neither.
+		// EENTER requires the flag in both places or in neither.
 		if (segment.secinfo == TCS && options.attributes & attr_aexnotify)
 			segment.content[offsetof(Tcs, flags)] |= tcs_aexnotify;
 	}
@@ -216,7 +216,7 @@ Enclave::Enclave(const Options &options)
 
 void Enclave::add(const Segment &segment, Measurement &measurement) const
 {
-	// The source has to be where the program might execute it, and aligned.
+	// ADD_PAGES requires an aligned source that the program may execute.
 	const Mapping source(segment.content.size());
 	std::memcpy(source.data(), segment.content.data(), segment.content.size());
 	SecInfo info = {};
@@ -239,11 +239,11 @@ Exit Enclave::enter(Request &request, unsigned thread, u32 leaf) const
 {
 	static void *const function = vdso_function("__vdso_sgx_enter_enclave");
 	if (!function)
-		throw Failed("this kernel's vDSO has no way into enclaves (CONFIG_X86_SGX)");
+		throw Failed("the vDSO of this kernel cannot enter enclaves: it needs CONFIG_X86_SGX");
 	sgx_enclave_run run = {};
 	run.tcs = threads.at(thread);
 	if (const int ret = sgx_enter(function, &request, leaf, &run))
-		throw Failed("the vDSO refuses to enter", -ret);
+		throw Failed("the vDSO does not enter", -ret);
 	return {run.function, run.exception_vector, run.exception_error_code, run.exception_addr};
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// An enclave of this suite from its file to its threads.
+// An enclave of this suite: its image, its construction, its entries.
 #pragma once
 
 #include <span>
@@ -12,9 +12,9 @@
 
 namespace sgx {
 
-/// How an entry ended.
+/// The end of an entry.
 struct Exit {
-	/// EEXIT, or the leaf that an exception interrupted: EENTER if it never came in, ERESUME if it left by an AEX.
+	/// EEXIT, or the leaf that an exception interrupted: EENTER if the entry itself faulted, ERESUME if an AEX left the enclave.
 	u32 leaf = 0;
 	u16 vector = 0;
 	u16 error = 0;
@@ -24,72 +24,72 @@ struct Exit {
 	bool fault(u16 code) const { return !normal() && vector == vector_pf && error == code; }
 };
 
-/// A run of pages with the same type and permissions.
+/// Consecutive pages with one type and one set of permissions.
 struct Segment {
 	u64 offset;
 	/// SECINFO.FLAGS.
 	u64 secinfo;
 	std::vector<u8> content;
-	/// By EEXTEND; if not, its content is not part of the enclave's identity.
+	/// Whether EEXTEND measures the content; otherwise the content is not part of the enclave's identity.
 	bool measured = true;
 };
 
-/// What an ELF file of enclaves/ says, laid out: segments, heap, and the pages of each thread.
+/// The layout of an enclave, from its ELF file: segments, heap, and the pages of each thread.
 struct Image {
 	u64 size = 0;
 	u64 heap = 0;
 	u64 heap_length = 0;
-	/// Offset of the first byte that nothing is placed at, rounded up to 2 MiB.
+	/// Offset of the end of all pages, rounded up to 2 MiB.
 	u64 end = 0;
 	std::vector<u64> tcs;
 	std::vector<Segment> segments;
 
-	/// With a heap of so many pages, which is not measured then, or the one that the file asks for.
+	/// Loads the file. If @p heap_pages is not 0, the heap has so many pages, which are not measured; otherwise the file has its size.
 	static Image load(std::span<const u8> elf, u64 heap_pages = 0);
-	/// Everything lies further up by so much.
+	/// Moves everything to higher offsets by a number of bytes.
 	void move(u64 by);
 };
 
-/// What may differ from the ordinary.
+/// Options of an enclave; the defaults are those of most tests.
 struct Options {
 	u64 attributes = attr_mode64 | attr_debug;
-	/// Pages of 2 MiB more of ELRANGE than the image asks for, as a power of two; 0 for none.
+	/// Size of ELRANGE, a power of two; 0 for the size that the image needs.
 	u64 size = 0;
-	/// Pages of heap instead of the image's; 0 for those.
+	/// Number of heap pages; 0 for the number in the image.
 	u64 heap_pages = 0;
 	bool init = true;
 	bool map = true;
-	/// Map all of ELRANGE with these before CREATE, as Gramine does.
+	/// Maps all of ELRANGE with these permissions before CREATE, as Gramine does.
 	int before = PROT_NONE;
-	/// Offset at which the image begins.
+	/// Offset of the image in ELRANGE.
 	u64 place = 0;
-	/// ELRANGE begins at address 0, and what lies below `place` is other people's.
+	/// ELRANGE begins at address 0, and the addresses below `place` belong to the rest of the program.
 	bool from_zero = false;
-	/// Segments beyond those of the image.
+	/// Segments in addition to those of the image.
 	std::vector<Segment> more;
-	/// Sixteen threads, and a smaller ELRANGE.
+	/// Use the enclave with sixteen threads and a smaller ELRANGE.
 	bool crowd = false;
-	/// One thread and the least code: an entry adds 1000 to the first word of the request.
+	/// Use the enclave with one thread and the least code: an entry adds 1000 to the first word of the request.
 	bool tiny = false;
 };
 
-/// A built enclave. What does not work throws Failed.
+/// A built enclave. Its functions throw Failed if a step fails.
 class Enclave {
 public:
 	explicit Enclave(const Options &options = {});
 
-	/// One entry. The request lives in the caller's memory.
+	/// Enters the enclave once. The request is in the caller's memory.
 	Exit enter(Request &request, unsigned thread = 0, u32 leaf = EENTER) const;
-	/// One entry that has to end by EEXIT.
+	/// Enters the enclave once, and throws Failed unless the entry ends by EEXIT.
 	Request ask(Request request, unsigned thread = 0) const;
 
-	/// Maps a range of offsets; what was there goes.
+	/// Maps a range of offsets over any older mapping.
 	void map(u64 offset, u64 length, int prot) const;
 	u64 at(u64 offset) const { return base_ + offset; }
 
 	const Device &device() const { return device_; }
 	const Image &image() const { return image_; }
-	/// TCSs by address; more can be added.
+	/// Addresses of the TCSs; a test may add more.
 	std::vector<u64> threads;
 
 private:
@@ -102,7 +102,7 @@ private:
 	u64 base_ = 0;
 };
 
-/// Says what the driver's fdinfo has under a key, or -1.
+/// Returns the number after a key in the fdinfo of the file, or -1.
 long fdinfo(const Device &device, const char *key);
 
 } // namespace sgx

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Into an enclave by the vDSO's function. An exit leaves other values in registers that C keeps, so they are kept here. */
+/* Entry by the vDSO's function. An exit changes registers that C expects to be preserved, so they are saved here. */
 	.text
 /* int sgx_enter(void *function, void *request, unsigned leaf, void *run) */
 	.globl	sgx_enter
@@ -12,7 +12,7 @@ sgx_enter:
 	pushq	%r13
 	pushq	%r14
 	pushq	%r15
-	/* The seventh argument, on the stack, which is at 16 after this. */
+	/* The seventh argument, on the stack, which is aligned to 16 after this push. */
 	pushq	%rcx
 	movq	%rdi, %rax
 	movq	%rsi, %rdi
@@ -33,9 +33,9 @@ sgx_enter:
 	.size	sgx_enter, . - sgx_enter
 
 /*
- * int sgx_enter_raw(void *request, unsigned leaf, void *tcs): the same without the vDSO. 0 after EEXIT; 1 when the handler of a signal
- * went on at sgx_raw_left, with RIP at one of the two instructions before: where it came in, or where an AEX left it. An enclave that is
- * resumed leaves with the stack of the entry, so the stack of this call is kept here.
+ * int sgx_enter_raw(void *request, unsigned leaf, void *tcs): entry without the vDSO. Returns 0 after EEXIT, and 1 if the handler of a
+ * signal continued at sgx_raw_left; RIP at the signal is then one of the two labels before: at EENTER, or where an AEX left. A resumed
+ * enclave leaves with the stack pointer of its entry, so the stack pointer of this call is saved here.
  */
 	.section .tbss, "awT", @nobits
 	.balign	8

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// An errno as a value that knows its name, and the one exception of this library.
+// An errno as a value that prints its name, and the exception of this library.
 #pragma once
 
 #include <cerrno>
@@ -14,22 +14,22 @@ struct Errno {
 	int value = 0;
 
 	constexpr Errno() = default;
-	// NOLINTNEXTLINE(google-explicit-constructor): EXPECT_EQ(call(), EINVAL) is the point of it.
+	// NOLINTNEXTLINE(google-explicit-constructor): tests write EXPECT_EQ(call(), EINVAL).
 	constexpr Errno(int v) : value(v) {}
 	/// True if there is an error.
 	explicit operator bool() const { return value != 0; }
 	friend bool operator==(Errno a, Errno b) { return a.value == b.value; }
 	friend bool operator==(Errno a, int b) { return a.value == b; }
 	friend bool operator==(int a, Errno b) { return a == b.value; }
-	/// EINVAL and the like; 0 for no error.
+	/// Returns "EINVAL" and the like; "0" for no error.
 	std::string name() const;
 	friend std::ostream &operator<<(std::ostream &out, Errno e) { return out << e.name(); }
 };
 
-/// What a system call that returned `result` says by errno, or 0.
+/// Returns errno if the result of a system call is an error, otherwise 0.
 Errno errno_of(long result);
 
-/// A step that a test takes for granted did not work.
+/// A step that a test relies on has failed.
 class Failed : public std::runtime_error {
 public:
 	explicit Failed(const std::string &what, Errno error = {});

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Allocations that fail, one at a time: /proc/PID/fail-nth, of a kernel with CONFIG_FAILSLAB and CONFIG_FAIL_PAGE_ALLOC.
+// Allocations that fail, one at a time, by /proc/PID/fail-nth of a kernel with CONFIG_FAILSLAB and CONFIG_FAIL_PAGE_ALLOC.
 #pragma once
 
 #include <fstream>
@@ -12,12 +12,12 @@
 
 namespace sgx {
 
-/// The n-th allocation of this thread from now on fails.
+/// Makes the n-th allocation of this thread fail, counted from the constructor.
 class FailNth {
 public:
 	FailNth() : fd_(open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC))
 	{
-		// All kinds of allocation, and no stack traces on the console.
+		// All kinds of allocation fail, and the console gets no stack traces.
 		for (const std::string kind : {"failslab", "fail_page_alloc"}) {
 			const std::string folder = "/sys/kernel/debug/" + kind + "/";
 			std::ofstream(folder + "ignore-gfp-wait") << "N";
@@ -33,7 +33,7 @@ public:
 
 	bool there() const { return fd_ >= 0; }
 	void arm(unsigned n) const { put(std::to_string(n)); }
-	/// Disarms; true if there were as many allocations.
+	/// Disarms the fault. Returns true if the thread made so many allocations.
 	bool fired() const
 	{
 		char text[20] = {};

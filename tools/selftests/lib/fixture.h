@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// What tests have in common: requests in short, threads that stay inside, and the machine's own count of what happened.
+// Parts that tests share: fixtures, threads that stay inside, and counts of the machine's events.
 #pragma once
 
 #include <memory>
@@ -13,20 +13,20 @@
 
 namespace sgx {
 
-/// A skip says why.
+/// Skips a test that needs sgx2, and prints the reason.
 #define ONLY_SGX2()             \
 	if (!Driver::is_sgx2()) \
-	GTEST_SKIP() << "only sgx2 has, or does, this"
+	GTEST_SKIP() << "only sgx2 does this"
 
-/// The same from any depth, as a constructor's.
+/// Skips the test from a constructor or a helper, where GTEST_SKIP() does not work.
 [[noreturn]] inline void skip(const char *why)
 {
 	testing::internal::AssertHelper(testing::TestPartResult::kSkip, __FILE__, __LINE__, why) = testing::Message();
-	// This one is GoogleTest's way out that is no failure of its own.
+	// This is the only exception that GoogleTest does not count as a failure.
 	throw testing::AssertionException(testing::TestPartResult(testing::TestPartResult::kSkip, __FILE__, __LINE__, why));
 }
 
-/// All of the range was done.
+/// Succeeds if the operation completed for all of its range.
 inline testing::AssertionResult whole(const Request &r)
 {
 	if (r.status == Status::done && r.done == r.length)
@@ -35,13 +35,13 @@ inline testing::AssertionResult whole(const Request &r)
 					   << r.done << " of " << r.length << " bytes";
 }
 
-/// What the machine and the driver counted since this was made.
+/// Counts of the machine and of the driver since the constructor or the last reset().
 class Count {
 public:
 	explicit Count(const Enclave &enclave) : enclave_(enclave), monitor_(isa::Monitor::find())
 	{
 		if (!monitor_)
-			skip("silicon tells nobody what it counts");
+			skip("silicon has no counters of leaves");
 		reset();
 	}
 	void reset()
@@ -58,7 +58,7 @@ public:
 	const isa::Monitor &machine() const { return *monitor_; }
 
 private:
-	/// With whatever result.
+	/// Returns how often a leaf ran, with any result.
 	long leaf(unsigned number) const
 	{
 		long sum = 0;
@@ -72,12 +72,12 @@ private:
 	long etracks_ = 0, emodprs_ = 0, faults_ = 0, rounds_ = 0;
 };
 
-/// A dynamic range of an enclave, mapped.
+/// An enclave with a range in which no page is added yet.
 class Dynamic : public testing::Test {
 protected:
 	static constexpr u64 pages = 4096, length = pages * page_size;
 
-	/// The pages that an entry itself needs are mapped after one.
+	/// The first entry faults on the pages that each entry accesses; do it before a test counts faults.
 	void SetUp() override
 	{
 		for (unsigned thread = 0; thread < 2; thread++)
@@ -110,7 +110,7 @@ protected:
 	const u64 at = enclave.at(offset);
 };
 
-/// A file that is nothing yet, and arguments that each call which builds an enclave would take.
+/// An open file without an enclave, and valid arguments for each call that builds one.
 class ByHand : public testing::Test {
 protected:
 	static constexpr u64 size = 16 * page_size;
@@ -124,7 +124,7 @@ protected:
 		pages.secinfo = reinterpret_cast<u64>(&info);
 	}
 	void create() { ASSERT_EQ(device.create(secs), 0); }
-	/// Signed for an enclave without a page.
+	/// Returns a signature for an enclave without a page.
 	Sigstruct signature() const
 	{
 		Measurement m;

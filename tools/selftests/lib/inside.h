@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// A thread that is inside an enclave and stays there, and requests in short.
+// A thread that stays inside an enclave, and short forms of requests.
 #pragma once
 
 #include <thread>
@@ -18,7 +18,7 @@ inline Request request(Op op, u64 address, u64 length = 0, u64 secinfo = 0)
 	return r;
 }
 
-/// A thread of the enclave that is inside, and stays, until this goes.
+/// A thread that stays inside the enclave until the destructor runs.
 class Inside {
 public:
 	Inside(const Enclave &enclave, unsigned thread) : thread_([this, &enclave, thread] { run(enclave, thread); })
@@ -34,7 +34,7 @@ public:
 	Inside(const Inside &) = delete;
 	Inside &operator=(const Inside &) = delete;
 
-	/// How often it has been round its loop.
+	/// Returns how often the thread has gone through its loop.
 	u64 turns() const { return beat_.count; }
 
 private:
@@ -44,7 +44,7 @@ private:
 	{
 		Request r = request(Op::spin, reinterpret_cast<u64>(&beat_));
 		u32 leaf = EENTER;
-		// One that cannot go on, as its enclave is lost, need not hold up who is done with it.
+		// A thread of a dead enclave cannot leave by request, and must not make the destructor wait.
 		for (unsigned tries = 0; tries < too_many && !enclave.enter(r, thread, leaf).normal(); leaf = ERESUME)
 			tries += beat_.stop ? 1 : 0;
 	}

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Runs while the suite is built: writes a new RSA-3072 key with exponent 3, which signs the suite's enclaves.
+// Writes a new RSA-3072 key with exponent 3 during the build; the key signs the enclaves of the suite.
 
 #include <cstdio>
 
@@ -23,7 +23,7 @@ int main(int argc, char **argv)
 	std::FILE *file = made ? std::fopen(argv[1], "wb") : nullptr;
 	if (!file || std::fwrite(der, 1, static_cast<std::size_t>(size), file) != static_cast<std::size_t>(size) ||
 	    std::fclose(file)) {
-		std::fputs("keygen: no key\n", stderr);
+		std::fputs("keygen: OpenSSL made no key\n", stderr);
 		return 1;
 	}
 	OPENSSL_free(der);

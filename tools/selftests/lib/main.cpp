@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Runs GoogleTest and tells what it finds as KTAP: one line a test, a skip with its reason.
+// Runs GoogleTest and prints KTAP: one line for each test, with the reason of a skip.
 
 #include <cstdio>
 #include <string>
@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "oracle.h"
-#include "remains.h"
+#include "leak_check.h"
 
 namespace {
 
@@ -49,17 +49,17 @@ class Ktap : public testing::EmptyTestEventListener {
 	std::string why_;
 };
 
-/// Where the kernel can tell, nothing that it allocated for the tests is left when they are over.
+/// Checks after all tests that the kernel has leaked no memory, if it has kmemleak.
 class Leaks : public testing::Environment {
 	void SetUp() override { sgx::kmemleak_clear(); }
 	void TearDown() override { EXPECT_EQ(sgx::kmemleak(), ""); }
 };
 
-/// Right after the module came its thread still makes pages free, and a test that counts would count that.
+/// Waits until ksgx2d has cleaned the EPC after the module was loaded, since tests count what it does.
 class Clean : public testing::Environment {
 	void SetUp() override
 	{
-		for (unsigned tries = 0; sgx::Remains::now().leaked.value_or(0) && tries < 3000; tries++)
+		for (unsigned tries = 0; sgx::LeakCheck::now().leaked.value_or(0) && tries < 3000; tries++)
 			usleep(20000);
 	}
 };
@@ -72,9 +72,9 @@ int main(int argc, char **argv)
 	auto &listeners = testing::UnitTest::GetInstance()->listeners();
 	delete listeners.Release(listeners.default_result_printer());
 	listeners.Append(new Ktap); // NOLINT(cppcoreguidelines-owning-memory): GoogleTest owns it now
-	// After that one, so that what it finds at the end of a test comes before the test's line.
-	listeners.Append(new sgx::Oracle);	      // NOLINT(cppcoreguidelines-owning-memory): the same
-	testing::AddGlobalTestEnvironment(new Clean); // NOLINT(cppcoreguidelines-owning-memory): the same
-	testing::AddGlobalTestEnvironment(new Leaks); // NOLINT(cppcoreguidelines-owning-memory): the same
+	// The oracle follows it, so that the oracle's failure at the end of a test precedes the line of the test.
+	listeners.Append(new sgx::Oracle);	      // NOLINT(cppcoreguidelines-owning-memory): as above
+	testing::AddGlobalTestEnvironment(new Clean); // NOLINT(cppcoreguidelines-owning-memory): as above
+	testing::AddGlobalTestEnvironment(new Leaks); // NOLINT(cppcoreguidelines-owning-memory): as above
 	return RUN_ALL_TESTS();
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// mmap(), mprotect() and munmap() by errno, and the owner of a range.
+// mmap(), mprotect() and munmap() with an errno as their result, and the owner of a range.
 
 #include "mapping.h"
 
@@ -36,7 +36,7 @@ Mapping::~Mapping()
 
 Mapping Mapping::reserve(u64 length)
 {
-	// Twice as much holds an aligned piece; what lies around it goes back at once.
+	// A range of twice the length contains an aligned one; the rest is unmapped at once.
 	Mapping whole(2 * length, PROT_NONE);
 	const u64 first = (whole.address() + length - 1) & ~(length - 1);
 	const u64 before = first - whole.address(), after = length - before;
@@ -73,7 +73,7 @@ void Mapping::release()
 
 namespace {
 
-// Addresses of enclaves are numbers here: they are computed, and most are no object's.
+// Addresses of enclaves are numbers: they are computed, and most of them refer to no object.
 void *pointer(u64 at)
 {
 	return reinterpret_cast<void *>(at);
@@ -104,7 +104,7 @@ Errno unmap(u64 at, u64 length)
 	return map_fixed(-1, at, length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
 }
 
-int touch(u64 at)
+int probe(u64 at)
 {
 	struct sigaction action = {}, bus, segv;
 	action.sa_handler = back;

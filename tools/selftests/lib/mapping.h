@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Memory of the program that gives itself back: mmap() with an owner.
+// Owners of mappings, and mmap() and its like with an errno as their result.
 #pragma once
 
 #include <cstddef>
@@ -12,11 +12,11 @@
 
 namespace sgx {
 
-/// A range that was mapped, and is unmapped at the end.
+/// A mapping; the destructor unmaps it.
 class Mapping {
 public:
 	Mapping() = default;
-	/// Anonymous, zeroes. Throws Failed.
+	/// Maps anonymous memory of zeroes, or throws Failed.
 	explicit Mapping(u64 length, int prot = PROT_READ | PROT_WRITE);
 	Mapping(Mapping &&other) noexcept;
 	Mapping &operator=(Mapping &&other) noexcept;
@@ -24,18 +24,18 @@ public:
 	Mapping &operator=(const Mapping &) = delete;
 	~Mapping();
 
-	/// Address space without access, aligned to its length, which is a power of two. Throws Failed.
+	/// Reserves address space without access, aligned to its length, which is a power of two; or throws Failed.
 	static Mapping reserve(u64 length);
-	/// Takes over a range that somebody else mapped.
+	/// Takes over a range that other code has mapped.
 	static Mapping adopt(void *at, u64 length);
 
 	u64 address() const { return reinterpret_cast<u64>(data_); }
 	u8 *data() const { return data_; }
 	u64 length() const { return length_; }
 	std::span<u8> bytes() const { return {data_, length_}; }
-	/// Unmaps now.
+	/// Unmaps the range.
 	void reset();
-	/// Forgets the range without unmapping it.
+	/// Gives up the range without unmapping it.
 	void release();
 
 private:
@@ -43,13 +43,13 @@ private:
 	u64 length_ = 0;
 };
 
-/// mmap() of a file, by errno; `at` is where it has to be.
+/// Maps a file at `at`.
 Errno map_fixed(int fd, u64 at, u64 length, int prot, int flags = MAP_SHARED, u64 offset = 0);
 /// mprotect() by errno.
 Errno protect(u64 at, u64 length, int prot);
-/// munmap(), and the address space stays reserved.
+/// Unmaps a range; its address space stays reserved.
 Errno unmap(u64 at, u64 length);
-/// The signal that a read from outside ends with, or 0: of an enclave it then reads all ones, but the page has been mapped.
-int touch(u64 at);
+/// Reads from outside, and returns the signal that the read raises, or 0. A read of an enclave page returns all ones, and maps the page.
+int probe(u64 at);
 
 } // namespace sgx

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Reads both views and says where they differ.
+// Reads both views and reports their differences.
 
 #include "oracle.h"
 
@@ -18,13 +18,13 @@ namespace sgx {
 
 namespace {
 
-/// How many enclaves of one test are compared: to read a whole EPCM takes a while.
+/// Number of enclaves of a test that are compared: it takes time to read a whole EPCM.
 constexpr unsigned compared_a_test = 4;
-/// The driver moves pages while we look; so often it may do so.
+/// The driver may move pages during a comparison, which is then repeated at most so often.
 constexpr unsigned tries = 50, patient_tries = 3000;
 constexpr useconds_t nap = 20000;
-/// What is not said against the driver.
-const std::string unsettled = "pages come and go";
+/// The result of a comparison during which pages moved. It is no failure.
+const std::string unsettled = "pages moved";
 
 u64 number(const std::string &file)
 {
@@ -33,7 +33,7 @@ u64 number(const std::string &file)
 	return value;
 }
 
-/// EPC pages in use by the driver, by its own account.
+/// Returns the number of EPC pages that the driver counts as used.
 u64 used_pages()
 {
 	const std::string folder = "/sys/class/misc/sgx_enclave/epc_";
@@ -58,7 +58,7 @@ std::string describe(const std::map<u64, u64> &pages)
 	return pages.empty() ? text : text + " from " + hex(pages.begin()->first) + " to " + hex(pages.rbegin()->first);
 }
 
-/// The first page in which the driver's view and the nearest of the machine's differ.
+/// Returns the first page in which the driver's view and the most similar view of the machine differ.
 std::string difference(const std::map<u64, u64> &driver, const MachineView &machine)
 {
 	const std::map<u64, u64> *nearest = nullptr;
@@ -71,14 +71,14 @@ std::string difference(const std::map<u64, u64> &driver, const MachineView &mach
 	for (const auto &[address, type] : driver) {
 		const auto found = nearest->find(address);
 		if (found == nearest->end())
-			return "page " + hex(address) + " is resident, says the driver, and not in the EPCM";
+			return "page " + hex(address) + " is resident for the driver, but not in the EPCM";
 		if (found->second != type)
-			return "page " + hex(address) + " has type " + std::to_string(type) + ", says the driver, and " +
+			return "page " + hex(address) + " has type " + std::to_string(type) + " for the driver, but " +
 			       std::to_string(found->second) + " in the EPCM";
 	}
 	for (const auto &[address, type] : *nearest) {
 		if (!driver.contains(address))
-			return "page " + hex(address) + " is in the EPCM and not resident, says the driver";
+			return "page " + hex(address) + " is in the EPCM, but not resident for the driver";
 	}
 	return "no difference";
 }
@@ -153,7 +153,7 @@ MachineView MachineView::of(const isa::Monitor &machine)
 Oracle::Oracle() : machine_(isa::Monitor::find()), process_(getpid())
 {
 	if (!Driver::is_sgx2())
-		silent_ = "only sgx2 tells which of its pages are where";
+		silent_ = "only sgx2 shows its pages in fdinfo";
 	else if (!machine_)
 		silent_ = "this machine does not show its EPCM";
 	if (silent_.empty())
@@ -182,14 +182,14 @@ std::string Oracle::once() const
 			return unsettled;
 		dead = dead || before[i].dead;
 	}
-	// What was lost is not in the EPCM, and an enclave that was not used since does not know it.
+	// A page that was lost is not in the EPCM, and the driver does not know it until it uses the enclave.
 	if (dead)
 		return {};
 	if (used != machine.valid)
-		return "the driver uses " + std::to_string(used) + " pages of EPC, and " + std::to_string(machine.valid) +
-		       " are valid";
+		return "the driver counts " + std::to_string(used) + " used EPC pages, but " + std::to_string(machine.valid) +
+		       " EPCM entries are valid";
 	if (machine.blocked)
-		return std::to_string(machine.blocked) + " pages are blocked, and nobody is evicting them";
+		return std::to_string(machine.blocked) + " pages are blocked, and no thread evicts them";
 	for (const DriverView &view : before) {
 		const auto same = [&](const auto &enclave) {
 			return enclave.second == view.pages;
@@ -214,7 +214,7 @@ std::string Oracle::compare() const
 
 void Oracle::closing(int fd)
 {
-	// A child of fork() has copies of everything, and is not the test.
+	// A child of fork() has a copy of everything, and does not run the test.
 	if (!left_ || getpid() != process_ || !DriverView::of(fd))
 		return;
 	left_--;
@@ -235,7 +235,7 @@ void Oracle::OnTestEnd(const testing::TestInfo &)
 	left_ = 0;
 	if (!silent_.empty() || !DriverView::all().empty())
 		return;
-	// The last reference to an enclave may be the reclaimer's, for a moment.
+	// The reclaimer may hold the last reference to an enclave for a moment.
 	for (unsigned i = 0; i < patient_tries && (machine_->valid() || used_pages()); i++)
 		usleep(nap);
 	if (machine_->valid() || used_pages())
@@ -248,7 +248,7 @@ void Oracle::OnTestIterationEnd(const testing::UnitTest &, int)
 	if (silent_.empty())
 		std::printf("# The oracle compared %lu times.\n", compared_);
 	else
-		std::printf("# The oracle is silent: %s.\n", silent_.c_str());
+		std::printf("# The oracle is not active: %s.\n", silent_.c_str());
 }
 
 } // namespace sgx

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Holds what the driver says of its enclaves against the machine's EPCM, page by page.
+// Compares the driver's view of its enclaves with the machine's EPCM, page by page.
 #pragma once
 
 #include <map>
@@ -15,20 +15,20 @@
 
 namespace sgx {
 
-/// The driver's view, from fdinfo: the pages of an enclave that are in the EPC, by address, with the number of their type.
+/// The driver's view of an enclave, from fdinfo: the resident pages, by address, with the number of their type.
 struct DriverView {
 	std::map<u64, u64> pages;
 	bool dead = false;
-	/// fdinfo does not tell all of them.
+	/// Whether fdinfo was truncated.
 	bool cut = false;
 
-	/// Of an open file of this process; nothing if it is no enclave of sgx2 that was created.
+	/// Returns the view of an open file of this process, or nothing if it is not an enclave of sgx2.
 	static std::optional<DriverView> of(int fd);
-	/// Of all of them.
+	/// Returns the views of all open enclaves.
 	static std::vector<DriverView> all();
 };
 
-/// What the machine knows: the same, by the enclave's number, and how many valid entries there are of any kind.
+/// The machine's view: the pages of each enclave, by the number of the enclave, and how many entries of each kind are valid.
 struct MachineView {
 	std::map<u64, std::map<u64, u64>> enclaves;
 	u64 valid = 0;
@@ -37,8 +37,8 @@ struct MachineView {
 	static MachineView of(const isa::Monitor &machine);
 };
 
-/// Compares whenever a test lets go of an enclave, and, once it has none left, wants the EPC to be empty. Only where the machine
-/// shows its EPCM, and for sgx2, which tells its own view.
+/// Compares the views whenever a test closes an enclave, and requires an empty EPC when no enclave is left. It is active only on a
+/// machine that shows its EPCM, with sgx2, which shows its own view.
 class Oracle : public testing::EmptyTestEventListener {
 public:
 	Oracle();
@@ -46,9 +46,9 @@ public:
 	Oracle(const Oracle &) = delete;
 	Oracle &operator=(const Oracle &) = delete;
 
-	/// Why it finds nothing: there is no machine to ask, or no sgx2.
+	/// Returns the reason why nothing is compared, or an empty string.
 	const std::string &silent() const { return silent_; }
-	/// What the views differ in; empty if in nothing.
+	/// Returns the difference of the views, or an empty string.
 	std::string compare() const;
 
 private:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// The handler of signals, which leaves the enclave for good where it is.
+// Entry without the vDSO: a handler of signals leaves the enclave where the fault occurred.
 
 #include "raw.h"
 
@@ -17,7 +17,7 @@ namespace {
 
 thread_local RawExit latest;
 
-/// Of the handler. An AEX leaves with the stack of the entry, below which others may have come to live since.
+/// The stack of the handler. An AEX leaves with the stack of the entry, and the handler must not overwrite what is below it.
 class Stack {
 public:
 	Stack()
@@ -39,7 +39,7 @@ void handle(int signal, siginfo_t *, void *context)
 	auto &registers = static_cast<ucontext_t *>(context)->uc_mcontext.gregs;
 	const u64 rip = static_cast<u64>(registers[REG_RIP]);
 	if (rip != reinterpret_cast<u64>(sgx_raw_enter) && rip != reinterpret_cast<u64>(sgx_raw_resume)) {
-		// Not ours: it comes again, and ends the program.
+		// Another instruction faulted: with the default action it faults again, and ends the program.
 		std::signal(signal, SIG_DFL);
 		return;
 	}
@@ -51,19 +51,19 @@ void handle(int signal, siginfo_t *, void *context)
 	registers[REG_RIP] = static_cast<greg_t>(reinterpret_cast<u64>(sgx_raw_left));
 }
 
-/// Catches a signal while it lives.
-class Caught {
+/// Handles a signal until the destructor runs.
+class SignalHandler {
 public:
-	explicit Caught(int signal) : signal_(signal)
+	explicit SignalHandler(int signal) : signal_(signal)
 	{
 		struct sigaction action = {};
 		action.sa_sigaction = handle;
 		action.sa_flags = SA_SIGINFO | SA_ONSTACK;
 		sigaction(signal, &action, &before_);
 	}
-	~Caught() { sigaction(signal_, &before_, nullptr); }
-	Caught(const Caught &) = delete;
-	Caught &operator=(const Caught &) = delete;
+	~SignalHandler() { sigaction(signal_, &before_, nullptr); }
+	SignalHandler(const SignalHandler &) = delete;
+	SignalHandler &operator=(const SignalHandler &) = delete;
 
 private:
 	int signal_;
@@ -75,7 +75,7 @@ private:
 RawExit enter_raw(const Enclave &enclave, Request &request, unsigned thread, u32 leaf)
 {
 	const Stack stack;
-	const Caught segv(SIGSEGV), bus(SIGBUS);
+	const SignalHandler segv(SIGSEGV), bus(SIGBUS);
 	latest = {};
 	void *const tcs = reinterpret_cast<void *>(enclave.threads.at(thread));
 	sgx_enter_raw(&request, leaf, tcs);

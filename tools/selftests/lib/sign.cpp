@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Measures and signs by libcrypto. The key was made when the suite was built: it protects nothing.
+// Measures and signs by libcrypto. The key is made when the suite is built, and protects nothing.
 
 #include "sign.h"
 
@@ -40,7 +40,7 @@ using Context = std::unique_ptr<EVP_MD_CTX, With<EVP_MD_CTX_free>>;
 using Number = std::unique_ptr<BIGNUM, With<BN_free>>;
 using Scratch = std::unique_ptr<BN_CTX, With<BN_CTX_free>>;
 
-// What stands in each SIGSTRUCT (SDM Vol. 3D, "Enclave Signature Structure").
+// Constant fields of each SIGSTRUCT (SDM Vol. 3D, "Enclave Signature Structure").
 constexpr u8 header[16] = {0x06, 0, 0, 0, 0xe1, 0, 0, 0, 0, 0, 0x01, 0, 0, 0, 0, 0};
 constexpr u8 header2[16] = {0x01, 0x01, 0, 0, 0x60, 0, 0, 0, 0x60, 0, 0, 0, 0x01, 0, 0, 0};
 
@@ -54,7 +54,7 @@ EVP_PKEY *key()
 		const u8 *at = der.data();
 		return Key(d2i_AutoPrivateKey(nullptr, &at, static_cast<long>(der.size())));
 	}();
-	check(loaded != nullptr, "no key");
+	check(loaded != nullptr, "the key does not load");
 	return loaded.get();
 }
 
@@ -65,7 +65,7 @@ const BIGNUM *modulus()
 		EVP_PKEY_get_bn_param(key(), OSSL_PKEY_PARAM_RSA_N, &value);
 		return Number(value);
 	}();
-	check(n != nullptr, "no modulus");
+	check(n != nullptr, "the key has no modulus");
 	return n.get();
 }
 
@@ -92,7 +92,7 @@ std::vector<u8> rsa(const std::vector<u8> &message)
 	return signature;
 }
 
-// One 64-byte block: a name of eight bytes, and what follows it.
+// Hashes a block of 64 bytes: a name of eight bytes, and data.
 void record(EVP_MD_CTX *sha, const char *name, const void *rest, std::size_t size)
 {
 	u8 block[64] = {};
@@ -161,7 +161,7 @@ Sigstruct sigstruct_for(const Secs &secs, const Digest &mrenclave)
 	s.misc_mask = ~0U;
 	s.attributes = secs.attributes;
 	s.xfrm = secs.xfrm;
-	// INIT comes with EINIT itself, so it is not asked for.
+	// EINIT sets INIT itself, so SIGSTRUCT must not require it.
 	s.attributes_mask = ~attr_init;
 	s.xfrm_mask = ~0ULL;
 	std::copy(mrenclave.begin(), mrenclave.end(), s.mrenclave);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// What EINIT asks of an enclave: its measurement, and a signature over it by the key of this build.
+// The input of EINIT: the measurement of an enclave, and a signature by the key of this build.
 #pragma once
 
 #include <array>
@@ -18,14 +18,14 @@ class Measurement {
 public:
 	Measurement();
 
-	/// ECREATE starts over.
+	/// Records ECREATE, as the first leaf.
 	void create(u32 frame_pages, u64 size);
 	void add(u64 offset, u64 secinfo_flags);
-	/// EEXTEND of 256 bytes.
+	/// Records EEXTEND of 256 bytes.
 	void extend(u64 offset, const u8 *chunk);
-	/// EEXTEND of a whole page.
+	/// Records EEXTEND of a whole page.
 	void extend_page(u64 offset, const u8 *page);
-	/// Of what was recorded so far; more may follow.
+	/// Returns the digest of the records until now; more may follow.
 	Digest digest() const;
 
 private:
@@ -35,11 +35,11 @@ private:
 	std::unique_ptr<evp_md_ctx_st, Free> sha_;
 };
 
-/// A SIGSTRUCT for this SECS and measurement that demands all attributes as they are, not yet signed.
+/// Returns an unsigned SIGSTRUCT for this SECS and measurement, which requires each attribute as it is in the SECS.
 Sigstruct sigstruct_for(const Secs &secs, const Digest &mrenclave);
-/// Signs by RSA-3072 with exponent 3, and fills in what a verifier divides by. What was signed before costs nothing.
+/// Signs with RSA-3072 and exponent 3, and computes Q1 and Q2. A cache holds the signatures of this process.
 void sign(Sigstruct &sigstruct);
-/// SHA-256 of the modulus: what MRSIGNER will be.
+/// Returns SHA-256 of the modulus, which is MRSIGNER.
 Digest mrsigner();
 
 } // namespace sgx

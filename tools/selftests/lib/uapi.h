@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// The driver's calls: those of <asm/sgx.h>, and what sgx2 has beyond them.
+// The ioctls of <asm/sgx.h>, and those that only sgx2 has.
 #pragma once
 
 #include <asm/sgx.h>
@@ -8,7 +8,7 @@
 
 namespace sgx {
 
-/// Numbers of the calls that only sgx2 has. Their structs begin with their size.
+/// Numbers of the ioctls that only sgx2 has. Their structs begin with their size.
 constexpr unsigned long ioc_query = 0xA440, ioc_configure = 0xA441, ioc_reset = 0xA442, ioc_augment = 0xA443;
 
 /// Query::features.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// What makes an enclave: each error of CREATE, ADD_PAGES, INIT and PROVISION by itself, and what may be mapped how.
+// Building an enclave: each error of CREATE, ADD_PAGES, INIT and PROVISION by itself, and the permissions of mappings.
 
 #include <cstring>
 
@@ -29,12 +29,12 @@ protected:
 	}
 };
 
-// A page that cannot be added costs the driver nothing, wherever it would have been.
-TEST_F(Build, RefusedPagesLeaveNothing)
+// A page that cannot be added uses no memory of the driver, whatever its offset is.
+TEST_F(Build, RefusedPagesUseNoMemory)
 {
 	ONLY_SGX2();
 	constexpr u64 large = 1ULL << 36, chunk = 512 * page;
-	// Nothing has to be mapped there.
+	// CREATE does not require a mapping.
 	secs = plain_secs(large, large);
 	create();
 	const u64 good = pages.src;
@@ -43,7 +43,7 @@ TEST_F(Build, RefusedPagesLeaveNothing)
 		pages.offset = i * chunk;
 		ASSERT_EQ(device.add_pages(pages), EFAULT);
 	}
-	// A TCS that the processor refuses.
+	// Add a TCS that EADD refuses.
 	pages.src = good;
 	std::memset(source.data(), 0xff, page);
 	info.flags = TCS;
@@ -65,10 +65,10 @@ TEST_F(Build, Create)
 	}
 	Secs other = secs;
 	other.size = page;
-	EXPECT_EQ(device.create(other), EIO) << "two pages at least, says ECREATE";
+	EXPECT_EQ(device.create(other), EIO) << "ECREATE requires at least two pages";
 	other = secs;
 	other.base += page;
-	EXPECT_EQ(device.create(other), EIO) << "aligned to its size";
+	EXPECT_EQ(device.create(other), EIO) << "ECREATE requires a base that is aligned to the size";
 	other = secs;
 	other.attributes |= attr_init;
 	EXPECT_EQ(device.create(other), EIO);
@@ -76,12 +76,12 @@ TEST_F(Build, Create)
 	other.xfrm = 1;
 	EXPECT_EQ(device.create(other), EIO);
 	create();
-	EXPECT_EQ(device.create(secs), EINVAL) << "once only";
+	EXPECT_EQ(device.create(secs), EINVAL) << "CREATE succeeds only once";
 }
 
 TEST_F(Build, AddPagesArgument)
 {
-	EXPECT_EQ(add(0), EINVAL) << "not created";
+	EXPECT_EQ(add(0), EINVAL) << "the enclave is not created";
 	create();
 	EXPECT_EQ(device.call(SGX_IOC_ENCLAVE_ADD_PAGES, static_cast<u64>(0)), EFAULT);
 	const sgx_enclave_add_pages good = pages;
@@ -118,24 +118,24 @@ TEST_F(Build, AddPagesSource)
 {
 	create();
 	pages.src = range.address();
-	EXPECT_EQ(add(0), EFAULT) << "no access to it";
+	EXPECT_EQ(add(0), EFAULT) << "the source is not readable";
 	EXPECT_EQ(pages.count, 0U);
 	ASSERT_EQ(protect(source.address() + 2 * page, page, PROT_NONE), 0);
 	pages.src = source.address();
 	EXPECT_EQ(add(0, 4 * page), EFAULT);
-	EXPECT_EQ(pages.count, 2 * page) << "what was added is told";
-	EXPECT_EQ(add(0), EBUSY) << "it is there";
+	EXPECT_EQ(pages.count, 2 * page) << "the count has the added pages";
+	EXPECT_EQ(add(0), EBUSY) << "the page exists";
 	ASSERT_EQ(protect(source.address(), page, PROT_READ), 0);
-	EXPECT_EQ(add(8 * page), 0) << "reading is enough";
+	EXPECT_EQ(add(8 * page), 0) << "a readable source is enough";
 	std::memset(source.data() + page, 0xff, page);
 	info.flags = TCS;
 	pages.src = source.address() + page;
-	EXPECT_EQ(add(9 * page), EIO) << "EADD finds reserved fields set";
+	EXPECT_EQ(add(9 * page), EIO) << "EADD refuses a TCS with reserved fields set";
 	info.flags = REG | RW;
-	EXPECT_EQ(add(9 * page), 0) << "and that page is not lost for it";
+	EXPECT_EQ(add(9 * page), 0) << "the failure does not use up the page";
 }
 
-/// A folder from whose files nothing may be executed.
+/// A filesystem that is mounted with noexec.
 class NoExec {
 public:
 	NoExec() : good_(mkdir(path, 0700) == 0 && mount("tmpfs", path, "tmpfs", MS_NOEXEC, nullptr) == 0) {}
@@ -155,12 +155,12 @@ private:
 	bool good_;
 };
 
-// What the program itself could not execute does not become an enclave's, whatever permissions SECINFO asks for.
-TEST_F(Build, AddPagesNotFromNoexec)
+// ADD_PAGES refuses a source that the program must not execute, for all permissions in SECINFO.
+TEST_F(Build, AddPagesFromNoexecMount)
 {
 	const NoExec folder;
 	if (!folder.good())
-		GTEST_SKIP() << "cannot mount a filesystem without execution here";
+		GTEST_SKIP() << "cannot mount a filesystem with noexec here";
 	create();
 	Device file;
 	ASSERT_EQ(file.open(NoExec::file, O_RDWR | O_CREAT), 0);
@@ -177,7 +177,7 @@ TEST_F(Build, AddPagesNotFromNoexec)
 TEST_F(Build, InitArgument)
 {
 	Sigstruct s = signature();
-	EXPECT_EQ(device.init(s), EINVAL) << "not created";
+	EXPECT_EQ(device.init(s), EINVAL) << "the enclave is not created";
 	create();
 	EXPECT_EQ(device.call(SGX_IOC_ENCLAVE_INIT, static_cast<u64>(0)), EFAULT);
 	EXPECT_EQ(device.init(static_cast<u64>(0)), EFAULT);
@@ -198,13 +198,13 @@ TEST_F(Build, InitArgument)
 	s = signature();
 	s.mrenclave[0] ^= 1;
 	sign(s);
-	EXPECT_EQ(device.init(s), EPERM) << "another enclave's";
+	EXPECT_EQ(device.init(s), EPERM) << "the signature is for another enclave";
 	EXPECT_EQ(device.init(signature()), 0);
-	EXPECT_EQ(device.init(signature()), EINVAL) << "once only";
-	EXPECT_EQ(add(0), EINVAL) << "and then no page is added";
+	EXPECT_EQ(device.init(signature()), EINVAL) << "INIT succeeds only once";
+	EXPECT_EQ(add(0), EINVAL) << "ADD_PAGES fails after INIT";
 }
 
-TEST_F(Build, VendorOfIntel)
+TEST_F(Build, AcceptsIntelVendor)
 {
 	create();
 	Sigstruct s = signature();
@@ -239,7 +239,7 @@ TEST_F(Build, MapBeforeCreate)
 	EXPECT_EQ(map_fixed(device.fd(), range.address(), size, PROT_READ | PROT_WRITE | PROT_EXEC), 0);
 	EXPECT_EQ(mmap(nullptr, page, PROT_READ, MAP_PRIVATE, device.fd(), 0), MAP_FAILED);
 	EXPECT_EQ(errno, EINVAL);
-	// Gramine's: nearly all of a terabyte at 0.
+	// Map as Gramine does: nearly all of a terabyte from address 0.
 	void *at = mmap(reinterpret_cast<void *>(0x10000), (1UL << 40) - 0x10000, PROT_READ | PROT_WRITE | PROT_EXEC,
 			MAP_SHARED | MAP_FIXED_NOREPLACE, device.fd(), 0);
 	if (at != MAP_FAILED)
@@ -249,10 +249,10 @@ TEST_F(Build, MapBeforeCreate)
 	create();
 	info.flags = REG | R;
 	EXPECT_EQ(add(0), 0);
-	// What was mapped too widely is refused when it is touched; the page itself is not to be written.
+	// A page that is mapped with too many permissions is refused at the fault; the page itself is read-only.
 	EXPECT_EQ(protect(range.address(), page, PROT_READ | PROT_WRITE), EACCES);
 	EXPECT_EQ(protect(range.address(), page, PROT_READ), 0);
-	EXPECT_EQ(protect(range.address() + page, page, PROT_READ | PROT_EXEC), 0) << "nothing is there yet";
+	EXPECT_EQ(protect(range.address() + page, page, PROT_READ | PROT_EXEC), 0) << "no page is there";
 }
 
 TEST_F(Build, MapAfterInit)
@@ -260,7 +260,7 @@ TEST_F(Build, MapAfterInit)
 	create();
 	ASSERT_EQ(device.init(signature()), 0);
 	EXPECT_EQ(map_fixed(device.fd(), range.address(), size, PROT_READ | PROT_WRITE), 0);
-	EXPECT_EQ(mmap(nullptr, page, PROT_READ, MAP_SHARED, device.fd(), 0), MAP_FAILED) << "outside of ELRANGE";
+	EXPECT_EQ(mmap(nullptr, page, PROT_READ, MAP_SHARED, device.fd(), 0), MAP_FAILED) << "the address is outside of ELRANGE";
 	EXPECT_EQ(errno, EACCES);
 	ASSERT_NE(personality(READ_IMPLIES_EXEC), -1);
 	EXPECT_EQ(map_fixed(device.fd(), range.address(), page, PROT_READ), EACCES);
@@ -286,15 +286,15 @@ TEST_F(Build, Mremap)
 	EXPECT_EQ(mremap(range.data(), 2 * page, 2 * page, MREMAP_MAYMOVE | MREMAP_FIXED, elsewhere.data()), MAP_FAILED);
 }
 
-TEST_F(Build, PrivateMappingLeavesWhatIsThere)
+TEST_F(Build, RefusedPrivateMmapKeepsMapping)
 {
 	ASSERT_EQ(map_fixed(device.fd(), range.address(), page, PROT_READ), 0);
 	EXPECT_EQ(map_fixed(device.fd(), range.address(), page, PROT_READ, MAP_PRIVATE), EINVAL);
-	// It is an error where nothing is mapped.
+	// msync() returns an error where nothing is mapped.
 	EXPECT_EQ(msync(range.data(), page, MS_ASYNC), 0);
 }
 
-TEST(Fork, ChildAndParentShare)
+TEST(Fork, ChildAndParentShareEnclave)
 {
 	const Enclave enclave;
 	Request r = request(Op::secret, 0);
@@ -316,7 +316,7 @@ TEST(Fork, ChildAndParentShare)
 	EXPECT_EQ(enclave.ask(r).result, 5678U);
 }
 
-/// One word through /proc/self/mem; false if that is refused.
+/// Reads or writes a word through /proc/self/mem; returns false on an error.
 bool debug(u64 at, u64 &value, bool write)
 {
 	const int fd = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
@@ -325,7 +325,7 @@ bool debug(u64 at, u64 &value, bool write)
 	return got == 8;
 }
 
-TEST(Debug, ReadsAndWritesADebugEnclave)
+TEST(Debug, DebugEnclaveIsAccessible)
 {
 	const Enclave enclave;
 	const u64 where = enclave.at(enclave.image().heap) + 12;
@@ -335,15 +335,15 @@ TEST(Debug, ReadsAndWritesADebugEnclave)
 	value = 0;
 	EXPECT_TRUE(debug(where, value, false));
 	EXPECT_EQ(value, 0x1122334455667788U);
-	// A TCS: what gdb does to let breakpoints work.
+	// Write to a TCS as gdb does, to allow breakpoints.
 	value = tcs_dbgoptin;
 	EXPECT_TRUE(debug(enclave.threads[0] + 8, value, true));
 	EXPECT_FALSE(debug(enclave.threads[0], value, true));
 	enclave.map(enclave.image().end, page, PROT_READ | PROT_WRITE);
-	EXPECT_FALSE(debug(enclave.at(enclave.image().end), value, false)) << "nothing is there";
+	EXPECT_FALSE(debug(enclave.at(enclave.image().end), value, false)) << "no page is there";
 }
 
-TEST(Debug, ProductionEnclaveIsClosed)
+TEST(Debug, ProductionEnclaveIsNotAccessible)
 {
 	Options options;
 	options.attributes = attr_mode64;
@@ -363,7 +363,7 @@ TEST(Entry, RegistersSurviveExits)
 		while (!beat.inside)
 			std::this_thread::yield();
 		usleep(200000);
-		// However slow it is.
+		// The speed of the thread does not matter.
 		while (static_cast<volatile Beat &>(beat).count <= 100)
 			usleep(1000);
 		beat.stop = 1;

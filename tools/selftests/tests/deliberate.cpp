@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Tests of what reports tests: each ends in its own way, and only the step check-outcomes of scripts/check runs them, to see that it says so.
+// Tests of the check runner: each ends in another way, and the runner must report it.
 
 #include <fstream>
 

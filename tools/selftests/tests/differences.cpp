@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Where sgx2 means to answer better than the kernel's own driver: Documentation/differences.md has the list.
+// Intended differences from the kernel's own driver: Documentation/differences.md lists them.
 
 #include <csignal>
 
@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "fixture.h"
-#include "remains.h"
+#include "leak_check.h"
 
 using namespace sgx;
 
@@ -41,8 +41,8 @@ TEST_F(Differences, CallsWaitForEachOther)
 	EXPECT_EQ(good, 400U);
 }
 
-// A page wants a slot of a Version Array only when it is evicted: memory that comes and goes costs nothing that stays.
-TEST_F(Differences, GrowingAndShrinkingKeepsNoEpc)
+// A page needs a slot of a Version Array only when it is evicted, so growing and trimming must not use EPC permanently.
+TEST_F(Differences, GrowAndTrimKeepNoEpc)
 {
 	constexpr u64 some = 1024 * page;
 	const auto cycle = [&] {
@@ -50,21 +50,21 @@ TEST_F(Differences, GrowingAndShrinkingKeepsNoEpc)
 		remove(some);
 	};
 	cycle();
-	const auto used = Remains::now().used;
+	const auto used = LeakCheck::now().used;
 	ASSERT_TRUE(used);
 	for (unsigned round = 0; round < 8; round++)
 		cycle();
-	EXPECT_EQ(Remains::now().used, used);
+	EXPECT_EQ(LeakCheck::now().used, used);
 }
 
-/// An enclave with more pages than there are, so that whatever goes over all of them waits for each.
-class Crowded : public testing::Test {
+/// An enclave with more pages than the EPC, so that a call on all pages has to wait for free pages.
+class OversizedEnclave : public testing::Test {
 protected:
 	void SetUp() override
 	{
 		ONLY_SGX2();
 		enclave.map(from, length, PROT_READ | PROT_WRITE);
-		ASSERT_TRUE(whole(all(Op::accept, REG | RW | PENDING))) << "by faults";
+		ASSERT_TRUE(whole(all(Op::accept, REG | RW | PENDING))) << "faults add more pages than the EPC has";
 	}
 	static Options large()
 	{
@@ -81,7 +81,7 @@ protected:
 	const u64 from = enclave.image().end;
 };
 
-TEST_F(Crowded, CallsAndFaultsWaitForRoom)
+TEST_F(OversizedEnclave, CallsAndFaultsWaitForPages)
 {
 	const Device &d = enclave.device();
 	EXPECT_EQ(d.restrict_permissions(from, length, R), (Progress{0, length, 0}));
@@ -92,8 +92,8 @@ TEST_F(Crowded, CallsAndFaultsWaitForRoom)
 	EXPECT_GT(fdinfo(d, "sgx2-evictions"), 0);
 }
 
-// Killed in its middle a call ends there, and what is done is complete. The time until then is tried until it fits.
-TEST_F(Crowded, KilledCallStopsBetweenPages)
+// A killed call stops between two pages, and the pages before are complete. The test tries several delays until one meets the call.
+TEST_F(OversizedEnclave, KilledCallStopsBetweenPages)
 {
 	bool stopped = false;
 	for (unsigned wait = 1000; wait < 60000000 && !stopped; wait += wait / 2) {
@@ -107,17 +107,17 @@ TEST_F(Crowded, KilledCallStopsBetweenPages)
 		int status = 0;
 		ASSERT_EQ(waitpid(child, &status, 0), child);
 		const Request r = all(Op::accept, REG | R | PR);
-		// Up to there each page can be accepted, and the next one is as it was.
+		// Each page before the count can be accepted, and the next page is unchanged.
 		stopped = r.done && r.done < length;
 		if (stopped) {
 			EXPECT_EQ(r.result, static_cast<u64>(PAGE_ATTRIBUTES_MISMATCH));
 		}
 	}
-	EXPECT_TRUE(stopped) << "no call was met in its middle";
+	EXPECT_TRUE(stopped) << "no kill arrived during a call";
 }
 
-// Whoever touches a page that is being removed gets what comes after it: a new page, never the old one's remains.
-TEST_F(Differences, TouchWaitsForRemoval)
+// An access to a page that is being removed reaches the new page that a fault adds afterwards, never the old content.
+TEST_F(Differences, AccessWaitsForRemoval)
 {
 	enclave.map(offset, page, PROT_READ | PROT_WRITE);
 	for (unsigned round = 0; round < 200; round++) {
@@ -131,7 +131,7 @@ TEST_F(Differences, TouchWaitsForRemoval)
 				;
 			if (enclave.enter(touch, 1).normal())
 				return;
-			// It met the trimmed page, which is a fault: as a runtime would, it gives up.
+			// The access met the trimmed page, which raises a fault: abandon it, as a runtime would.
 			Request leave = request(Op::abandon, 0);
 			enclave.enter(leave, 1);
 			enclave.enter(touch, 1, ERESUME);
@@ -149,10 +149,10 @@ TEST_F(Differences, TouchWaitsForRemoval)
 	}
 }
 
-/// A right that was given before CREATE is still there after it, and INIT answers as if it had been given later.
+/// A provision right that is given before CREATE holds after CREATE, and INIT returns what it returns for a later PROVISION.
 class EarlyProvision : public ByHand {};
 
-TEST_F(EarlyProvision, CountsAfterCreate)
+TEST_F(EarlyProvision, HoldsAfterCreate)
 {
 	Device key;
 	ASSERT_EQ(key.open("/dev/sgx_provision"), 0);

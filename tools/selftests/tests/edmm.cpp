@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-// Change of a running enclave: what the calls do, what they cost, and the orders in which runtimes make them.
+// Changes of a running enclave: effects and costs of the calls, and the sequences in which runtimes make them.
 
 #include "fixture.h"
-#include "strain.h"
+#include "stress.h"
 
 using namespace sgx;
 
@@ -12,7 +12,7 @@ constexpr u64 page = page_size;
 
 class Edmm : public Dynamic {};
 
-TEST_F(Edmm, ResetAloneTakesNoInterrupt)
+TEST_F(Edmm, ResetWithoutThreadsSendsNoIpi)
 {
 	ONLY_SGX2();
 	grow();
@@ -26,7 +26,7 @@ TEST_F(Edmm, ResetAloneTakesNoInterrupt)
 	EXPECT_TRUE(whole(enclave.ask(request(Op::fill, at, length))));
 }
 
-TEST_F(Edmm, ResetBesideAThreadTakesARoundAChunk)
+TEST_F(Edmm, ResetSendsOneBroadcastPerChunk)
 {
 	ONLY_SGX2();
 	grow();
@@ -39,7 +39,7 @@ TEST_F(Edmm, ResetBesideAThreadTakesARoundAChunk)
 	EXPECT_TRUE(whole(accept(length, REG | PR)));
 }
 
-TEST_F(Edmm, RestrictCostsTheSame)
+TEST_F(Edmm, RestrictCostsAsMuchAsReset)
 {
 	ONLY_SGX2();
 	grow();
@@ -56,7 +56,7 @@ TEST_F(Edmm, RestrictCostsTheSame)
 	EXPECT_TRUE(whole(accept(length, REG | R | PR)));
 }
 
-TEST_F(Edmm, MprotectEmbedsReset)
+TEST_F(Edmm, MprotectResetsPermissions)
 {
 	ONLY_SGX2();
 	grow();
@@ -73,7 +73,7 @@ TEST_F(Edmm, MprotectEmbedsReset)
 	EXPECT_TRUE(whole(accept(length, REG | PR)));
 	EXPECT_TRUE(whole(extend(length, REG | R)));
 	EXPECT_EQ(enclave.ask(request(Op::read, at + 5 * page)).status, Status::done);
-	// Nothing to do with none: the enclave could not accept it.
+	// PROT_NONE changes no permission: the enclave could not accept the change.
 	count.reset();
 	ASSERT_EQ(protect(at, length, PROT_NONE), 0);
 	EXPECT_EQ(count.emodprs(), 0);
@@ -85,8 +85,8 @@ TEST_F(Edmm, MprotectEmbedsReset)
 	EXPECT_TRUE(whole(accept(length, REG | PR)));
 }
 
-// In the range: a page that may be read, one of a file that is no enclave yet, one that is reserved. All come, the first gets a PTE.
-TEST_F(Edmm, AugmentLooksAtEachMapping)
+// The range has a readable mapping, a file that is not created yet, and reserved memory. Pages are added everywhere; only the first has a PTE.
+TEST_F(Edmm, AugmentFollowsMappings)
 {
 	ONLY_SGX2();
 	Device other;
@@ -101,12 +101,12 @@ TEST_F(Edmm, AugmentLooksAtEachMapping)
 	const Count count(enclave);
 	EXPECT_TRUE(whole(accept(page, REG | RW | PENDING)));
 	EXPECT_EQ(count.faults(), 0);
-	EXPECT_EQ(touch(at + page), SIGBUS) << "that is not this enclave's";
-	EXPECT_EQ(touch(at + 2 * page), SIGSEGV);
+	EXPECT_EQ(probe(at + page), SIGBUS) << "the mapping is of another file";
+	EXPECT_EQ(probe(at + 2 * page), SIGSEGV);
 	ASSERT_EQ(protect(at + 2 * page, page, PROT_READ | PROT_WRITE), 0);
 	EXPECT_TRUE(whole(enclave.ask(request(Op::accept, at + 2 * page, page, REG | RW | PENDING))));
 	EXPECT_EQ(count.faults(), 1);
-	// A hint that begins at what is not ours goes on behind it.
+	// A range that begins outside of a mapping of the enclave is still augmented in the mapping behind it.
 	prepare(offset + 16 * page);
 	enclave.map(offset + 18 * page, page, PROT_READ | PROT_WRITE);
 	const long before = fdinfo(enclave.device(), "sgx2-pages");
@@ -114,7 +114,7 @@ TEST_F(Edmm, AugmentLooksAtEachMapping)
 	EXPECT_EQ(fdinfo(enclave.device(), "sgx2-pages"), before + 1);
 }
 
-TEST_F(Edmm, MprotectEmbedsRestrict)
+TEST_F(Edmm, MprotectRestrictsPermissions)
 {
 	ONLY_SGX2();
 	grow(16 * page);
@@ -128,17 +128,17 @@ TEST_F(Edmm, MprotectEmbedsRestrict)
 	EXPECT_EQ(enclave.ask(request(Op::read, at)).status, Status::done);
 	Request write = request(Op::write, at);
 	EXPECT_TRUE(enclave.enter(write, 1).fault(pf_present | pf_write | pf_user));
-	// To execute alone.
+	// Execute only.
 	ASSERT_EQ(protect(at + 8 * page, page, PROT_READ | PROT_WRITE | PROT_EXEC), 0);
 	EXPECT_TRUE(whole(enclave.ask(request(Op::accept, at + 8 * page, page, REG | R | PR))));
 	EXPECT_TRUE(whole(enclave.ask(request(Op::extend, at + 8 * page, page, REG | RWX))));
 	ASSERT_EQ(protect(at + 8 * page, page, PROT_EXEC), 0);
-	// Or the kernel's protection key is in the way, where there are such.
+	// Otherwise the protection key for execute-only memory prevents the read, where the processor has such keys.
 	ASSERT_EQ(protect(at + 8 * page, page, PROT_READ | PROT_EXEC), 0);
 	EXPECT_TRUE(whole(enclave.ask(request(Op::accept, at + 8 * page, page, REG | X | PR))));
 }
 
-TEST_F(Edmm, AugmentThenAcceptFaultsNever)
+TEST_F(Edmm, AcceptAfterAugmentTakesNoFault)
 {
 	ONLY_SGX2();
 	enclave.map(offset, length, PROT_READ | PROT_WRITE);
@@ -155,7 +155,7 @@ TEST_F(Edmm, AugmentThenAcceptFaultsNever)
 	EXPECT_EQ(again.existing, length);
 }
 
-TEST_F(Edmm, WillNeedIsAugment)
+TEST_F(Edmm, WillNeedAugments)
 {
 	ONLY_SGX2();
 	enclave.map(offset, length, PROT_READ | PROT_WRITE);
@@ -165,7 +165,7 @@ TEST_F(Edmm, WillNeedIsAugment)
 	EXPECT_EQ(count.faults(), 0);
 }
 
-TEST_F(Edmm, WalksUpAndDownFaultSeldom)
+TEST_F(Edmm, SequentialAccessTakesFewFaults)
 {
 	ONLY_SGX2();
 	enclave.map(offset, 2 * length, PROT_READ | PROT_WRITE);
@@ -180,8 +180,8 @@ TEST_F(Edmm, WalksUpAndDownFaultSeldom)
 	EXPECT_LE(count.faults(), 128);
 }
 
-// Who steps over what was added for him gets no more of it: at most as much again as he steps on.
-TEST_F(Edmm, StepsOverPagesAreNotRewarded)
+// An access pattern that skips added pages gets fewer of them: at most as many again as it accesses.
+TEST_F(Edmm, StridedAccessStaysSmall)
 {
 	ONLY_SGX2();
 	enclave.map(offset, length, PROT_READ | PROT_WRITE);
@@ -197,7 +197,7 @@ TEST_F(Edmm, StepsOverPagesAreNotRewarded)
 	EXPECT_LE(fdinfo(enclave.device(), "sgx2-pages") - before, 2 * touched);
 }
 
-TEST_F(Edmm, NoAugmentMeansAFaultEachTime)
+TEST_F(Edmm, AbsentPageFaultsWithAugmentOff)
 {
 	ONLY_SGX2();
 	Configure c = {};
@@ -211,13 +211,13 @@ TEST_F(Edmm, NoAugmentMeansAFaultEachTime)
 		EXPECT_TRUE(enclave.enter(touch, thread).fault(pf_user | pf_write));
 }
 
-TEST_F(Edmm, TouchFirst)
+TEST_F(Edmm, AccessBeforeAccept)
 {
 	enclave.map(offset, page, PROT_READ | PROT_WRITE);
 	Request touch = request(Op::write, at);
 	touch.value = 77;
 	EXPECT_TRUE(enclave.enter(touch).fault(pf_present | pf_user | pf_write | pf_sgx));
-	// The same thread, on its stack for exceptions.
+	// Accept on the same thread, on its stack for exceptions.
 	Request accept = request(Op::accept, at, page, REG | RW | PENDING);
 	EXPECT_TRUE(enclave.enter(accept).normal());
 	EXPECT_TRUE(whole(accept));
@@ -226,8 +226,8 @@ TEST_F(Edmm, TouchFirst)
 	remove(page);
 }
 
-// Intel: high to low; RESTRICT, then mprotect, then accept.
-TEST_F(Edmm, OrderOfIntel)
+// Intel: from high to low addresses; RESTRICT, mprotect, EACCEPT.
+TEST_F(Edmm, IntelSequence)
 {
 	enclave.map(offset, 32 * page, PROT_READ | PROT_WRITE);
 	Request down = request(Op::accept, at, 32 * page, REG | RW | PENDING);
@@ -236,7 +236,7 @@ TEST_F(Edmm, OrderOfIntel)
 	EXPECT_EQ(enclave.device().restrict_permissions(offset, 32 * page, R), (Progress{0, 32 * page, 0}));
 	ASSERT_EQ(protect(at, 32 * page, PROT_READ), 0);
 	EXPECT_TRUE(whole(accept(32 * page, REG | R | PR)));
-	// To execution: extended with PR set in SECINFO, and never accepted.
+	// To execute permission: EMODPE with PR set in SECINFO, without EACCEPT.
 	ASSERT_EQ(protect(at, 32 * page, PROT_READ | PROT_WRITE | PROT_EXEC), 0);
 	EXPECT_EQ(enclave.device().restrict_permissions(offset, 32 * page, R), (Progress{0, 32 * page, 0}));
 	EXPECT_TRUE(whole(extend(32 * page, REG | RWX | PR)));
@@ -244,8 +244,8 @@ TEST_F(Edmm, OrderOfIntel)
 	ASSERT_EQ(protect(at, 32 * page, PROT_NONE), 0);
 }
 
-// Gramine: all of it RWX before the enclave is there, at any base; EMODPE before RESTRICT; none is asked for, too.
-TEST_F(Edmm, OrderOfGramine)
+// Gramine: all of it is mapped RWX before the enclave exists, at any base; EMODPE before RESTRICT, also to no permission.
+TEST_F(Edmm, GramineSequence)
 {
 	enclave.map(offset, 32 * page, PROT_READ | PROT_WRITE | PROT_EXEC);
 	EXPECT_TRUE(whole(accept(32 * page, REG | RW | PENDING)));
@@ -256,12 +256,12 @@ TEST_F(Edmm, OrderOfGramine)
 	EXPECT_TRUE(whole(accept(32 * page, REG | PR)));
 	EXPECT_TRUE(whole(extend(32 * page, REG | RW)));
 	remove(32 * page);
-	// And again at the same place.
+	// Grow again at the same place.
 	EXPECT_TRUE(whole(accept(32 * page, REG | RW | PENDING)));
 }
 
 // Enarx: EACCEPTCOPY with the final permissions; mprotect before RESTRICT to R, always; munmap before REMOVE.
-TEST_F(Edmm, OrderOfEnarx)
+TEST_F(Edmm, EnarxSequence)
 {
 	enclave.map(offset, 32 * page, PROT_READ | PROT_WRITE);
 	Request copy = request(Op::accept_copy, at, 32 * page, REG | R);
@@ -275,12 +275,12 @@ TEST_F(Edmm, OrderOfEnarx)
 	EXPECT_TRUE(whole(accept(32 * page, TRIM | MODIFIED)));
 	ASSERT_EQ(unmap(at, 32 * page), 0);
 	EXPECT_EQ(enclave.device().remove_pages(offset, 32 * page), (Progress{0, 32 * page, 0}));
-	// Outside of any mapping a touch is an ordinary fault: not present, no SGX.
+	// Outside of a mapping an access raises an ordinary fault: page not present, no SGX bit.
 	Request touch = request(Op::write, at);
 	EXPECT_TRUE(enclave.enter(touch).fault(pf_user | pf_write));
 }
 
-// A thread is made at run time, in a mapping that may be executed, and goes again.
+// A thread is added at run time, in an executable mapping, and is removed.
 TEST_F(Edmm, DynamicThread)
 {
 	ONLY_SGX2();
@@ -301,7 +301,7 @@ TEST_F(Edmm, DynamicThread)
 	remove(16 * page);
 }
 
-TEST_F(Edmm, RefusesWhatCannotBe)
+TEST_F(Edmm, RefusesInvalidChanges)
 {
 	const Device &d = enclave.device();
 	const u64 tcs = enclave.image().tcs[0];
@@ -326,7 +326,7 @@ TEST_F(Edmm, RefusesWhatCannotBe)
 		EXPECT_EQ(d.modify_types(0, page, type), (Progress{EINVAL, 0, 0})) << type;
 	EXPECT_EQ(d.modify_types(tcs, page, type_tcs), (Progress{EINVAL, 0, 0}));
 	EXPECT_EQ(d.modify_types(offset, page, type_trim), (Progress{EFAULT, 0, 0}));
-	// Code is not to be written, so it cannot become a TCS.
+	// Code is not writable, so it cannot become a TCS.
 	EXPECT_EQ(d.modify_types(0, page, type_tcs), (Progress{EPERM, 0, 0}));
 	EXPECT_EQ(d.remove_pages(0, page), (Progress{EPERM, 0, 0}));
 	EXPECT_EQ(d.remove_pages(offset, page), (Progress{EFAULT, 0, 0}));
@@ -345,8 +345,8 @@ TEST_F(Edmm, RefusesWhatCannotBe)
 	EXPECT_EQ(d.call(0xA47F, static_cast<u64>(0)), ENOTTY);
 }
 
-// The page that cannot be changed stops the call, and those before it are complete.
-TEST_F(Edmm, CountsWhatIsDone)
+// The call stops at the page that cannot be changed, and the pages before it are complete.
+TEST_F(Edmm, CountsCompletedPages)
 {
 	grow(8 * page);
 	EXPECT_EQ(enclave.device().restrict_permissions(offset, 9 * page, R), (Progress{EFAULT, 8 * page, 0}));
@@ -357,7 +357,7 @@ TEST_F(Edmm, CountsWhatIsDone)
 	EXPECT_TRUE(whole(accept(2 * page, TRIM | MODIFIED)));
 	EXPECT_EQ(enclave.device().remove_pages(offset, 4 * page), (Progress{EPERM, 2 * page, 0}));
 	EXPECT_EQ(enclave.device().modify_types(offset + 2 * page, page, type_trim), (Progress{EINVAL, 0, 0}));
-	// One that waits for EACCEPT: the processor's code comes back.
+	// For a pending page the call returns the code of the leaf.
 	enclave.map(offset + 16 * page, page, PROT_READ | PROT_WRITE);
 	Request touch = request(Op::write, at + 16 * page);
 	EXPECT_FALSE(enclave.enter(touch, 1).normal());
@@ -365,7 +365,7 @@ TEST_F(Edmm, CountsWhatIsDone)
 	EXPECT_EQ(enclave.device().modify_types(offset + 16 * page, page, type_trim), (Progress{EFAULT, 0, PAGE_NOT_MODIFIABLE}));
 }
 
-TEST(EdmmBefore, NothingChangesBeforeInit)
+TEST(EdmmBeforeInit, CallsFail)
 {
 	Options options;
 	options.init = options.map = false;
@@ -383,7 +383,7 @@ TEST(EdmmBefore, NothingChangesBeforeInit)
 	}
 }
 
-TEST_F(Edmm, FormOfTheNewCalls)
+TEST_F(Edmm, NewCallsAreExtensible)
 {
 	ONLY_SGX2();
 	const Device &d = enclave.device();
@@ -440,7 +440,7 @@ TEST_F(Edmm, FormOfTheNewCalls)
 	EXPECT_EQ(d.call(ioc_augment, &a), EINVAL);
 }
 
-TEST_F(Edmm, ResetCanLeaveReading)
+TEST_F(Edmm, ResetKeepsReadIfAsked)
 {
 	ONLY_SGX2();
 	grow(4 * page);
@@ -449,32 +449,32 @@ TEST_F(Edmm, ResetCanLeaveReading)
 	EXPECT_EQ(enclave.ask(request(Op::read, at)).status, Status::done);
 }
 
-// A thread touches first, and so does another: neither is killed for it.
-TEST_F(Edmm, TwoFirstTouches)
+// Two threads access a new page at the same time: neither receives a signal.
+TEST_F(Edmm, TwoThreadsAccessOneNewPage)
 {
 	ONLY_SGX2();
 	for (unsigned round = 0; round < 200; round++) {
 		const u64 where = at + round * page;
 		enclave.map(offset + round * page, page, PROT_READ | PROT_WRITE);
 		std::atomic<bool> go = false;
-		auto touch = [&](unsigned thread) {
+		auto first_access = [&](unsigned thread) {
 			while (!go)
 				;
 			Request r = request(Op::accept, where, page, REG | RW | PENDING);
 			return std::pair(enclave.enter(r, thread), r);
 		};
 		std::pair<Exit, Request> other;
-		std::thread second([&] { other = touch(1); });
+		std::thread second([&] { other = first_access(1); });
 		go = true;
-		const auto mine = touch(0);
+		const auto mine = first_access(0);
 		second.join();
-		// One accepts; the other finds it accepted.
+		// One thread accepts the page; the other finds it accepted.
 		ASSERT_TRUE(mine.first.normal() && other.first.normal()) << round;
 		ASSERT_EQ((mine.second.result == 0) + (other.second.result == 0), 1) << round;
 	}
 }
 
-/// While this lives, one leaf in five finds its page held by another.
+/// Makes one leaf in five fail with a conflict, until the destructor runs.
 class Conflicts {
 public:
 	explicit Conflicts(const isa::Monitor &machine) : machine_(machine)
@@ -490,7 +490,7 @@ private:
 	const isa::Monitor &machine_;
 };
 
-TEST_F(Edmm, ConflictsAreTriedAgain)
+TEST_F(Edmm, ConflictsAreRetried)
 {
 	ONLY_SGX2();
 	constexpr u64 some = 512 * page;
@@ -509,8 +509,8 @@ TEST_F(Edmm, ConflictsAreTriedAgain)
 	disturbed([&] { return enclave.device().remove_pages(offset, some); });
 }
 
-// The call that finds out has mapped what was there before, or is about to.
-TEST_F(Edmm, LossWhileItGrows)
+// The call that discovers the loss has mapped older pages, or is about to map them.
+TEST_F(Edmm, EpcLossDuringGrowth)
 {
 	ONLY_SGX2();
 	grow(8 * page);
@@ -521,8 +521,8 @@ TEST_F(Edmm, LossWhileItGrows)
 	EXPECT_EQ(peek(at), EFAULT);
 }
 
-// ERDINFO tells that they are lost; EMODPR, that they are no pages to be changed, as of those whose trim was accepted.
-TEST_F(Edmm, LossBeforeRemoval)
+// ERDINFO shows that pages are lost. EMODPR returns the code of pages that cannot be changed, as for pages whose trim was accepted.
+TEST_F(Edmm, EpcLossBeforeRemoval)
 {
 	ONLY_SGX2();
 	grow(8 * page);
@@ -535,7 +535,7 @@ TEST_F(Edmm, LossBeforeRemoval)
 	EXPECT_EQ(enclave.device().augment_pages(offset, page), (Progress{EIO, 0, 0}));
 }
 
-TEST_F(Edmm, LossOfTheEpc)
+TEST_F(Edmm, EpcLoss)
 {
 	ONLY_SGX2();
 	grow(512 * page);
@@ -549,7 +549,7 @@ TEST_F(Edmm, LossOfTheEpc)
 	EXPECT_FALSE(enclave.enter(r).normal());
 	Query query = {};
 	query.size = sizeof(query);
-	EXPECT_EQ(enclave.device().call(ioc_query, &query), 0) << "that works always";
+	EXPECT_EQ(enclave.device().call(ioc_query, &query), 0) << "QUERY needs no EPC";
 	const Enclave other;
 	EXPECT_EQ(other.ask(request(Op::nothing, 0)).status, Status::done);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Each errno of CREATE, ADD_PAGES, INIT and PROVISION, met by a call that is right but for the one thing.
+// Each errno of CREATE, ADD_PAGES, INIT and PROVISION, returned by a call with exactly one fault.
 
 #include <array>
 #include <cerrno>
@@ -20,13 +20,13 @@ using namespace sgx;
 namespace {
 
 constexpr u64 page = page_size, size = 16 * page;
-/// Injected always.
+/// A rate of injection: each time.
 constexpr u64 always = 1000000;
 
 class Errnos : public ByHand {
 protected:
 	Errno add() { return device.add_pages(pages); }
-	/// ADD_PAGES of what is right but for one member.
+	/// Runs ADD_PAGES with valid arguments, except for one member.
 	template <typename Member>
 	Errno add_with(Member sgx_enclave_add_pages::*member, u64 value) const
 	{
@@ -35,7 +35,7 @@ protected:
 		return device.add_pages(other);
 	}
 
-	/// Where there is nothing.
+	/// An address where nothing is mapped.
 	const u64 nowhere = 0x1000;
 };
 
@@ -43,7 +43,7 @@ TEST_F(Errnos, CreateCannotRead)
 {
 	EXPECT_EQ(device.call(SGX_IOC_ENCLAVE_CREATE, nowhere), EFAULT); // errno: CREATE EFAULT argument
 	EXPECT_EQ(device.create(nowhere), EFAULT);			 // errno: CREATE EFAULT source
-	// The last byte counts.
+	// Only the last byte is not readable.
 	const Mapping two(2 * page);
 	ASSERT_EQ(protect(two.address() + page, page, PROT_NONE), 0);
 	EXPECT_EQ(device.create(two.address() + 8), EFAULT);
@@ -85,7 +85,7 @@ TEST_F(Errnos, CreateRefused)
 TEST_F(Errnos, AddState)
 {
 	EXPECT_EQ(add(), EINVAL); // errno: ADD_PAGES EINVAL state
-	// It is the state that is looked at first.
+	// The state is checked first.
 	EXPECT_EQ(device.call(SGX_IOC_ENCLAVE_ADD_PAGES, nowhere), EINVAL);
 	create();
 	EXPECT_EQ(device.call(SGX_IOC_ENCLAVE_ADD_PAGES, nowhere), EFAULT); // errno: ADD_PAGES EFAULT argument
@@ -108,7 +108,7 @@ TEST_F(Errnos, AddRange)
 	EXPECT_EQ(add(), 0);
 	EXPECT_EQ(pages.count, page);
 	EXPECT_EQ(add(), EBUSY); // errno: ADD_PAGES EBUSY there
-	// The struct can be read and not written: the page is there, and nobody is told.
+	// The struct can be read, but not written: the page is added, but the call cannot return the count.
 	const Mapping memory(page);
 	pages.offset = 4 * page;
 	std::memcpy(memory.data(), &pages, sizeof(pages));
@@ -153,17 +153,17 @@ TEST_F(Errnos, AddSource)
 	EXPECT_EQ(add(), EIO); // errno: ADD_PAGES EIO refused
 	EXPECT_EQ(pages.count, 0U);
 	info.flags = REG | R;
-	EXPECT_EQ(add(), 0) << "that left nothing behind";
+	EXPECT_EQ(add(), 0) << "the failed call left nothing behind";
 }
 
-TEST_F(Errnos, AddFromWhereNothingIsExecuted)
+TEST_F(Errnos, AddFromNoexecMount)
 {
 	create();
 	char folder[] = "/tmp/errnos-XXXXXX";
 	ASSERT_NE(mkdtemp(folder), nullptr);
 	if (mount("none", folder, "tmpfs", MS_NOEXEC, nullptr) != 0) {
 		rmdir(folder);
-		GTEST_SKIP() << "only root mounts a filesystem with noexec";
+		GTEST_SKIP() << "needs root to mount a filesystem with noexec";
 	}
 	const std::string name = std::string(folder) + "/page";
 	const int fd = open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -211,7 +211,7 @@ TEST_F(Errnos, InitSignature)
 	EXPECT_EQ(with([](Sigstruct &s) { s.modulus[383] ^= 1; }, false), EPERM);
 	EXPECT_EQ(with([](Sigstruct &s) { s.mrenclave[0] ^= 1; }, true), EPERM);
 	EXPECT_EQ(with([](Sigstruct &s) { s.attributes ^= attr_debug; }, true), EPERM);
-	// What is only allowed, and not demanded, does not matter.
+	// A value that the SIGSTRUCT allows, but does not require, has no effect.
 	EXPECT_EQ(with([](Sigstruct &s) { s.misc_mask &= ~(1U << 31), s.miscselect |= 1U << 31; }, true), 0);
 }
 
@@ -231,7 +231,7 @@ TEST_F(Errnos, InitAttributes)
 	EXPECT_EQ(device.init(signature()), 0);
 }
 
-/// While this lives, the machine does so to every leaf.
+/// Injects an outcome into each leaf of a kind, until the destructor runs.
 class Injected {
 public:
 	Injected(const isa::Monitor &machine, unsigned reg, u64 rate = always) : machine_(machine) { machine_.inject(reg, rate); }
@@ -246,11 +246,11 @@ private:
 #define ON_THE_MACHINE()                           \
 	const auto machine = isa::Monitor::find(); \
 	if (!machine)                              \
-	GTEST_SKIP() << "silicon does not fail when it is told to"
+	GTEST_SKIP() << "needs a machine that can inject failures"
 
 void nothing(int) {}
 
-/// While this lives, the signal ends sleeps of this thread, again and again.
+/// Sends signals that interrupt sleeps of this thread, until the destructor runs.
 class Alarms {
 public:
 	Alarms()
@@ -278,7 +278,7 @@ private:
 	std::thread thread_;
 };
 
-TEST_F(Errnos, InitDisturbed)
+TEST_F(Errnos, InitWithPendingEvents)
 {
 	ONLY_SGX2();
 	ON_THE_MACHINE();
@@ -286,7 +286,7 @@ TEST_F(Errnos, InitDisturbed)
 	{
 		const Injected events(*machine, SGX2_DEV_INJ_EINIT);
 		EXPECT_EQ(device.init(signature()), EPERM); // errno: INIT EPERM events
-		// It is tried for a second, in which a thread that sends signals should have come.
+		// INIT retries for a second, in which the thread must have received a signal.
 		const Alarms alarms;
 		Errno error = EPERM;
 		for (unsigned tries = 0; error == EPERM && tries < 100; tries++)
@@ -298,14 +298,14 @@ TEST_F(Errnos, InitDisturbed)
 		EXPECT_EQ(device.init(signature()), EIO); // errno: INIT EIO refused
 	}
 	const Injected events(*machine, SGX2_DEV_INJ_EINIT, always / 2);
-	EXPECT_EQ(device.init(signature()), 0) << "some are no trouble";
+	EXPECT_EQ(device.init(signature()), 0) << "INIT retries after a few events";
 }
 
-/// A file whose enclave is being built, and so many pages for it, measured.
-struct Long {
+/// An enclave in construction, and a source of so many pages, which are measured.
+struct LongBuild {
 	static constexpr u64 many = 4096 * page;
 
-	Long()
+	LongBuild()
 	{
 		must(device.open(), "opening the device");
 		Secs secs = plain_secs(range.address(), 2 * many);
@@ -326,38 +326,38 @@ struct Long {
 	const Mapping range = Mapping::reserve(2 * many), source = Mapping(many);
 };
 
-// When a signal comes is not ours to say, so both are tried until it has come in time.
+// The time of a signal varies, so each call is repeated until a signal arrives during it.
 TEST_F(Errnos, AddInterrupted)
 {
 	ONLY_SGX2();
 	bool waited = false, stopped = false;
 	for (unsigned tries = 0; !(waited && stopped) && tries < 100 && !HasFailure(); tries++) {
-		const Long enclave;
-		// The second call waits for the first, and has its signal by then.
+		const LongBuild enclave;
+		// The second call waits for the first, and receives its signal while it waits.
 		std::thread first([&] {
-			sgx_enclave_add_pages all = enclave.pages(info, 0, Long::many);
+			sgx_enclave_add_pages all = enclave.pages(info, 0, LongBuild::many);
 			EXPECT_EQ(enclave.device.add_pages(all), 0);
 		});
 		while (fdinfo(enclave.device, "sgx2-pages") < 1)
 			std::this_thread::yield();
 		const Alarms alarms;
-		sgx_enclave_add_pages second = enclave.pages(info, Long::many, page);
+		sgx_enclave_add_pages second = enclave.pages(info, LongBuild::many, page);
 		const Errno error = enclave.device.add_pages(second);
 		EXPECT_TRUE(!error || error == EINTR) << error; // errno: ADD_PAGES EINTR signal
 		EXPECT_EQ(second.count, error ? 0 : page);
 		waited |= error == EINTR;
 		first.join();
-		// What is there is not in the way of the next call, which goes on behind it.
-		sgx_enclave_add_pages rest = enclave.pages(info, Long::many + second.count, Long::many - page);
+		// Pages that were added do not affect the next call, which continues behind them.
+		sgx_enclave_add_pages rest = enclave.pages(info, LongBuild::many + second.count, LongBuild::many - page);
 		const Errno ended = enclave.device.add_pages(rest);
 		EXPECT_TRUE(!ended || (ended == EINTR && !rest.count)) << ended << " after " << rest.count;
-		stopped |= rest.count && rest.count < Long::many - page;
+		stopped |= rest.count && rest.count < LongBuild::many - page;
 	}
 	EXPECT_TRUE(waited) << "no signal came while the call waited";
 	EXPECT_TRUE(stopped) << "no call ended with a short count, and no error";
 }
 
-TEST_F(Errnos, BuildAfterLoss)
+TEST_F(Errnos, BuildAfterEpcLoss)
 {
 	ONLY_SGX2();
 	ON_THE_MACHINE();
@@ -368,10 +368,10 @@ TEST_F(Errnos, BuildAfterLoss)
 	Device other;
 	ASSERT_EQ(other.open(), 0);
 	secs.base = range.address();
-	EXPECT_EQ(other.create(secs), 0) << "others are made at once";
+	EXPECT_EQ(other.create(secs), 0) << "a new enclave can be created";
 }
 
-/// As many descriptors as this process can have.
+/// Allows this process as many open files as possible.
 void many_files(rlim_t count)
 {
 	rlimit limit = {};
@@ -381,7 +381,7 @@ void many_files(rlim_t count)
 	must(errno_of(setrlimit(RLIMIT_NOFILE, &limit)), "more open files");
 }
 
-/// EPC that nothing can make free: a SECS of an enclave that is being built does not leave.
+/// Fills the EPC with pages that cannot be evicted: the SECS of an enclave in construction is not evicted.
 std::vector<Device> fill_epc(const Secs &secs)
 {
 	std::vector<Device> fill;
@@ -397,11 +397,11 @@ std::vector<Device> fill_epc(const Secs &secs)
 	}
 }
 
-TEST(Shortage, OfEpc)
+TEST(EpcShortage, CallsReturnEnomem)
 {
 	ONLY_SGX2();
 	if (Processor::epc_bytes() > 256UL << 20)
-		GTEST_SKIP() << "it would take too long to fill more than 256 MiB of EPC";
+		GTEST_SKIP() << "needs an EPC of at most 256 MiB";
 	const Enclave enclave;
 	const u64 offset = enclave.image().end, at = enclave.at(offset);
 	enclave.map(offset, 8 * page, PROT_READ | PROT_WRITE);
@@ -416,7 +416,7 @@ TEST(Shortage, OfEpc)
 	SecInfo info = {};
 	info.flags = REG | RW;
 	sgx_enclave_add_pages pages = {source.address(), 0, page, reinterpret_cast<u64>(&info), 0, 0};
-	// Each waits a second before it gives up, so all at once.
+	// Each call waits for a second before it fails, so they run at the same time.
 	const Device &d = enclave.device();
 	Progress restricted, reset, modified, removed, augmented;
 	Errno added;
@@ -438,7 +438,7 @@ TEST(Shortage, OfEpc)
 	EXPECT_EQ(augmented, (Progress{ENOMEM, 0, 0}));
 	EXPECT_EQ(added, ENOMEM); // errno: ADD_PAGES ENOMEM epc
 	fill.clear();
-	// With room again all goes on where it was.
+	// With free pages all calls continue.
 	EXPECT_EQ(d.restrict_permissions(offset, page, R), (Progress{0, page, 0}));
 	EXPECT_EQ(d.remove_pages(offset + 4 * page, page), (Progress{0, page, 0}));
 	EXPECT_EQ(enclave.ask(request(Op::read, at + 7 * page)).status, Status::done);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Each errno of the calls that change a running enclave, and of QUERY and CONFIGURE, met by a call that is right but for the one thing.
+// Each errno of the calls on a running enclave, and of QUERY and CONFIGURE, returned by a call with exactly one fault.
 
 #include <cstring>
 
@@ -14,12 +14,12 @@ namespace {
 
 constexpr u64 page = page_size;
 constexpr u64 always = 1000000;
-/// Where there is nothing.
+/// An address where nothing is mapped.
 constexpr u64 nowhere = 0x1000;
 
 class ErrnosEdmm : public Dynamic {};
 
-/// A call on a range, with all else as it should be; those that only sgx2 has come last.
+/// A call on a range with valid arguments otherwise; calls that only sgx2 has are at the end.
 struct RangeCall {
 	const char *name;
 	unsigned long number;
@@ -100,7 +100,7 @@ TEST_F(ErrnosEdmm, State)
 	EXPECT_EQ(fresh.call(0, nowhere), ENOTTY);
 }
 
-/// One u64 of a struct at a time is set, from the first on; all of these have to come in as zero.
+/// Sets one u64 of a struct at a time, beginning with the first; each of them must be zero on input.
 template <typename Argument>
 void reserved(const Device &device, unsigned long number, const Argument &good, std::initializer_list<size_t> offsets)
 {
@@ -208,7 +208,7 @@ TEST_F(ErrnosEdmm, Pending)
 #define ON_THE_MACHINE()                           \
 	const auto machine = isa::Monitor::find(); \
 	if (!machine)                              \
-	GTEST_SKIP() << "silicon does not fail when it is told to"
+	GTEST_SKIP() << "needs a machine that can inject failures"
 
 TEST_F(ErrnosEdmm, Conflict)
 {
@@ -240,7 +240,7 @@ TEST_F(ErrnosEdmm, Lost)
 	ONLY_SGX2();
 	ON_THE_MACHINE();
 	Configure c = {sizeof(c), configure_mprotect, mprotect_reset, 0, 0, 0};
-	// Each finds out by itself, and once one has, all know.
+	// Each enclave discovers the loss in its first call; all later calls know it.
 	for (const RangeCall &call : calls()) {
 		const Enclave other;
 		const u64 end = other.image().end;
@@ -255,7 +255,7 @@ TEST_F(ErrnosEdmm, Lost)
 		ASSERT_EQ(other.device().call(ioc_configure, &c), 0);
 		machine->lose_epc();
 		const Progress first = call.run(other.device(), end, page);
-		// EREMOVE and its question tell a page that was lost from one that is accepted by nothing.
+		// EREMOVE and EMODPR cannot distinguish a lost page from an accepted one, so REMOVE does not discover the loss.
 		if (call.number != SGX_IOC_ENCLAVE_REMOVE_PAGES) {
 			EXPECT_EQ(first, (Progress{EIO, 0, 0})) << call.name; // errno: EDMM EIO lost
 		} else {
@@ -266,7 +266,7 @@ TEST_F(ErrnosEdmm, Lost)
 				<< any.name << " after " << call.name;
 		Query q = {};
 		q.size = sizeof(q);
-		EXPECT_EQ(other.device().call(ioc_query, &q), 0) << "that works always";
+		EXPECT_EQ(other.device().call(ioc_query, &q), 0) << "QUERY needs no EPC";
 		EXPECT_EQ(other.device().call(ioc_configure, &c), EIO); // errno: CONFIGURE EIO lost
 		EXPECT_EQ(other.device().create(Secs{}), EIO);		// errno: CREATE EIO lost
 		EXPECT_EQ(other.device().provision(0), EIO);		// errno: PROVISION EIO lost
@@ -275,8 +275,8 @@ TEST_F(ErrnosEdmm, Lost)
 	}
 }
 
-// The struct can be read and not written: the work is done, and nobody is told how far.
-TEST_F(ErrnosEdmm, AnswerOfMainlinesCalls)
+// The struct can be read, but not written: the work is done, but the call cannot return the count.
+TEST_F(ErrnosEdmm, ResultOfMainlineCalls)
 {
 	grow(page);
 	const Mapping memory(page);
@@ -294,10 +294,10 @@ TEST_F(ErrnosEdmm, AnswerOfMainlinesCalls)
 	EXPECT_TRUE(whole(accept(page, TRIM | MODIFIED)));
 	// errno: REMOVE EFAULT result
 	EXPECT_EQ(call(SGX_IOC_ENCLAVE_REMOVE_PAGES, sgx_enclave_remove_pages{offset, page, 0}), EFAULT);
-	EXPECT_TRUE(whole(accept(page, REG | RW | PENDING))) << "it has gone, and comes again";
+	EXPECT_TRUE(whole(accept(page, REG | RW | PENDING))) << "the page was removed, and is added again";
 }
 
-/// Each size of a struct that there is: too short, right, longer with zeroes, longer without, longer than a page.
+/// Calls with each size of a struct: too short, exact, longer with zeroes, longer without, longer than a page.
 template <typename Argument>
 void sizes(const Device &device, unsigned long number, Argument good)
 {
@@ -318,12 +318,12 @@ void sizes(const Device &device, unsigned long number, Argument good)
 	for (const u32 size : {right + 1, right + 8, static_cast<u32>(page_size)}) {
 		EXPECT_EQ(with(size, 0, 1), E2BIG) << number << " size " << size;
 		EXPECT_EQ(with(size, size - right - 1, 1), E2BIG) << number << " size " << size;
-		EXPECT_EQ(with(size, size - right, 1), 0) << number << " size " << size << ", and what follows is not looked at";
+		EXPECT_EQ(with(size, size - right, 1), 0) << number << " size " << size << ": bytes behind the size are not read";
 	}
 	for (const u32 size : {static_cast<u32>(page_size) + 1, ~0U})
 		EXPECT_EQ(with(size), E2BIG) << number << " size " << size;
 	EXPECT_EQ(with(right), 0) << number;
-	// It ends with a page, behind which is nothing; then it cannot be written.
+	// The struct ends at the end of a page without a page behind it; after that it is read-only.
 	const Mapping two(2 * page_size);
 	ASSERT_EQ(protect(two.address() + page_size, page_size, PROT_NONE), 0);
 	const u64 last = two.address() + page_size - right;
@@ -338,7 +338,7 @@ void sizes(const Device &device, unsigned long number, Argument good)
 	EXPECT_EQ(device.call(number, last), number == ioc_configure ? 0 : EFAULT) << number;
 }
 
-TEST_F(ErrnosEdmm, Form)
+TEST_F(ErrnosEdmm, StructSize)
 {
 	ONLY_SGX2();
 	grow(page);
@@ -389,18 +389,18 @@ TEST_F(ErrnosEdmm, Configure)
 		Configure c = {sizeof(c), set, mprotect, augment, around, reserved_word};
 		EXPECT_EQ(d.call(ioc_configure, &c), EINVAL) << set << " " << mprotect << " " << augment << " " << around;
 	}
-	// What was refused changed nothing: a touch still adds a page.
+	// The refused call changed nothing: an access still adds a page.
 	enclave.map(offset, page, PROT_READ | PROT_WRITE);
 	EXPECT_TRUE(whole(accept(page, REG | RW | PENDING)));
 	Configure c = {sizeof(c), 7, 3, 1, 512, 0};
 	EXPECT_EQ(d.call(ioc_configure, &c), 0);
 }
 
-TEST(Sgx1, NothingChanges)
+TEST(Sgx1, EdmmCallsReturnEnodev)
 {
 	ONLY_SGX2();
 	if (Processor::has_sgx2())
-		GTEST_SKIP() << "this processor has SGX2";
+		GTEST_SKIP() << "needs a processor without SGX2";
 	const Enclave enclave;
 	EXPECT_EQ(enclave.ask(request(Op::nothing, 0)).status, Status::done);
 	for (const RangeCall &call : range_calls) {
@@ -416,7 +416,7 @@ TEST(Sgx1, NothingChanges)
 	EXPECT_EQ(q.features & 1, 0U);
 	enclave.map(enclave.image().end, page, PROT_READ | PROT_WRITE);
 	Request touch = request(Op::write, enclave.at(enclave.image().end));
-	EXPECT_TRUE(enclave.enter(touch).fault(pf_user | pf_write)) << "nothing is added";
+	EXPECT_TRUE(enclave.enter(touch).fault(pf_user | pf_write)) << "a fault adds no page";
 }
 
 } // namespace

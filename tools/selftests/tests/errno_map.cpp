@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Each errno of open, mmap, mprotect, mremap, posix_fadvise and /proc/PID/mem on an enclave, and each signal that a touch may end with.
+// Each errno of open, mmap, mprotect, mremap, posix_fadvise and /proc/PID/mem on an enclave, and each signal of an access.
 
 #include <csignal>
 #include <cstring>
@@ -17,7 +17,7 @@ namespace {
 
 constexpr u64 page = page_size;
 
-/// One word through /proc/self/mem.
+/// Reads or writes a word through /proc/self/mem.
 Errno debug(u64 at, u64 &value, bool write)
 {
 	const int fd = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
@@ -27,7 +27,7 @@ Errno debug(u64 at, u64 &value, bool write)
 	return e;
 }
 
-/// An enclave of two pages, R at 0 and RX at the next, that was mapped without limits before it was created.
+/// An enclave of two pages, R at 0 and RX at 4096, whose range was mapped with all permissions before CREATE.
 class ErrnosMap : public ByHand {
 protected:
 	void SetUp() override
@@ -80,7 +80,7 @@ TEST_F(ErrnosMap, Declared)
 	EXPECT_EQ(map(0, page, PROT_READ | PROT_WRITE), EACCES);
 	EXPECT_EQ(map(0, page, PROT_READ | PROT_EXEC), EACCES);
 	EXPECT_EQ(map(page, page, PROT_READ | PROT_WRITE), EACCES);
-	EXPECT_EQ(map(0, 2 * page, PROT_READ | PROT_EXEC), EACCES) << "the first of two";
+	EXPECT_EQ(map(0, 2 * page, PROT_READ | PROT_EXEC), EACCES) << "the first of the two pages is not executable";
 	EXPECT_EQ(map(page, 2 * page, PROT_WRITE), EACCES);
 	EXPECT_EQ(map(0, 2 * page, PROT_NONE), 0);
 	EXPECT_EQ(map(0, 2 * page, PROT_READ), 0);
@@ -90,7 +90,7 @@ TEST_F(ErrnosMap, Declared)
 	EXPECT_EQ(protect(range.address(), 2 * page, PROT_READ | PROT_EXEC), EACCES);
 	EXPECT_EQ(protect(range.address() + page, page, PROT_WRITE), EACCES);
 	EXPECT_EQ(protect(range.address(), 2 * page, PROT_NONE), 0);
-	EXPECT_EQ(map(2 * page, size - 2 * page, PROT_READ | PROT_WRITE | PROT_EXEC), 0) << "nothing is there";
+	EXPECT_EQ(map(2 * page, size - 2 * page, PROT_READ | PROT_WRITE | PROT_EXEC), 0) << "no page is there";
 }
 
 TEST_F(ErrnosMap, Outside)
@@ -123,7 +123,7 @@ TEST_F(ErrnosMap, Implied)
 	EXPECT_EQ(map(0, page, PROT_READ), 0);
 }
 
-TEST_F(ErrnosMap, Moved)
+TEST_F(ErrnosMap, Mremap)
 {
 	ONLY_SGX2();
 	build();
@@ -132,10 +132,10 @@ TEST_F(ErrnosMap, Moved)
 	// errno: mremap EINVAL moved
 	EXPECT_EQ(mremap(range.data(), 2 * page, 2 * page, MREMAP_MAYMOVE | MREMAP_FIXED, elsewhere.data()), MAP_FAILED);
 	EXPECT_EQ(errno, EINVAL);
-	EXPECT_EQ(touch(range.address()), 0) << "it is where it was";
+	EXPECT_EQ(probe(range.address()), 0) << "the mapping has not moved";
 }
 
-TEST_F(ErrnosMap, Advice)
+TEST_F(ErrnosMap, Fadvise)
 {
 	ONLY_SGX2();
 	build();
@@ -144,15 +144,15 @@ TEST_F(ErrnosMap, Advice)
 	EXPECT_EQ(posix_fadvise(device.fd(), 0, -1, POSIX_FADV_WILLNEED), EINVAL);
 	for (const int advice : {POSIX_FADV_NORMAL, POSIX_FADV_RANDOM, POSIX_FADV_DONTNEED})
 		EXPECT_EQ(posix_fadvise(device.fd(), 0, 0, advice), 0);
-	// With no mapping there is nothing to do; a length of 0 is all, and more than all is all.
+	// Without a mapping nothing is added. A length of 0, or beyond the end, means up to the end.
 	for (const off_t length : {0L, static_cast<off_t>(page), 1L << 62})
 		EXPECT_EQ(posix_fadvise(device.fd(), static_cast<off_t>(secs.base), length, POSIX_FADV_WILLNEED), 0);
 	EXPECT_EQ(posix_fadvise(device.fd(), static_cast<off_t>(secs.base + size), page, POSIX_FADV_WILLNEED), 0);
 	EXPECT_EQ(fdinfo(device, "sgx2-pages"), 2);
 	ASSERT_EQ(map(8 * page, 4 * page, PROT_READ | PROT_WRITE), 0);
 	EXPECT_EQ(posix_fadvise(device.fd(), 0, 0, POSIX_FADV_WILLNEED), 0);
-	EXPECT_EQ(fdinfo(device, "sgx2-pages"), 6) << "where it is mapped, and nowhere else";
-	// A range that begins in one mapping and ends in the next.
+	EXPECT_EQ(fdinfo(device, "sgx2-pages"), 6) << "pages are added only where the file is mapped";
+	// The range begins in one mapping and ends in the next.
 	ASSERT_EQ(map(13 * page, 2 * page, PROT_READ | PROT_WRITE), 0);
 	const auto from = static_cast<off_t>(secs.base + 10 * page);
 	EXPECT_EQ(posix_fadvise(device.fd(), from, static_cast<off_t>(4 * page), POSIX_FADV_WILLNEED), 0);
@@ -163,33 +163,33 @@ TEST_F(ErrnosMap, Advice)
 
 TEST_F(ErrnosMap, FaultAbsent)
 {
-	// Mapped before anything is there.
+	// The range is mapped before a page exists.
 	const Mapping more = Mapping::reserve(2 * size);
 	secs.base = more.address();
 	ASSERT_EQ(map_fixed(device.fd(), more.address(), 2 * size, PROT_READ | PROT_WRITE | PROT_EXEC), 0);
-	EXPECT_EQ(touch(more.address()), SIGBUS) << "not created";
+	EXPECT_EQ(probe(more.address()), SIGBUS) << "the enclave is not created";
 	build();
-	EXPECT_EQ(touch(more.address() + 4 * page), SIGBUS) << "not initialized"; // errno: fault SIGBUS absent
+	EXPECT_EQ(probe(more.address() + 4 * page), SIGBUS) << "the enclave is not initialized"; // errno: fault SIGBUS absent
 	init();
-	EXPECT_EQ(touch(more.address() + size), SIGBUS) << "not in ELRANGE";
+	EXPECT_EQ(probe(more.address() + size), SIGBUS) << "the address is outside of ELRANGE";
 	if (!Driver::is_sgx2())
 		return;
-	EXPECT_EQ(touch(more.address() + 4 * page), 0) << "now a page is added";
+	EXPECT_EQ(probe(more.address() + 4 * page), 0) << "the fault adds a page";
 	Configure c = {sizeof(c), configure_augment, 0, augment_never, 0, 0};
 	ASSERT_EQ(device.call(ioc_configure, &c), 0);
-	EXPECT_EQ(touch(more.address() + 8 * page), SIGBUS) << "it wants none";
+	EXPECT_EQ(probe(more.address() + 8 * page), SIGBUS) << "faults add no page";
 }
 
 TEST_F(ErrnosMap, FaultDeclared)
 {
 	ASSERT_EQ(map(0, size, PROT_READ | PROT_WRITE), 0);
 	build();
-	EXPECT_EQ(touch(range.address()), SIGBUS); // errno: fault SIGBUS declared
+	EXPECT_EQ(probe(range.address()), SIGBUS); // errno: fault SIGBUS declared
 	EXPECT_EQ(protect(range.address(), page, PROT_READ), 0);
-	EXPECT_EQ(touch(range.address()), 0);
-	EXPECT_EQ(touch(range.address() + page), SIGBUS);
+	EXPECT_EQ(probe(range.address()), 0);
+	EXPECT_EQ(probe(range.address() + page), SIGBUS);
 	ASSERT_EQ(protect(range.address() + page, page, PROT_READ | PROT_EXEC), 0);
-	EXPECT_EQ(touch(range.address() + page), 0);
+	EXPECT_EQ(probe(range.address() + page), 0);
 }
 
 TEST_F(ErrnosMap, AccessAbsent)
@@ -204,7 +204,7 @@ TEST_F(ErrnosMap, AccessAbsent)
 	ASSERT_EQ(map(4 * page, page, PROT_READ), 0);
 	u64 value = 0;
 	EXPECT_EQ(debug(range.address(), value, false), 0);
-	EXPECT_EQ(debug(range.address() + page - 4, value, false), 0) << "over two pages";
+	EXPECT_EQ(debug(range.address() + page - 4, value, false), 0) << "the word is in two pages";
 	if (Driver::is_sgx2()) {
 		EXPECT_EQ(debug(range.address() + 4 * page, value, false), EIO); // errno: access EIO absent
 	}
@@ -219,7 +219,7 @@ TEST(ErrnosAccess, Field)
 	EXPECT_EQ(debug(enclave.threads[0], value, false), 0);
 }
 
-TEST(ErrnosAccess, Waiting)
+TEST(ErrnosAccess, Pending)
 {
 	ONLY_SGX2();
 	const Enclave enclave;
@@ -251,14 +251,14 @@ TEST(ErrnosAccess, Lost)
 	ONLY_SGX2();
 	const auto machine = isa::Monitor::find();
 	if (!machine)
-		GTEST_SKIP() << "silicon does not lose its EPC when it is told to";
+		GTEST_SKIP() << "needs a machine that can lose its EPC";
 	const Enclave enclave;
 	machine->lose_epc();
 	EXPECT_EQ(enclave.device().reset_permissions(0, page), (Progress{EIO, 0, 0}));
 	u64 value = 0;
 	EXPECT_EQ(debug(enclave.at(0), value, false), EIO); // errno: access EIO lost
-	EXPECT_EQ(touch(enclave.at(0)), SIGBUS);	    // errno: fault SIGBUS lost
-	EXPECT_EQ(touch(enclave.at(enclave.image().end - page)), SIGSEGV) << "not mapped at all";
+	EXPECT_EQ(probe(enclave.at(0)), SIGBUS);	    // errno: fault SIGBUS lost
+	EXPECT_EQ(probe(enclave.at(enclave.image().end - page)), SIGSEGV) << "the address is not mapped";
 }
 
 TEST(ErrnosCreate, Entropy)
@@ -266,7 +266,7 @@ TEST(ErrnosCreate, Entropy)
 	ONLY_SGX2();
 	const auto machine = isa::Monitor::find();
 	if (!machine || !Processor::has_updatesvn())
-		GTEST_SKIP() << "it wants EUPDATESVN, and a machine that withholds entropy";
+		GTEST_SKIP() << "needs EUPDATESVN, and a machine that can withhold entropy";
 	const Mapping range = Mapping::reserve(16 * page);
 	const Secs secs = plain_secs(range.address(), 16 * page);
 	Device device, second;
@@ -274,10 +274,10 @@ TEST(ErrnosCreate, Entropy)
 	ASSERT_EQ(device.open(), 0);
 	EXPECT_EQ(device.create(secs), EAGAIN); // errno: CREATE EAGAIN entropy
 	machine->inject(SGX2_DEV_INJ_ENTROPY, 500000);
-	EXPECT_EQ(device.create(secs), 0) << "some failures are no trouble";
+	EXPECT_EQ(device.create(secs), 0) << "CREATE retries after a few failures";
 	machine->inject(SGX2_DEV_INJ_ENTROPY, 1000000);
 	ASSERT_EQ(second.open(), 0);
-	EXPECT_EQ(second.create(secs), 0) << "only the first asks for it";
+	EXPECT_EQ(second.create(secs), 0) << "only the first enclave runs EUPDATESVN";
 	machine->calm();
 }
 
@@ -292,7 +292,7 @@ TEST_F(ErrnosMap, Frozen)
 {
 	ONLY_SGX2();
 	if (!frozen())
-		GTEST_SKIP() << "dynamic_code is 1";
+		GTEST_SKIP() << "needs dynamic_code=0";
 	ASSERT_EQ(map(0, size, PROT_READ | PROT_WRITE | PROT_EXEC), 0);
 	build();
 	info.flags = REG | RWX;
@@ -312,7 +312,7 @@ TEST(ErrnosFrozen, Fetch)
 {
 	ONLY_SGX2();
 	if (!frozen())
-		GTEST_SKIP() << "dynamic_code is 1";
+		GTEST_SKIP() << "needs dynamic_code=0";
 	Options options;
 	options.before = PROT_READ | PROT_WRITE | PROT_EXEC;
 	const Enclave enclave(options);
@@ -324,7 +324,7 @@ TEST(ErrnosFrozen, Fetch)
 	EXPECT_FALSE(exit.normal()); // errno: fault SIGSEGV frozen
 	EXPECT_EQ(exit.vector, vector_pf);
 	EXPECT_EQ(exit.error & pf_fetch, pf_fetch);
-	EXPECT_EQ(exit.error & pf_sgx, 0) << "it is the PTE that forbids";
+	EXPECT_EQ(exit.error & pf_sgx, 0) << "the PTE forbids the access";
 }
 
 } // namespace

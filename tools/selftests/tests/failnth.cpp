@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-// Each allocation of each call fails in turn: the errno is ENOMEM or there is none, nothing crashes, and nothing stays behind.
+// Each allocation of each call fails in turn: the call returns ENOMEM or succeeds, nothing crashes, and no resource is leaked.
 //
-// That wants a kernel with CONFIG_FAILSLAB and CONFIG_FAIL_PAGE_ALLOC, as tests/machine/kernel/gcov.config and debug.config build it.
+// The tests need CONFIG_FAILSLAB and CONFIG_FAIL_PAGE_ALLOC, as in tests/machine/kernel/gcov.config and debug.config.
 
 #include <csignal>
 #include <fstream>
@@ -19,7 +19,7 @@ using namespace sgx;
 namespace {
 
 constexpr u64 page = page_size, size = 1024 * page;
-/// More allocations than any call makes.
+/// A limit above the number of allocations of each call.
 constexpr unsigned too_many = 400;
 
 class FailNthTest : public testing::Test {
@@ -31,7 +31,7 @@ protected:
 		info.flags = REG | RW;
 	}
 
-	/// Calls again and again until no allocation is left to fail; `call` gets the number. Says how often ENOMEM was the answer.
+	/// Repeats the call until no allocation is left to fail; `call` receives the number. Returns how often the result was ENOMEM.
 	template <typename Call>
 	unsigned sweep(const char *what, Call call)
 	{
@@ -43,7 +43,7 @@ protected:
 			if (!fired)
 				return refused;
 		}
-		ADD_FAILURE() << what << ": no end of allocations";
+		ADD_FAILURE() << what << ": the limit of allocations is too small";
 		return refused;
 	}
 	template <typename Act>
@@ -96,7 +96,7 @@ TEST_F(FailNthTest, Build)
 				// errno: CREATE ENOSPC backing
 				if (e == ENOSPC)
 					e = ENOMEM;
-				EXPECT_EQ(device.create(secs), e ? 0 : EINVAL) << "and after it goes";
+				EXPECT_EQ(device.create(secs), e ? 0 : EINVAL) << "the file can be used after the failure";
 				return e;
 			}),
 		  2U);
@@ -141,10 +141,10 @@ TEST_F(FailNthTest, Map)
 		  2U);
 }
 
-/// A fork in which the list of address spaces cannot grow still works, and interrupts reach the child's threads.
+/// A fork that cannot extend the list of address spaces still works, and IPI broadcasts reach the threads of the child.
 ///
-/// Who forks is a process of its own: when it comes back from the call while an allocation is still to fail, the kernel may have to copy
-/// the page of its restartable sequences first, and ends it by SIGSEGV if it cannot.
+/// A process of its own runs fork(): when it returns while an allocation must still fail, the kernel may have to copy the page of its
+/// restartable sequences first, and raises SIGSEGV if it cannot.
 TEST_F(FailNthTest, Fork)
 {
 	const Enclave enclave;
@@ -166,7 +166,7 @@ TEST_F(FailNthTest, Fork)
 		int status = 0;
 		if (child > 0)
 			waitpid(child, &status, 0);
-		// The kernel says EAGAIN of some.
+		// The kernel returns EAGAIN for some allocations.
 		const bool memory = e == ENOMEM || e == EAGAIN;
 		return was | (status || (e && !memory) ? bad : memory ? refused : good);
 	};
@@ -191,7 +191,7 @@ TEST_F(FailNthTest, Augment)
 {
 	const Enclave enclave;
 	const u64 offset = enclave.image().end, chunk = 512 * page;
-	// One that exists is passed over; so each has a chunk of its own.
+	// Augmenting skips existing pages, so each call uses another chunk.
 	// errno: AUGMENT ENOMEM memory
 	EXPECT_GT(sweep("AUGMENT",
 			[&](unsigned n) {
@@ -205,7 +205,7 @@ TEST_F(FailNthTest, Augment)
 				return p.error;
 			}),
 		  1U);
-	// The hint says nothing, and does what it can.
+	// The hint returns nothing, and adds the pages that it can.
 	unsigned next = 0;
 	sweep("MADV_WILLNEED", [&](unsigned n) {
 		const u64 where = offset + (next++ % 48) * chunk + 16 * page;
@@ -224,20 +224,20 @@ TEST_F(FailNthTest, Fault)
 		const u64 where = offset + n % 48 * chunk;
 		enclave.map(where, page, PROT_READ | PROT_WRITE);
 		Request accept = request(Op::accept, enclave.at(where), page, REG | RW | PENDING);
-		// The kernel tries again after VM_FAULT_OOM.
+		// The kernel repeats the fault after VM_FAULT_OOM.
 		EXPECT_TRUE(failing(n, [&] { return enclave.enter(accept).normal(); }));
 		EXPECT_TRUE(whole(accept));
 		return Errno{};
 	});
 }
 
-/// Loading the module: all of it is there, or nothing.
+/// Loads the module: it must be complete, or nothing of it may remain.
 TEST_F(FailNthTest, Module)
 {
 	ONLY_SGX2();
 	const int file = open("/lib/modules/sgx2.ko", O_RDONLY | O_CLOEXEC);
 	if (file < 0)
-		GTEST_SKIP() << "the module is not where a guest of ours has it";
+		GTEST_SKIP() << "the module is not where tests/machine/run puts it";
 	const auto load = [&](unsigned n) {
 		EXPECT_EQ(errno_of(syscall(SYS_delete_module, "sgx2", O_NONBLOCK)), 0);
 		const Errno e = failing(n, [&] { return errno_of(syscall(SYS_finit_module, file, "", 0)); });
@@ -247,7 +247,7 @@ TEST_F(FailNthTest, Module)
 			EXPECT_EQ(errno_of(syscall(SYS_finit_module, file, "", 0)), 0);
 		}
 	};
-	// The kernel's own come first, are many, and some of its code warns; the driver's are the last.
+	// The kernel's own allocations are first, are many, and some of its code warns. The driver's are the last.
 	std::ofstream("/proc/sys/kernel/panic_on_warn") << "0" << std::flush;
 	unsigned all = 1;
 	do
@@ -263,7 +263,7 @@ TEST_F(FailNthTest, Module)
 	close(file);
 }
 
-/// Pages that are in the backing file: what brings them back needs memory.
+/// Pages in the backing file: loading them needs memory.
 class FailNthEvicted : public FailNthTest {
 protected:
 	static constexpr u64 count = too_many;
@@ -277,7 +277,7 @@ protected:
 		ASSERT_EQ(enclave.device().augment_pages(offset, count * page), (Progress{0, count * page, 0}));
 		ASSERT_TRUE(whole(enclave.ask(request(Op::accept, enclave.at(offset), count * page, REG | RW | PENDING))));
 	}
-	/// As many pages of another enclave as the EPC has take their place.
+	/// Evicts the pages by an enclave as large as the EPC.
 	void evict() const
 	{
 		Options options;
@@ -306,7 +306,7 @@ TEST_F(FailNthEvicted, Calls)
 			return p.error;
 		});
 	};
-	// The backing file is in memory here, so nothing need be allocated; what happens to be, may fail.
+	// The backing file is in memory here, so few allocations are needed; those may fail.
 	each("RESTRICT", [&](u64 where) { return d.restrict_permissions(where, page, RW); });
 	each("RESET", [&](u64 where) { return d.reset_permissions(where, page, reset_keep_read); });
 	each("MODIFY", [&](u64 where) { return d.modify_types(where, page, type_trim); });
@@ -326,7 +326,7 @@ TEST_F(FailNthEvicted, Eviction)
 	const Enclave other(options);
 	const u64 at = other.image().end;
 	ASSERT_EQ(other.device().augment_pages(at, Processor::epc_bytes()).error, 0);
-	// Each batch of these has to evict first, in this thread or in ksgx2d.
+	// Each batch of pages first evicts others, in this thread or in ksgx2d.
 	const u64 more = at + Processor::epc_bytes();
 	sweep("AUGMENT under pressure", [&](unsigned n) {
 		return failing(n, [&] { return other.device().augment_pages(more + n * 16 * page, 16 * page).error; });

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// fork() that fails in the middle, which leaves a tree of VMAs half copied, while the reclaimer looks at who uses what.
+// fork() that fails halfway leaves a partial copy of the tree of VMAs, while the reclaimer walks the address spaces.
 
 #include <csignal>
 #include <fstream>
@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "fixture.h"
-#include "strain.h"
+#include "stress.h"
 
 using namespace sgx;
 
@@ -30,10 +30,10 @@ void put(const std::string &file, const std::string &text)
 	std::ofstream(file) << text;
 }
 
-/// While this lives the kernel promises no more memory than it has promised by now, and a little.
-class Miser {
+/// Limits the memory that the kernel commits to the current amount and a few kilobytes, until the destructor runs.
+class CommitLimit {
 public:
-	explicit Miser(long kilobytes)
+	explicit CommitLimit(long kilobytes)
 	{
 		long committed = 0;
 		std::ifstream info("/proc/meminfo");
@@ -44,25 +44,25 @@ public:
 		put(folder + "overcommit_kbytes", std::to_string(committed + kilobytes));
 		put(folder + "overcommit_memory", "2");
 	}
-	~Miser()
+	~CommitLimit()
 	{
 		put(folder + "overcommit_memory", mode_);
 		put(folder + "overcommit_ratio", ratio_);
 	}
-	Miser(const Miser &) = delete;
-	Miser &operator=(const Miser &) = delete;
+	CommitLimit(const CommitLimit &) = delete;
+	CommitLimit &operator=(const CommitLimit &) = delete;
 
 private:
 	const std::string folder = "/proc/sys/vm/";
 	const std::string mode_ = get(folder + "overcommit_memory"), ratio_ = get(folder + "overcommit_ratio");
 };
 
-// What a kernel finds wrong it says on its console, where the runner looks: page tables that are not freed, or a use after free.
-TEST(ForkFails, InTheMiddleWhilePagesAge)
+// The kernel reports page tables that are not freed, and a use after free, on its console, which the runner reads.
+TEST(FailedFork, AgingSkipsPartialTree)
 {
 	ONLY_SGX2();
 	if (access("/proc/sys/vm/overcommit_kbytes", W_OK) != 0)
-		GTEST_SKIP() << "the limit of memory that is promised cannot be set";
+		GTEST_SKIP() << "cannot set the limit of committed memory";
 	constexpr u64 pieces = 6, high = 100 << 20;
 	const Enclave enclave;
 	for (unsigned thread = 0; thread < 2; thread++)
@@ -77,9 +77,9 @@ TEST(ForkFails, InTheMiddleWhilePagesAge)
 	const pid_t toucher = fork();
 	if (toucher == 0) {
 		for (u64 i = 0;; i++)
-			enclave.ask(request(Op::touch, enclave.at(i % 2 ? low : high), each), 1);
+			enclave.ask(request(Op::access, enclave.at(i % 2 ? low : high), each), 1);
 	}
-	// Between the two lies memory that cannot be promised twice.
+	// The memory between the two mappings cannot be committed twice.
 	ASSERT_EQ(errno_of(mmap(reinterpret_cast<void *>(enclave.at(32 << 20)), 64 << 20, PROT_READ | PROT_WRITE,
 				MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED ?
 				   -1 :
@@ -89,7 +89,7 @@ TEST(ForkFails, InTheMiddleWhilePagesAge)
 	const unsigned wanted = rounds(300);
 	unsigned failed = 0, tries = 0;
 	{
-		const Miser miser(20000);
+		const CommitLimit limit(20000);
 		for (; failed < wanted && tries < 4 * wanted; tries++) {
 			const pid_t pid = fork();
 			if (pid == 0)
@@ -104,7 +104,7 @@ TEST(ForkFails, InTheMiddleWhilePagesAge)
 	std::printf("# %u forks failed of %u, %ld pages evicted\n", failed, tries,
 		    fdinfo(enclave.device(), "sgx2-evictions") - evictions);
 	EXPECT_EQ(failed, wanted);
-	// The address space of this process goes as well as ever.
+	// The address space of this process still works.
 	enclave.map(high, each, PROT_READ | PROT_WRITE);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// What the processor does seldom: leaves that find a page busy, now and then or each time, events during EINIT, loss of the EPC in the
-// middle of each call. The answer is the documented one, the count is true, and nothing is lost.
+// Rare events of the processor: conflicts, once or persistently, events during EINIT, loss of the EPC during
+// each call. The result is the documented one, the count is exact, and no page is leaked.
 
 #include <atomic>
 #include <bit>
@@ -13,18 +13,18 @@
 #include <unistd.h>
 
 #include "fixture.h"
-#include "remains.h"
-#include "strain.h"
+#include "leak_check.h"
+#include "stress.h"
 
 using namespace sgx;
 
 namespace {
 
 constexpr u64 page = page_size, some = 512 * page;
-/// Per million. Often enough that 256 tries in a row fail once in a hundred pages or so.
+/// Rates per million. With `mostly`, 256 tries in a row fail about once in a hundred pages.
 constexpr u64 always = 1000000, mostly = 982000, half = 500000;
 
-/// While this lives, leaves go wrong at this rate.
+/// Injects an outcome into leaves at this rate, until the destructor runs.
 class Injected {
 public:
 	Injected(const isa::Monitor &machine, std::initializer_list<unsigned> what, u64 rate) : machine_(machine)
@@ -40,7 +40,7 @@ private:
 	const isa::Monitor &machine_;
 };
 
-/// Into the enclave although EENTER, or ERESUME, may find its pages busy.
+/// Enters the enclave and repeats, although EENTER or ERESUME may find pages of the enclave in use.
 Request push(const Enclave &enclave, Request r, unsigned thread = 0)
 {
 	u32 leaf = EENTER;
@@ -52,7 +52,7 @@ Request push(const Enclave &enclave, Request r, unsigned thread = 0)
 			break;
 		leaf = exit.leaf;
 	}
-	throw Failed("an operation that did not end");
+	throw Failed("an operation did not end");
 }
 
 class Inject : public Dynamic {
@@ -61,7 +61,7 @@ protected:
 	void SetUp() override
 	{
 		if (!machine)
-			GTEST_SKIP() << "no machine that could be told to disturb";
+			GTEST_SKIP() << "needs a machine that can inject failures";
 		Dynamic::SetUp();
 	}
 	void restore() const { EXPECT_TRUE(whole(extend(some, REG | RW))); }
@@ -70,8 +70,8 @@ protected:
 	std::unique_ptr<isa::Monitor> machine;
 };
 
-// As in-tree: EFAULT and the processor's code. mprotect() has no result, so it says EBUSY.
-TEST_F(Inject, AlwaysBusyEmodpr)
+// As mainline, the call returns EFAULT with the code of the leaf. mprotect() has no result field, so it returns EBUSY.
+TEST_F(Inject, EmodprConflictFails)
 {
 	grow(some);
 	{
@@ -84,12 +84,12 @@ TEST_F(Inject, AlwaysBusyEmodpr)
 			configure(enclave, configure_mprotect, mprotect_nothing);
 		}
 	}
-	EXPECT_TRUE(whole(enclave.ask(request(Op::fill, at, some)))) << "nothing has changed";
+	EXPECT_TRUE(whole(enclave.ask(request(Op::fill, at, some)))) << "the pages are unchanged";
 	EXPECT_EQ(enclave.device().modify_types(offset, some, type_trim), (Progress{0, some, 0}));
 	EXPECT_TRUE(whole(accept(some, TRIM | MODIFIED)));
 	{
 		const Injected busy(*machine, {SGX2_DEV_INJ_EMODPR}, always);
-		// Without ERDINFO it is EMODPR that tells whether they were accepted.
+		// Without ERDINFO, EMODPR shows whether the pages were accepted.
 		const bool told = Driver::is_sgx2() && Processor::has_rdinfo();
 		EXPECT_EQ(enclave.device().remove_pages(offset, some), (told ? Progress{0, some, 0} : Progress{EPERM, 0, 0}));
 		if (told)
@@ -98,7 +98,7 @@ TEST_F(Inject, AlwaysBusyEmodpr)
 	EXPECT_EQ(enclave.device().remove_pages(offset, some), (Progress{0, some, 0}));
 }
 
-TEST_F(Inject, AlwaysBusyEmodt)
+TEST_F(Inject, EmodtConflictFails)
 {
 	grow(some);
 	{
@@ -106,17 +106,17 @@ TEST_F(Inject, AlwaysBusyEmodt)
 		EXPECT_EQ(enclave.device().modify_types(offset, some, type_trim), (Progress{EFAULT, 0, EPC_PAGE_CONFLICT}));
 		EXPECT_EQ(enclave.device().modify_types(offset, page, type_tcs), (Progress{EFAULT, 0, EPC_PAGE_CONFLICT}));
 	}
-	EXPECT_TRUE(whole(enclave.ask(request(Op::fill, at, some)))) << "nothing has changed";
+	EXPECT_TRUE(whole(enclave.ask(request(Op::fill, at, some)))) << "the pages are unchanged";
 	remove(some);
 }
 
-// A call stops at a page that stays busy. What it counts is done, the rest is not, and it can go on from there.
-TEST_F(Inject, BusyInTheMiddle)
+// A call stops at a page whose conflict persists. The pages that it counts are done, and the next call can continue there.
+TEST_F(Inject, ConflictStopsCallAtItsPage)
 {
 	ONLY_SGX2();
 	const Device &d = enclave.device();
 	unsigned stops = 0;
-	// `done` accepts what a call did from here on, as far as it goes, and no further.
+	// `done` accepts what the call has done, up to its count and no further.
 	const auto in_pieces = [&](auto call, Errno expected, u64 code, auto done) {
 		for (u64 from = 0; from < some && !HasFailure();) {
 			Progress p;
@@ -154,8 +154,8 @@ TEST_F(Inject, BusyInTheMiddle)
 	EXPECT_GT(stops, 3U);
 }
 
-// mprotect() may have reset a part when it gives up, and can be repeated.
-TEST_F(Inject, BusyInTheMiddleOfMprotect)
+// mprotect() may have reset a part of the range when it fails, and can be repeated.
+TEST_F(Inject, MprotectCanBeRepeatedAfterConflict)
 {
 	ONLY_SGX2();
 	constexpr u64 few = 128 * page;
@@ -173,8 +173,8 @@ TEST_F(Inject, BusyInTheMiddleOfMprotect)
 	EXPECT_TRUE(whole(accept(few, REG | PR)));
 }
 
-// Leaves that fault since another is at the same page are run again: nobody sees them.
-TEST_F(Inject, FaultsOfLeavesAreTriedAgain)
+// Leaves that fault because another leaf accesses the page are retried: no caller notices the fault.
+TEST_F(Inject, FaultingLeavesAreRetried)
 {
 	ONLY_SGX2();
 	const Device &d = enclave.device();
@@ -208,7 +208,7 @@ TEST_F(Inject, FaultsOfLeavesAreTriedAgain)
 	disturbed([&] { EXPECT_EQ(d.remove_pages(offset, some), (Progress{0, some, 0})); });
 }
 
-// The same while pages are written out and come back.
+// The faults also occur while pages are evicted and loaded.
 TEST_F(Inject, PagingUnderConflicts)
 {
 	ONLY_SGX2();
@@ -216,7 +216,7 @@ TEST_F(Inject, PagingUnderConflicts)
 	Request fill = request(Op::fill, at, some), check = request(Op::check, at, some);
 	fill.value = check.value = 77;
 	enclave.ask(fill);
-	// More than there is EPC, so that all of it moves; from outside, since a disturbed EENTER faults.
+	// The range is larger than the EPC, so that all of it is evicted. The accesses are from outside, since EENTER may fault.
 	Options large;
 	large.size = std::max<u64>(1 << 27, std::bit_ceil(2 * Processor::epc_bytes()));
 	const Enclave other(large);
@@ -235,8 +235,8 @@ TEST_F(Inject, PagingUnderConflicts)
 	EXPECT_EQ(enclave.ask(check).result, 0U);
 }
 
-// Each leaf faults each time, which no processor does: the calls fail, and neither a page nor the enclave is lost for it.
-TEST_F(Inject, EveryLeafFaults)
+// Each leaf faults each time, as on no real processor: the calls fail, but neither a page nor the enclave is lost.
+TEST_F(Inject, LastingFaultsLeakNothing)
 {
 	ONLY_SGX2();
 	const Device &d = enclave.device();
@@ -273,13 +273,13 @@ TEST_F(Inject, EveryLeafFaults)
 	add.length = page;
 	add.secinfo = reinterpret_cast<u64>(&info);
 	disturbed([&] { EXPECT_EQ(half_built.device().add_pages(add), EIO); });
-	EXPECT_EQ(half_built.device().add_pages(add), 0) << "there was nothing wrong with it";
-	EXPECT_TRUE(whole(enclave.ask(request(Op::fill, at, some)))) << "nor with that";
+	EXPECT_EQ(half_built.device().add_pages(add), 0) << "the enclave in construction works";
+	EXPECT_TRUE(whole(enclave.ask(request(Op::fill, at, some)))) << "the running enclave works";
 	remove(some);
-	EXPECT_EQ(Remains::now().leaked.value_or(0), 0U);
+	EXPECT_EQ(LeakCheck::now().leaked.value_or(0), 0U);
 }
 
-/// An enclave that is being built by hand, with pages that are measured.
+/// An enclave in construction, with pages that are measured.
 class InjectBuild : public ByHand {
 protected:
 	InjectBuild() : machine(isa::Monitor::find()) {}
@@ -287,7 +287,7 @@ protected:
 	{
 		ONLY_SGX2();
 		if (!machine)
-			GTEST_SKIP() << "no machine that could be told to disturb";
+			GTEST_SKIP() << "needs a machine that can inject failures";
 		ByHand::SetUp();
 		create();
 		signer.create(1, size);
@@ -301,7 +301,7 @@ protected:
 		const Errno error = device.add_pages(pages);
 		return {error, pages.count, 0};
 	}
-	/// What the signer has seen of a page: it is there, measured, once.
+	/// Records a page for the signature: it was added, and measured once.
 	void sees(u64 offset, bool measured = true)
 	{
 		signer.add(offset, REG | RW);
@@ -315,20 +315,20 @@ protected:
 		return device.init(s);
 	}
 	long there() const { return fdinfo(device, "sgx2-pages"); }
-	/// With the file closed.
+	/// Closes the file, and checks that no resource is in use.
 	void nothing_is_left()
 	{
 		EXPECT_EQ(device.close(), 0);
-		const Remains remains = Remains::settled();
-		EXPECT_TRUE(remains.none()) << remains.text();
+		const LeakCheck leaks = LeakCheck::settled();
+		EXPECT_TRUE(leaks.clean()) << leaks.text();
 	}
 
 	std::unique_ptr<isa::Monitor> machine;
 	Measurement signer;
 };
 
-// EEXTEND fails lastingly behind an EADD that works. The page goes again, but the measurement has it: EINIT refuses what was signed.
-TEST_F(InjectBuild, EextendThatStaysBusy)
+// EEXTEND fails persistently after an EADD that succeeds. The page is removed, but is part of the measurement: EINIT refuses the signature.
+TEST_F(InjectBuild, LastingEextendConflictFails)
 {
 	EXPECT_EQ(add(0, 2 * page), (Progress{0, 2 * page, 0}));
 	const long before = there();
@@ -336,12 +336,12 @@ TEST_F(InjectBuild, EextendThatStaysBusy)
 		const Injected busy(*machine, {SGX2_DEV_INJ_ENCLS(isa::EEXTEND)}, always);
 		EXPECT_EQ(add(2 * page, 2 * page), (Progress{EIO, 0, 0}));
 		EXPECT_EQ(there(), before);
-		EXPECT_EQ(add(2 * page, page), (Progress{EIO, 0, 0})) << "the same again";
+		EXPECT_EQ(add(2 * page, page), (Progress{EIO, 0, 0})) << "the page fails again";
 		EXPECT_EQ(there(), before);
 		EXPECT_EQ(add(8 * page, page, false), (Progress{0, page, 0})) << "EADD works";
 	}
-	EXPECT_EQ(add(2 * page, 2 * page), (Progress{0, 2 * page, 0})) << "they were not there";
-	EXPECT_EQ(add(3 * page, page), (Progress{EBUSY, 0, 0})) << "and now they are";
+	EXPECT_EQ(add(2 * page, 2 * page), (Progress{0, 2 * page, 0})) << "the pages did not exist";
+	EXPECT_EQ(add(3 * page, page), (Progress{EBUSY, 0, 0})) << "the pages exist now";
 	EXPECT_EQ(there(), before + 3);
 	for (const u64 offset : {0UL, page})
 		sees(offset);
@@ -352,8 +352,8 @@ TEST_F(InjectBuild, EextendThatStaysBusy)
 	nothing_is_left();
 }
 
-// The same without a failure, by which the one above is told from a signature that is wrong anyway.
-TEST_F(InjectBuild, EextendThatIsBusyForAWhile)
+// A sequence without a persistent failure, which shows that the signature is otherwise correct.
+TEST_F(InjectBuild, PassingEextendConflictIsRetried)
 {
 	{
 		const Injected busy(*machine, {SGX2_DEV_INJ_ENCLS(isa::EEXTEND)}, half);
@@ -367,8 +367,8 @@ TEST_F(InjectBuild, EextendThatIsBusyForAWhile)
 	nothing_is_left();
 }
 
-// The call stops at the page of which a block stays busy. What it counts is there, and no more.
-TEST_F(InjectBuild, EextendBusyInTheMiddle)
+// The call stops at the page with the persistent conflict. The pages that it counts exist, and no others.
+TEST_F(InjectBuild, EextendConflictStopsCall)
 {
 	unsigned stops = 0;
 	{
@@ -394,26 +394,26 @@ TEST_F(InjectBuild, EextendBusyInTheMiddle)
 	nothing_is_left();
 }
 
-// A page ahead of need that cannot be added is left to a fault of its own, and what was taken for those after it is free again.
-TEST_F(Inject, PagesAheadOfNeedFault)
+// A speculatively added page that fails is left to a later fault, and the pages that were taken for the following ones are freed.
+TEST_F(Inject, SpeculativePagesFaultLater)
 {
 	ONLY_SGX2();
 	enclave.map(offset, some, PROT_READ | PROT_WRITE);
 	{
 		const Injected gp(*machine, {SGX2_DEV_INJ_GP}, mostly);
 		for (u64 i = 0; i < some; i += page) {
-			// That which is touched is given up now and then, too.
+			// The page that is accessed may also fail.
 			while (peek(at + i))
 				;
 		}
 	}
 	EXPECT_TRUE(whole(accept(some, REG | RW | PENDING)));
-	EXPECT_EQ(Remains::now().leaked.value_or(0), 0U);
+	EXPECT_EQ(LeakCheck::now().leaked.value_or(0), 0U);
 }
 
 void on_alarm(int) {}
 
-// EINIT gives way to events that are pending. It is tried for a second, unless a signal comes.
+// EINIT fails while events are pending. INIT retries for a second, unless a signal arrives.
 TEST_F(Inject, EventsDuringEinit)
 {
 	struct sigaction action = {};
@@ -431,7 +431,7 @@ TEST_F(Inject, EventsDuringEinit)
 	{
 		const Injected events(*machine, {SGX2_DEV_INJ_EINIT}, always);
 		EXPECT_EQ(device.init(s), EPERM);
-		// Again and again, since it may come before the call.
+		// The signals repeat, since the first may arrive before the call.
 		const timeval often = {.tv_sec = 0, .tv_usec = 50000};
 		const itimerval on = {.it_interval = often, .it_value = often}, off = {};
 		setitimer(ITIMER_REAL, &on, nullptr);
@@ -445,12 +445,12 @@ TEST_F(Inject, EventsDuringEinit)
 	EXPECT_EQ(device.init(s), 0);
 }
 
-/// Something that is under way when the EPC is lost. It may say that it has come to its end, or EIO.
+/// Work during which the EPC is lost. It may succeed or return EIO.
 struct Work {
 	const char *name;
-	/// It can be done again on the same enclave.
+	/// Whether the work can be repeated on one enclave.
 	bool again;
-	/// The last errno, or 0.
+	/// Runs the work, and returns its last errno, or 0.
 	Errno (*run)(const Enclave &);
 	friend std::ostream &operator<<(std::ostream &out, const Work &work) { return out << work.name; }
 };
@@ -519,14 +519,14 @@ const Work works[] = {
 	 }},
 };
 
-class Loss : public testing::TestWithParam<Work> {};
+class LossDuringWork : public testing::TestWithParam<Work> {};
 
-TEST_P(Loss, InTheMiddle)
+TEST_P(LossDuringWork, ReturnsEioOrEnds)
 {
 	ONLY_SGX2();
 	const auto machine = isa::Monitor::find();
 	if (!machine)
-		GTEST_SKIP() << "no machine whose EPC could be lost";
+		GTEST_SKIP() << "needs a machine that can lose its EPC";
 	std::minstd_rand random(std::random_device{}());
 	for (unsigned round = 0; round < rounds(3); round++) {
 		auto enclave = std::make_unique<Enclave>();
@@ -547,11 +547,11 @@ TEST_P(Loss, InTheMiddle)
 			EXPECT_TRUE(!error || error == EIO) << error;
 		} while (!error && !gone && GetParam().again);
 		thief.join();
-		// From now on there is no doubt.
+		// From here on the enclave must be known to be dead.
 		EXPECT_EQ(enclave->device().augment_pages(offset + 20 * some, page), (Progress{EIO, 0, 0}));
 		EXPECT_EQ(enclave->device().restrict_permissions(offset, page, R).error, EIO);
 		EXPECT_EQ(enclave->device().remove_pages(offset, page).error, EIO);
-		// The reclaimer may have been the first to notice, and is not through with taking the mappings away.
+		// The reclaimer may have discovered the loss first, and may not have removed all mappings yet.
 		for (unsigned tries = 0; tries < 60000 && peek(at) != EFAULT; tries++)
 			usleep(1000);
 		EXPECT_EQ(peek(at), EFAULT);
@@ -560,25 +560,25 @@ TEST_P(Loss, InTheMiddle)
 		const Enclave fresh;
 		EXPECT_EQ(fresh.ask(request(Op::nothing, 0)).status, Status::done);
 	}
-	const Remains remains = Remains::settled();
-	EXPECT_TRUE(remains.none()) << remains.text();
+	const LeakCheck leaks = LeakCheck::settled();
+	EXPECT_TRUE(leaks.clean()) << leaks.text();
 }
 
-INSTANTIATE_TEST_SUITE_P(Works, Loss, testing::ValuesIn(works),
+INSTANTIATE_TEST_SUITE_P(Works, LossDuringWork, testing::ValuesIn(works),
 			 [](const testing::TestParamInfo<Work> &test) { return test.param.name; });
 
-// Pages that were written out, and a SECS that was, cannot come back either; the others find out for themselves.
-TEST(LossOf, EvictedEnclaves)
+// Evicted pages and an evicted SECS cannot be loaded after the loss either; each enclave discovers the loss by itself.
+TEST(EpcLoss, EvictedEnclavesAreDead)
 {
 	ONLY_SGX2();
 	const auto machine = isa::Monitor::find();
 	if (!machine)
-		GTEST_SKIP() << "no machine whose EPC could be lost";
+		GTEST_SKIP() << "needs a machine that can lose its EPC";
 	{
 		const Enclave away, busy;
 		away.ask(request(Op::nothing, 0));
 		{
-			const Squeeze squeeze;
+			const EpcPressure pressure;
 			while (fdinfo(away.device(), "sgx2-resident") > 0)
 				usleep(10000);
 		}
@@ -588,17 +588,17 @@ TEST(LossOf, EvictedEnclaves)
 		EXPECT_EQ(away.device().reset_permissions(0, page).error, EIO);
 		EXPECT_EQ(busy.device().reset_permissions(0, page).error, EIO);
 	}
-	const Remains remains = Remains::settled();
-	EXPECT_TRUE(remains.none()) << remains.text();
+	const LeakCheck leaks = LeakCheck::settled();
+	EXPECT_TRUE(leaks.clean()) << leaks.text();
 }
 
-// Programs that have not noticed, and do not close what is dead, do not keep its pages from others.
-TEST(LossOf, RoomForOthers)
+// Programs that have not noticed the loss, and keep dead enclaves open, do not keep the pages of these enclaves.
+TEST(EpcLoss, DeadEnclavesYieldPages)
 {
 	ONLY_SGX2();
 	const auto machine = isa::Monitor::find();
 	if (!machine)
-		GTEST_SKIP() << "no machine whose EPC could be lost";
+		GTEST_SKIP() << "needs a machine that can lose its EPC";
 	Options large;
 	large.size = std::max<u64>(1 << 27, std::bit_ceil(4 * Processor::epc_bytes()));
 	{
@@ -610,13 +610,13 @@ TEST(LossOf, RoomForOthers)
 		EXPECT_EQ(fresh.ask(request(Op::nothing, 0)).status, Status::done);
 		const u64 most = all * 3 / 4 / page * page;
 		EXPECT_EQ(fresh.device().augment_pages(end_of(fresh), most), (Progress{0, most, 0}));
-		// It would have had to evict nearly all of its own. How many of the living the reclaimer's clock takes on its way to the
-		// dead is not promised.
+		// Without that, it would have to evict nearly all of its own pages. How many pages of living enclaves the clock evicts before it
+		// reaches the dead ones is not specified.
 		EXPECT_LE(fdinfo(fresh.device(), "sgx2-evictions"), static_cast<long>(most / page / 2));
 		EXPECT_EQ(idle.device().augment_pages(end_of(idle), all).error, EIO);
 	}
-	const Remains remains = Remains::settled();
-	EXPECT_TRUE(remains.none()) << remains.text();
+	const LeakCheck leaks = LeakCheck::settled();
+	EXPECT_TRUE(leaks.clean()) << leaks.text();
 }
 
 } // namespace

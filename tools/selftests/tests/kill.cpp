@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// SIGKILL at any point: the calls on ranges end soon and tell the truth, and what a process had is given back, wherever it was.
+// SIGKILL at any time: calls on ranges end soon with an exact count, and all resources of the process are freed.
 
 #include <bit>
 #include <chrono>
@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #include "fixture.h"
-#include "remains.h"
-#include "strain.h"
+#include "leak_check.h"
+#include "stress.h"
 
 using namespace sgx;
 
@@ -29,7 +29,7 @@ constexpr u64 page = page_size;
 /// Memory that a process shares with the one that kills it.
 struct Shared {
 	std::atomic<u64> ready;
-	/// The structs of calls: the kernel writes them, when there is nobody left to return to.
+	/// Structs of calls: the kernel writes its results to them, also after the process was killed.
 	sgx_enclave_restrict_permissions restrict;
 	sgx_enclave_modify_types modify;
 	sgx_enclave_remove_pages remove;
@@ -46,7 +46,7 @@ protected:
 	{
 	}
 
-	/// A child that runs this; what it throws is its end.
+	/// Starts a child that runs the function; an exception ends it.
 	pid_t start(const std::function<void()> &body)
 	{
 		shared.ready = 0;
@@ -63,7 +63,7 @@ protected:
 	void await_ready(pid_t pid) const
 	{
 		while (!shared.ready) {
-			ASSERT_EQ(waitpid(pid, nullptr, WNOHANG), 0) << "it ended too early";
+			ASSERT_EQ(waitpid(pid, nullptr, WNOHANG), 0) << "the child ended too early";
 			usleep(1000);
 		}
 	}
@@ -82,14 +82,14 @@ protected:
 	Shared &shared;
 };
 
-/// Something that an enclave's process does, over and over.
-struct Deed {
+/// Work that the process repeats with an enclave.
+struct Operation {
 	const char *name;
 	void (*run)(const Enclave &);
 	bool only_sgx2;
-	/// Milliseconds until it is in full swing.
+	/// Milliseconds until the work has begun.
 	unsigned before = 0;
-	friend std::ostream &operator<<(std::ostream &out, const Deed &deed) { return out << deed.name; }
+	friend std::ostream &operator<<(std::ostream &out, const Operation &operation) { return out << operation.name; }
 };
 
 Request at_end(const Enclave &enclave, Op op, u64 bytes, u64 secinfo, unsigned thread = 0)
@@ -107,12 +107,12 @@ void grow(const Enclave &enclave)
 
 void shrink(const Enclave &enclave)
 {
-	patiently(enclave.image().end, some, [&](u64 o, u64 l) { return enclave.device().modify_types(o, l, type_trim); });
+	retry_until_done(enclave.image().end, some, [&](u64 o, u64 l) { return enclave.device().modify_types(o, l, type_trim); });
 	at_end(enclave, Op::accept, some, TRIM | MODIFIED);
-	patiently(enclave.image().end, some, [&](u64 o, u64 l) { return enclave.device().remove_pages(o, l); });
+	retry_until_done(enclave.image().end, some, [&](u64 o, u64 l) { return enclave.device().remove_pages(o, l); });
 }
 
-const Deed deeds[] = {
+const Operation operations[] = {
 	{"CreateAddInit", [](const Enclave &) { const Enclave another; }, false},
 	{"GrowAndShrink",
 	 [](const Enclave &e) {
@@ -165,14 +165,14 @@ const Deed deeds[] = {
 		 madvise(reinterpret_cast<void *>(e.at(e.image().end)), length, MADV_WILLNEED);
 	 },
 	 true},
-	// Three times the EPC, so that faults evict and reload; with another thread inside, so that CPUs are interrupted.
+	// The enclaves are three times as large as the EPC, so faults evict and load; with a thread inside, CPUs are interrupted.
 	{"Paging",
 	 [](const Enclave &) {
-		 const Squeeze one, two, three;
+		 const EpcPressure one, two, three;
 		 pause();
 	 },
 	 true, 200},
-	// What is not added is asked for all the same, and whoever asks waits for a call on the same chunk.
+	// Faults on pages that are not added wait for a call on the same chunk.
 	{"FaultsBesideCalls",
 	 [](const Enclave &e) {
 		 grow(e);
@@ -195,7 +195,7 @@ const Deed deeds[] = {
 		 grow(e);
 		 const pid_t pid = fork();
 		 if (pid == 0) {
-			 // Its parent may be inside by the other one.
+			 // The parent may be inside by the other thread.
 			 at_end(e, Op::fill, some, 0, 1);
 			 _exit(0);
 		 }
@@ -208,13 +208,13 @@ const Deed deeds[] = {
 	 false},
 };
 
-class KillInTheMiddle : public Kill, public testing::WithParamInterface<Deed> {};
+class KillDuringWork : public Kill, public testing::WithParamInterface<Operation> {};
 
-TEST_P(KillInTheMiddle, LeavesNothing)
+TEST_P(KillDuringWork, LeaksNothing)
 {
 	if (GetParam().only_sgx2)
 		ONLY_SGX2();
-	// Children inherit the signatures.
+	// The children inherit the signatures.
 	{
 		const Enclave first;
 	}
@@ -229,24 +229,24 @@ TEST_P(KillInTheMiddle, LeavesNothing)
 		});
 		await_ready(pid);
 		usleep(GetParam().before * 1000 + random() % 30000);
-		// A grandchild too, if there is one.
+		// Kill a grandchild too, if one exists.
 		kill(-pid, SIGKILL);
 		end(pid);
 	}
-	const Remains remains = Remains::settled();
-	EXPECT_TRUE(remains.none()) << remains.text();
+	const LeakCheck leaks = LeakCheck::settled();
+	EXPECT_TRUE(leaks.clean()) << leaks.text();
 }
 
-INSTANTIATE_TEST_SUITE_P(Deeds, KillInTheMiddle, testing::ValuesIn(deeds),
-			 [](const testing::TestParamInfo<Deed> &test) { return test.param.name; });
+INSTANTIATE_TEST_SUITE_P(Operations, KillDuringWork, testing::ValuesIn(operations),
+			 [](const testing::TestParamInfo<Operation> &test) { return test.param.name; });
 
-/// An enclave that this process shares with the one that is killed, so that what was done can be looked at.
-class KillLong : public Kill {
+/// Shares an enclave with the process that is killed, so that the result can be checked.
+class KillLongCall : public Kill {
 protected:
 	void SetUp() override
 	{
 		if (!Driver::is_sgx2())
-			GTEST_SKIP() << "the in-tree driver's calls cannot be interrupted";
+			GTEST_SKIP() << "calls of the in-tree driver cannot be interrupted";
 		enclave = std::make_unique<Enclave>(options());
 		offset = enclave->image().end;
 		at = enclave->at(offset);
@@ -254,7 +254,7 @@ protected:
 		enclave->ask(request(Op::nothing, 0));
 	}
 
-	/// As much as fits, 2^20 pages at most.
+	/// Returns the length of the range: three quarters of the EPC, at most 2^20 pages.
 	static u64 room() { return std::min<u64>(Processor::epc_bytes() * 3 / 4 & ~(page - 1), page << 20); }
 	static Options options()
 	{
@@ -263,12 +263,12 @@ protected:
 		return o;
 	}
 
-	/// Runs a call in a child, which is killed a while later. By the time that `over` says so, or the child is gone, the call has
-	/// ended; that must not take long.
+	/// Runs a call in a child, and kills the child after a while. The call has ended when `over` returns true or the child has ended; that
+	/// must not take long.
 	template <typename Call, typename Over>
 	void killed(Clock::duration after, Call call, Over over)
 	{
-		// On a single processor the killer has to come before the killed.
+		// On a single processor the killer must run before the child.
 		const RealTime first;
 		const pid_t pid = start([&] {
 			shared.ready = 1;
@@ -288,15 +288,15 @@ protected:
 		} while (!over() && !info.si_pid);
 		const auto took = Clock::now() - begin;
 		waitpid(pid, nullptr, 0);
-		// Elsewhere it is how long others had the processor; a call that does not end at all is the runner's to notice.
+		// Elsewhere the time depends on other processes; the runner's time limit finds a call that does not end.
 		if (guest_time()) {
 			EXPECT_LE(took, Clock::duration(100ms));
 		}
 		slowest = std::max(slowest, took);
 	}
 
-	/// A call that can be done once for each page, to the end, killed all along. Its struct is of the shared memory; `fill` makes it
-	/// ready for a range, and `verify(from, count)` says whether what it counts is the truth.
+	/// Repeats a call that can be done once for each page until the range is done, and kills it each time. Its struct is in shared memory;
+	/// `fill` prepares it for a range, and `verify(from, count)` returns whether the count is exact.
 	template <typename Call, typename Fill, typename Verify>
 	void to_the_end(Clock::duration after, unsigned long number, Call &call, Fill fill, Verify verify)
 	{
@@ -311,7 +311,7 @@ protected:
 			killed(
 				wait, [&] { enclave->device().call(number, &call); }, [&] { return done() != 0; });
 			const u64 count = done();
-			// Where it does not even begin in that time it is given more.
+			// Wait longer if the call did not even begin.
 			wait = count ? after : wait + wait / 2 + 1us;
 			ASSERT_EQ(count % page, 0U);
 			ASSERT_LE(count, length - from);
@@ -321,7 +321,7 @@ protected:
 			ASSERT_LT(kills, 10000U);
 		}
 		if (guest_time()) {
-			EXPECT_GT(between, 0U) << "no kill of " << kills << " came in the middle";
+			EXPECT_GT(between, 0U) << "no kill of " << kills << " arrived during the call";
 		}
 		say(kills);
 	}
@@ -332,12 +332,12 @@ protected:
 			    static_cast<long>(std::chrono::duration_cast<std::chrono::microseconds>(slowest).count()));
 	}
 	long pages() const { return fdinfo(enclave->device(), "sgx2-pages"); }
-	/// How far the enclave can accept this, from there on.
+	/// Returns how many bytes the enclave can accept from an offset on.
 	u64 accepted(u64 from, u64 secinfo) const
 	{
 		return enclave->ask(request(Op::accept, at + from, length - from, secinfo)).done;
 	}
-	/// A part of the time that a call on the whole range takes: some 100 instructions a page.
+	/// Returns a part of the duration of a call on the whole range: some 100 instructions per page.
 	Clock::duration a_while() const { return (length / page) * 20ns; }
 
 	const u64 length = room();
@@ -346,7 +346,7 @@ protected:
 	Clock::duration slowest = {};
 };
 
-TEST_F(KillLong, GrowTrimRemove)
+TEST_F(KillLongCall, GrowTrimRemove)
 {
 	long before = pages();
 	const auto pages_differ_by = [&](long direction) {
@@ -379,7 +379,7 @@ TEST_F(KillLong, GrowTrimRemove)
 		[&](u64 from, u64 rest) { fill(shared.remove, from, rest); }, pages_differ_by(-1));
 }
 
-TEST_F(KillLong, ResetRestrictMprotect)
+TEST_F(KillLongCall, ResetRestrictMprotect)
 {
 	const Device &d = enclave->device();
 	ASSERT_EQ(d.augment_pages(offset, length), (Progress{0, length, 0}));
@@ -414,7 +414,7 @@ TEST_F(KillLong, ResetRestrictMprotect)
 			count = done();
 			break;
 		}
-		// The next page has its permissions still, and so is not what is accepted.
+		// The next page still has its permissions, so the enclave cannot accept it.
 		EXPECT_EQ(accepted(0, REG | PR), count);
 		ASSERT_TRUE(whole(enclave->ask(request(Op::extend, at, length, REG | RW))));
 		between += count && count < length;

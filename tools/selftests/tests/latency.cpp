@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// How long each call keeps a processor from everybody else: less than 10 ms, however long its range.
+// The time for which each call prevents other tasks from running: less than 10 ms for ranges of any length.
 
 #include <bit>
 #include <chrono>
@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "fixture.h"
-#include "strain.h"
+#include "stress.h"
 
 using namespace sgx;
 
@@ -27,20 +27,20 @@ long now()
 	return t.tv_sec * nanoseconds + t.tv_nsec;
 }
 
-/// A thread on the same processor that comes before all others and wants it again and again; how late it was at the most is how long the
-/// kernel did not let go.
-class Watch {
+/// A thread with real-time priority on the same processor, which wakes up periodically. Its largest delay is the longest time for which
+/// the kernel did not reschedule.
+class LatencyWatch {
 public:
-	Watch() : thread_([this] { run(); }) {}
-	~Watch()
+	LatencyWatch() : thread_([this] { run(); }) {}
+	~LatencyWatch()
 	{
 		stop_ = true;
 		thread_.join();
 	}
-	Watch(const Watch &) = delete;
-	Watch &operator=(const Watch &) = delete;
+	LatencyWatch(const LatencyWatch &) = delete;
+	LatencyWatch &operator=(const LatencyWatch &) = delete;
 
-	/// Since it was asked the last time.
+	/// Returns the largest delay since the last call of this function.
 	long latest()
 	{
 		timespec pause = {.tv_sec = 0, .tv_nsec = 3000000};
@@ -82,15 +82,15 @@ protected:
 		const long begin = now();
 		call();
 		const long took = now() - begin, late = watch.latest();
-		std::printf("# %-28s %9ld us for %lu pages, %6ld us without letting go\n", what, took / 1000,
+		std::printf("# %-28s %9ld us for %lu pages, %6ld us without rescheduling\n", what, took / 1000,
 			    static_cast<unsigned long>(length / page), late / 1000);
 		EXPECT_LT(late, 10000000) << what;
-		// Few pages are soon done, far below that limit; but the time must not grow with their number.
+		// A call on few pages ends far below the limit, so this checks that the time does not grow with the number of pages.
 		if (took > 200000) {
 			EXPECT_LT(late, took / 4) << what;
 		}
 	}
-	/// Without what the test itself looks at when an enclave goes.
+	/// Measures close() without the oracle's comparison.
 	void time_close(const char *what, std::unique_ptr<Enclave> &enclave)
 	{
 		const auto closing = std::exchange(Device::closing, nullptr);
@@ -100,15 +100,15 @@ protected:
 		Device::closing = closing;
 	}
 
-	Watch watch;
+	LatencyWatch watch;
 	const u64 length = room();
 };
 
-TEST_F(Latency, NoCallHoldsTheProcessor)
+TEST_F(Latency, EveryCallYieldsTheProcessor)
 {
 	ONLY_SGX2();
 	if (!guest_time())
-		GTEST_SKIP() << "time tells nothing here: SGX2_GUEST_TIME says that the machine counts instructions";
+		GTEST_SKIP() << "needs a machine that counts instructions, with SGX2_GUEST_TIME";
 	cpu_set_t one;
 	CPU_ZERO(&one);
 	CPU_SET(0, &one);
@@ -158,13 +158,13 @@ TEST_F(Latency, NoCallHoldsTheProcessor)
 	ASSERT_EQ(enclave->device().augment_pages(enclave->image().end, length), all);
 	enclave->map(enclave->image().end, length, PROT_READ | PROT_WRITE);
 	time("eviction", [&] {
-		const Squeeze squeeze;
+		const EpcPressure pressure;
 		sleep(1);
 	});
 	isa::Monitor::find()->lose_epc();
-	time("a call on what was lost",
+	time("a call on a dead enclave",
 	     [&] { EXPECT_EQ(enclave->device().reset_permissions(enclave->image().end, length).error, EIO); });
-	time_close("close() of that", enclave);
+	time_close("close() of a dead enclave", enclave);
 }
 
 } // namespace

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// What is around an enclave: processors with less, or more, than usual; its name; who pays for it; how a fault reaches the program.
+// Conditions around an enclave: processors with fewer or more features, the device file, charges, and faults as signals.
 
 #include <csignal>
 #include <cstdlib>
@@ -36,7 +36,7 @@ bool write_all(const std::string &path, const std::string &text)
 	return file.good();
 }
 
-/// A processor with EUPDATESVN, and how often it was asked for that.
+/// A processor with EUPDATESVN, and the number of its executions.
 class UpdateSvn : public testing::Test {
 protected:
 	static constexpr unsigned leaf = 0x18, no_update = 31, entropy = 29;
@@ -46,7 +46,7 @@ protected:
 		ONLY_SGX2();
 		machine = isa::Monitor::find();
 		if (!Processor::has_updatesvn() || !machine)
-			GTEST_SKIP() << "this processor has no EUPDATESVN";
+			GTEST_SKIP() << "needs a processor with EUPDATESVN";
 	}
 	u64 count() const
 	{
@@ -55,7 +55,7 @@ protected:
 			sum += machine->counter(SGX2_DEV_CTR_ENCLS(leaf, result));
 		return sum;
 	}
-	/// An enclave that has been created, and no more.
+	/// Creates an enclave.
 	Errno create(Device &device) const
 	{
 		const Errno error = device.open();
@@ -66,36 +66,36 @@ protected:
 	const Mapping range = Mapping::reserve(16 * page);
 };
 
-// It is for the first of those who have an enclave at the same time. There must be no page in the EPC then.
-TEST_F(UpdateSvn, FirstEnclaveOnly)
+// EUPDATESVN runs before the first of several enclaves is created. It requires an EPC without a page.
+TEST_F(UpdateSvn, RunsForFirstEnclaveOnly)
 {
 	const u64 before = count();
 	Device first, second, idle;
 	ASSERT_EQ(idle.open(), 0);
-	EXPECT_EQ(count(), before) << "to open is to have nothing yet";
+	EXPECT_EQ(count(), before) << "open() does not run EUPDATESVN";
 	ASSERT_EQ(create(first), 0);
 	EXPECT_EQ(count(), before + 1);
 	ASSERT_EQ(create(second), 0);
 	EXPECT_EQ(count(), before + 1);
 	first.close();
 	ASSERT_EQ(create(first), 0);
-	EXPECT_EQ(count(), before + 1) << "the second was there all the time";
+	EXPECT_EQ(count(), before + 1) << "the second enclave still existed";
 	first.close();
 	second.close();
 	ASSERT_EQ(create(first), 0);
-	EXPECT_EQ(count(), before + 2) << "a file without an enclave is none";
-	EXPECT_GT(machine->counter(SGX2_DEV_CTR_ENCLS(leaf, no_update)), 0U) << "nothing new is no failure";
+	EXPECT_EQ(count(), before + 2) << "a file without an enclave does not count";
+	EXPECT_GT(machine->counter(SGX2_DEV_CTR_ENCLS(leaf, no_update)), 0U) << "no new SVN is no failure";
 	first.close();
-	// No entropy: it is tried a few times, and is for the program to try again.
+	// Without entropy the driver retries a few times; then the program must retry.
 	machine->inject(SGX2_DEV_INJ_ENTROPY, 1000000);
 	const u64 short_of = machine->counter(SGX2_DEV_CTR_ENCLS(leaf, entropy));
 	EXPECT_EQ(create(first), EAGAIN);
 	EXPECT_GT(machine->counter(SGX2_DEV_CTR_ENCLS(leaf, entropy)), short_of + 1);
 	machine->calm();
-	EXPECT_EQ(first.create(plain_secs(range.address(), range.length())), 0) << "a CREATE that failed is not counted";
+	EXPECT_EQ(first.create(plain_secs(range.address(), range.length())), 0) << "a CREATE that failed does not count";
 }
 
-TEST_F(UpdateSvn, CreateThatFailsIsNotCounted)
+TEST_F(UpdateSvn, FailedCreateIsNotCounted)
 {
 	Device device;
 	ASSERT_EQ(device.open(), 0);
@@ -107,11 +107,11 @@ TEST_F(UpdateSvn, CreateThatFailsIsNotCounted)
 	EXPECT_EQ(count(), before + 2);
 }
 
-// In a guest with -sgx2.
-TEST(Sgx1, EveryCallOfSgx2SaysSo)
+// The runner makes this guest with -sgx2.
+TEST(Sgx1, EnodevPrecedesArguments)
 {
 	if (Processor::has_sgx2())
-		GTEST_SKIP() << "this processor has SGX2";
+		GTEST_SKIP() << "needs a processor without SGX2";
 	const Enclave enclave;
 	EXPECT_EQ(enclave.ask(request(Op::nothing, 0)).status, Status::done);
 	Device fresh;
@@ -120,7 +120,7 @@ TEST(Sgx1, EveryCallOfSgx2SaysSo)
 		EXPECT_EQ(d->restrict_permissions(0, page, R), (Progress{ENODEV, 0, 0}));
 		EXPECT_EQ(d->modify_types(0, page, type_trim), (Progress{ENODEV, 0, 0}));
 		EXPECT_EQ(d->remove_pages(0, 0), (Progress{ENODEV, 0, 0}));
-		// Before the argument is looked at.
+		// The call does not read its argument.
 		EXPECT_EQ(d->call(SGX_IOC_ENCLAVE_RESTRICT_PERMISSIONS, static_cast<u64>(0)), ENODEV);
 		if (!Driver::is_sgx2())
 			continue;
@@ -132,10 +132,10 @@ TEST(Sgx1, EveryCallOfSgx2SaysSo)
 		EXPECT_EQ(d->call(ioc_query, &query), 0);
 		EXPECT_EQ(query.features & query_sgx2, 0U);
 	}
-	// And where there is no page none comes.
+	// A fault adds no page.
 	const u64 at = enclave.at(enclave.image().end);
 	enclave.map(enclave.image().end, page, PROT_READ | PROT_WRITE);
-	EXPECT_EQ(madvise(reinterpret_cast<void *>(at), page, MADV_WILLNEED), 0) << "a hint";
+	EXPECT_EQ(madvise(reinterpret_cast<void *>(at), page, MADV_WILLNEED), 0) << "a hint always succeeds";
 	Request touch = request(Op::write, at);
 	EXPECT_EQ(enter_raw(enclave, touch, 1).signal, SIGBUS);
 }
@@ -147,7 +147,7 @@ TEST(Attributes, AexNotify)
 	if (!(Processor::attributes_allowed() & attr_aexnotify)) {
 		try {
 			const Enclave enclave(options);
-			FAIL() << "CREATE took an attribute that the processor has not";
+			FAIL() << "CREATE accepted an attribute that the processor does not have";
 		} catch (const Failed &failed) {
 			EXPECT_EQ(failed.error, EIO);
 		}
@@ -157,8 +157,8 @@ TEST(Attributes, AexNotify)
 	EXPECT_EQ(enclave.ask(request(Op::nothing, 0)).status, Status::done);
 }
 
-// There is no place in an enclave's file to go to.
-TEST(Names, NoPlaceInTheFile)
+// The file of an enclave has no position.
+TEST(DeviceFile, SeekFails)
 {
 	Device device;
 	ASSERT_EQ(device.open(), 0);
@@ -168,8 +168,8 @@ TEST(Names, NoPlaceInTheFile)
 	}
 }
 
-// A hint is for the address space of the thread that gives it.
-TEST(Names, HintsForAnotherProcess)
+// The hint applies to the address space of the thread that gives it.
+TEST(DeviceFile, AdviceIsForTheCallersMemory)
 {
 	ONLY_SGX2();
 	const Enclave enclave;
@@ -190,8 +190,8 @@ TEST(Names, HintsForAnotherProcess)
 	waitpid(child, nullptr, 0);
 }
 
-// sgx-step finds enclaves by it.
-TEST(Names, MapsNamesTheDevice)
+// sgx-step finds enclaves by this name.
+TEST(DeviceFile, MapsHasItsName)
 {
 	const Enclave enclave;
 	char range[40];
@@ -212,8 +212,8 @@ protected:
 	}
 };
 
-// What bare runtimes look at: SIGSEGV at the AEP with RAX of ERESUME, and the error code with the SGX bit.
-TEST_F(Signals, PageThatWaitsForAccept)
+// Runtimes without the vDSO read these values: SIGSEGV at the AEP with ERESUME in RAX, and the error code with the SGX bit.
+TEST_F(Signals, PendingPageRaisesSigsegv)
 {
 	enclave.map(offset, page, PROT_READ | PROT_WRITE);
 	Request r = request(Op::write, at + 24);
@@ -221,16 +221,16 @@ TEST_F(Signals, PageThatWaitsForAccept)
 	EXPECT_EQ(exit.signal, SIGSEGV);
 	EXPECT_EQ(exit.trap, vector_pf);
 	EXPECT_EQ(exit.error, pf_present | pf_write | pf_user | pf_sgx);
-	EXPECT_EQ(exit.address, at) << "an enclave tells its page, and no more";
+	EXPECT_EQ(exit.address, at) << "the processor reports the page, not the offset in it";
 	EXPECT_EQ(exit.leaf, ERESUME);
-	// As a runtime would: EACCEPT by the handler inside, then on.
+	// Accept in the handler inside, and resume, as a runtime would.
 	Request accept = request(Op::accept, at, page, REG | RW | PENDING);
 	EXPECT_TRUE(enclave.enter(accept).normal());
 	EXPECT_TRUE(enter_raw(enclave, r, 0, ERESUME).normal());
 	EXPECT_EQ(r.status, Status::done);
 }
 
-TEST_F(Signals, MappingThatForbids)
+TEST_F(Signals, ReadOnlyMappingRaisesSigsegv)
 {
 	grow(page, PROT_READ | PROT_WRITE);
 	ASSERT_EQ(protect(at, page, PROT_READ), 0);
@@ -238,11 +238,11 @@ TEST_F(Signals, MappingThatForbids)
 	const RawExit exit = enter_raw(enclave, r);
 	EXPECT_EQ(exit.signal, SIGSEGV);
 	EXPECT_EQ(exit.trap, vector_pf);
-	EXPECT_EQ(exit.error & ~static_cast<u64>(pf_present), pf_write | pf_user) << "no SGX bit: it is the mapping's";
+	EXPECT_EQ(exit.error & ~static_cast<u64>(pf_present), pf_write | pf_user) << "no SGX bit: the mapping forbids the access";
 	leave(r);
 }
 
-TEST_F(Signals, NoPageAndNoneWanted)
+TEST_F(Signals, AbsentPageRaisesSigbus)
 {
 	ONLY_SGX2();
 	Configure c = {};
@@ -258,8 +258,8 @@ TEST_F(Signals, NoPageAndNoneWanted)
 	leave(r);
 }
 
-// The page that an entry itself needs: it never comes in.
-TEST_F(Signals, ThreadThatIsNotMapped)
+// The TCS is not mapped, so the entry itself faults.
+TEST_F(Signals, UnmappedTcsFailsEentry)
 {
 	ASSERT_EQ(unmap(enclave.threads[3], page), 0);
 	Request r = request(Op::nothing, 0);
@@ -268,17 +268,17 @@ TEST_F(Signals, ThreadThatIsNotMapped)
 	EXPECT_EQ(exit.leaf, EENTER);
 }
 
-/// A memory cgroup of version 2 under the root.
-class Group {
+/// A memory cgroup of version 2 in the root.
+class CgroupDirectory {
 public:
-	Group()
+	CgroupDirectory()
 	{
 		write_all(root + "cgroup.subtree_control", "+memory");
 		mkdir(path.c_str(), 0755);
 	}
-	~Group() { rmdir(path.c_str()); }
-	Group(const Group &) = delete;
-	Group &operator=(const Group &) = delete;
+	~CgroupDirectory() { rmdir(path.c_str()); }
+	CgroupDirectory(const CgroupDirectory &) = delete;
+	CgroupDirectory &operator=(const CgroupDirectory &) = delete;
 
 	bool works() const { return access((path + "memory.current").c_str(), R_OK) == 0; }
 	bool enter() const { return write_all(path + "cgroup.procs", std::to_string(getpid())); }
@@ -288,13 +288,13 @@ private:
 	const std::string root = "/sys/fs/cgroup/", path = root + "sgx2-selftest/";
 };
 
-// What an enclave is evicted to is charged to the group that has it, not to whoever needed its room.
-TEST(Cgroup, EvictedPagesAreTheOwners)
+// The memory of an evicted page is charged to the cgroup of the enclave, not to the cgroup of the task that needs the room.
+TEST(Cgroup, EvictedPagesAreChargedToOwner)
 {
 	ONLY_SGX2();
-	const Group group;
+	const CgroupDirectory group;
 	if (!group.works())
-		GTEST_SKIP() << "there is no memory controller in /sys/fs/cgroup";
+		GTEST_SKIP() << "needs the memory controller in /sys/fs/cgroup";
 	const u64 epc = Processor::epc_bytes(), half = epc / 2 / page * page;
 	int ready[2], end[2];
 	ASSERT_EQ(pipe(ready), 0);
@@ -327,14 +327,14 @@ TEST(Cgroup, EvictedPagesAreTheOwners)
 	}
 	char byte = 0;
 	close(ready[1]);
-	ASSERT_EQ(read(ready[0], &byte, 1), 1) << "the child did not come so far";
+	ASSERT_EQ(read(ready[0], &byte, 1), 1) << "the child ended too early";
 	const u64 before = group.current();
 	{
 		const Enclave enclave(large);
 		fill(enclave, epc);
 	}
 	const u64 after = group.current();
-	// Of its half at least half must have gone, with nobody using it.
+	// At least half of its pages must have been evicted, since no task uses them.
 	EXPECT_GT(after, before + half / 2) << before;
 	EXPECT_LT(after, before + 2 * half) << before;
 	EXPECT_EQ(write(end[1], "e", 1), 1);

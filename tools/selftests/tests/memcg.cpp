@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Who pays for what is evicted, and what becomes of others when the owner's memory cgroup refuses to.
+// Charges for evicted pages, and the effect on other enclaves when the memory cgroup of the owner refuses the charge.
 
 #include <algorithm>
 #include <bit>
@@ -16,7 +16,7 @@
 
 #include "cgroup.h"
 #include "fixture.h"
-#include "strain.h"
+#include "stress.h"
 
 using namespace sgx;
 
@@ -37,7 +37,7 @@ u64 epc()
 	return Processor::epc_bytes() / page;
 }
 
-/// What is free of it, as sgx2 says.
+/// Returns the free bytes of the EPC, as sgx2 reports them.
 u64 epc_free(const Device &device)
 {
 	Query q = {};
@@ -46,10 +46,10 @@ u64 epc_free(const Device &device)
 	return q.epc_free / page;
 }
 
-/// An enclave that stays without a thread, of pages that are added and not touched.
-class Still {
+/// An enclave without a thread, whose pages are added but not accessed.
+class IdleEnclave {
 public:
-	explicit Still(u64 pages, bool mapped = true)
+	explicit IdleEnclave(u64 pages, bool mapped = true)
 		: range_(Mapping::reserve(std::max<u64>(std::bit_ceil(2 * pages * page), 1 << 21))), source_(page)
 	{
 		must(device.open(), "opening /dev/sgx_enclave");
@@ -63,7 +63,7 @@ public:
 		SecInfo info = {};
 		info.flags = REG | RW;
 		for (; pages; pages--, next_ += page) {
-			// Room is for the thread of the driver to make.
+			// The driver's thread makes room.
 			while (patient && epc_free(device) < 40)
 				usleep(200);
 			sgx_enclave_add_pages p = {source_.address(), next_, page, reinterpret_cast<u64>(&info), 0, 0};
@@ -71,11 +71,11 @@ public:
 		}
 	}
 	void unmap() const { must(sgx::unmap(range_.address(), range_.length()), "munmap"); }
-	/// Has a page of each that is mapped, so that it has been used.
+	/// Reads a mapped page of each enclave, so that the enclave has been used.
 	void use() const
 	{
 		for (u64 at = 0; at < next_; at += page)
-			sgx::touch(range_.address() + at);
+			sgx::probe(range_.address() + at);
 	}
 
 	Device device;
@@ -85,8 +85,8 @@ private:
 	u64 next_ = 0;
 };
 
-/// What processes tell each other.
-struct Board {
+/// State that the processes share.
+struct SharedState {
 	std::atomic<bool> ready, go;
 };
 
@@ -96,18 +96,18 @@ protected:
 	{
 		ONLY_SGX2();
 		if (epc() > 8192)
-			GTEST_SKIP() << "it takes too long to fill more than 32 MiB of EPC";
+			GTEST_SKIP() << "needs an EPC of at most 32 MiB";
 		if (!Cgroup::possible())
-			GTEST_SKIP() << "this kernel has no memory cgroups to make (CONFIG_MEMCG, cgroup2)";
+			GTEST_SKIP() << "needs memory cgroups (CONFIG_MEMCG, cgroup2)";
 	}
 	void await_ready(pid_t pid) const
 	{
-		while (!board.ready) {
-			ASSERT_EQ(waitpid(pid, nullptr, WNOHANG), 0) << "it ended too early";
+		while (!state.ready) {
+			ASSERT_EQ(waitpid(pid, nullptr, WNOHANG), 0) << "the process ended too early";
 			usleep(1000);
 		}
 	}
-	/// Another process; what it throws fails it.
+	/// Starts a process; an exception in it fails the process.
 	static pid_t start(const std::function<void()> &body)
 	{
 		const pid_t pid = fork();
@@ -122,7 +122,7 @@ protected:
 		}
 		_exit(1);
 	}
-	/// Whether it ends well within so many seconds; it is ended if not.
+	/// Returns true if the process ends within so many seconds; otherwise kills it.
 	static bool ends(pid_t pid, double seconds)
 	{
 		int status = 0;
@@ -136,18 +136,18 @@ protected:
 	static double patience() { return guest_time() ? 3 : 300; }
 	static void spare_from_oom() { std::ofstream("/proc/self/oom_score_adj") << "-1000"; }
 
-	/// How long a program takes that needs much of the EPC, beside many enclaves of a group that may be charged no more, or may; negative
-	/// if it does not end.
+	/// Returns the time in which a program with much EPC runs beside many enclaves of a cgroup, whose limit refuses charges if @p starved;
+	/// a negative number if the program does not end.
 	double beside_many(bool starved)
 	{
 		const Cgroup group("many");
-		board.ready = false;
+		state.ready = false;
 		const pid_t many = group.start([&] {
 			spare_from_oom();
-			std::vector<std::unique_ptr<Still>> all;
+			std::vector<std::unique_ptr<IdleEnclave>> all;
 			for (unsigned i = 0; i < 30; i++)
-				all.push_back(std::make_unique<Still>(20));
-			board.ready = true;
+				all.push_back(std::make_unique<IdleEnclave>(20));
+			state.ready = true;
 			for (;;)
 				pause();
 		});
@@ -156,8 +156,8 @@ protected:
 			must(group.set("memory.max", std::to_string(group.get("memory.current"))), "memory.max");
 		const double begin = now();
 		pid_t honest = start([] {
-			Still still(epc() * 7 / 8);
-			still.add(epc() / 4);
+			IdleEnclave idle(epc() * 7 / 8);
+			idle.add(epc() / 4);
 		});
 		const bool ended = ends(honest, patience());
 		const double took = now() - begin;
@@ -167,35 +167,35 @@ protected:
 		return ended ? took : -1;
 	}
 
-	/// An enclave whose pages were evicted when its owner did not map it: the owner's group has the file, and nobody else.
+	/// Evicts pages of an enclave that its owner does not map, and checks that only the cgroup of the owner is charged.
 	void pays(const std::function<void()> &own);
 
 private:
 	Mapping memory_ = Mapping::adopt(mmap(nullptr, page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0), page);
 
 protected:
-	Board &board = *reinterpret_cast<Board *>(memory_.data());
+	SharedState &state = *reinterpret_cast<SharedState *>(memory_.data());
 };
 
-TEST_F(Memcg, ManyThatCannotBeChargedHoldUpNobody)
+TEST_F(Memcg, UnchargeableEnclavesDelayNoOther)
 {
 	const double without = beside_many(false), with = beside_many(true);
-	std::printf("# %.3f s without, %.3f s beside them\n", without, with);
+	std::printf("# %.3f s without the enclaves, %.3f s beside them\n", without, with);
 	ASSERT_GT(without, 0);
-	ASSERT_GT(with, 0) << "it does not end";
+	ASSERT_GT(with, 0) << "the program does not end";
 	if (guest_time()) {
 		EXPECT_LE(with, 2 * without);
 	}
 }
 
-TEST_F(Memcg, EvictionKillsNobodyOfTheOwner)
+TEST_F(Memcg, EvictionInvokesNoOomKiller)
 {
 	const Cgroup group("full");
-	board.ready = false;
+	state.ready = false;
 	const pid_t owner = group.start([&] {
 		spare_from_oom();
-		const Still still(epc() / 2);
-		board.ready = true;
+		const IdleEnclave idle(epc() / 2);
+		state.ready = true;
 		for (;;)
 			pause();
 	});
@@ -203,30 +203,30 @@ TEST_F(Memcg, EvictionKillsNobodyOfTheOwner)
 	ASSERT_EQ(group.set("memory.max", std::to_string(group.get("memory.current"))), 0);
 	const long max = group.get("memory.events", "max");
 	const pid_t neighbour = start([] {
-		Still still(epc() * 5 / 8);
-		still.add(epc() / 4);
+		IdleEnclave idle(epc() * 5 / 8);
+		idle.add(epc() / 4);
 	});
-	EXPECT_TRUE(ends(neighbour, patience())) << "the neighbour does not get on";
+	EXPECT_TRUE(ends(neighbour, patience())) << "the other process does not end";
 	EXPECT_EQ(group.get("memory.events", "oom"), 0);
 	EXPECT_EQ(group.get("memory.events", "oom_kill"), 0);
 	EXPECT_LE(group.get("memory.events", "max") - max, 200);
 }
 
-TEST_F(Memcg, EvictionIsNotThrottledForTheOwner)
+TEST_F(Memcg, EvictionIsNotThrottled)
 {
 	const Cgroup group("high");
-	board.ready = false;
+	state.ready = false;
 	const pid_t owner = group.start([&] {
-		const Still still(epc() * 7 / 8);
-		board.ready = true;
+		const IdleEnclave idle(epc() * 7 / 8);
+		state.ready = true;
 		for (;;)
 			pause();
 	});
 	await_ready(owner);
-	Still still(epc() / 8 + 64);
+	IdleEnclave idle(epc() / 8 + 64);
 	const auto time = [&](u64 pages) {
 		const double begin = now();
-		still.add(pages, true);
+		idle.add(pages, true);
 		return now() - begin;
 	};
 	const double before = time(epc() / 8);
@@ -239,63 +239,63 @@ TEST_F(Memcg, EvictionIsNotThrottledForTheOwner)
 void Memcg::pays(const std::function<void()> &own)
 {
 	const Cgroup owners("owner"), others("other");
-	board.ready = false;
+	state.ready = false;
 	const pid_t owner = owners.start(own);
 	await_ready(owner);
 	const auto of_nobody = [&] {
 		return Cgroup::root_stat("shmem") - owners.get("memory.stat", "shmem") - others.get("memory.stat", "shmem");
 	};
 	const long before = owners.get("memory.stat", "shmem"), nobody = of_nobody();
-	const pid_t neighbour = others.start([] { const Still still(epc() * 3 / 4); });
-	EXPECT_TRUE(ends(neighbour, patience())) << "the neighbour does not get on";
+	const pid_t neighbour = others.start([] { const IdleEnclave idle(epc() * 3 / 4); });
+	EXPECT_TRUE(ends(neighbour, patience())) << "the other process does not end";
 	const auto charged = [&] {
 		return others.get("memory.stat", "shmem");
 	};
-	// Its own enclave goes, and what was charged for that; the kernel may let go of a file after its process has ended.
+	// The process ends, and its charge is removed; the kernel may drop the file a little after the process has ended.
 	for (const double until = now() + patience(); charged() > 256 * kib && now() < until;)
 		usleep(10000);
 	const long bytes = static_cast<long>(epc() * page), paid = owners.get("memory.stat", "shmem") - before, other = charged(),
 		   rest = of_nobody() - nobody;
-	std::printf("# of %ld KiB of EPC: %ld KiB the owner's, %ld KiB the neighbour's, %ld KiB nobody's\n", bytes / kib,
-		    paid / kib, other / kib, rest / kib);
+	std::printf("# of %ld KiB of EPC: %ld KiB charged to the owner, %ld KiB to the other process, %ld KiB to the root\n",
+		    bytes / kib, paid / kib, other / kib, rest / kib);
 	EXPECT_GE(paid, bytes / 5);
 	EXPECT_LE(other, 256 * kib);
 	EXPECT_LE(rest, 256 * kib);
 	owners.end();
 }
 
-TEST_F(Memcg, OwnerPaysForWhatIsBuiltUnmapped)
+TEST_F(Memcg, UnmappedEnclaveIsChargedToOwner)
 {
 	pays([&] {
-		const Still still(epc() * 3 / 4, false);
-		board.ready = true;
+		const IdleEnclave idle(epc() * 3 / 4, false);
+		state.ready = true;
 		for (;;)
 			pause();
 	});
 }
 
-TEST_F(Memcg, OwnerPaysForWhatIsUnmappedAfterUse)
+TEST_F(Memcg, EnclaveUnmappedAfterUseIsChargedToOwner)
 {
 	pays([&] {
-		const Still still(epc() * 3 / 4);
-		still.use();
-		still.unmap();
-		board.ready = true;
+		const IdleEnclave idle(epc() * 3 / 4);
+		idle.use();
+		idle.unmap();
+		state.ready = true;
 		for (;;)
 			pause();
 	});
 }
 
-TEST_F(Memcg, OwnerPaysForWhatIsInFlight)
+TEST_F(Memcg, DescriptorInFlightIsChargedToOwner)
 {
 	int socket[2] = {};
 	const Errno error = errno_of(socketpair(AF_UNIX, SOCK_STREAM, 0, socket));
 	if (error == ENOSYS || error == EAFNOSUPPORT)
-		GTEST_SKIP() << "this kernel has no sockets (CONFIG_UNIX)";
+		GTEST_SKIP() << "needs CONFIG_UNIX";
 	ASSERT_EQ(error, 0);
 	pays([&] {
-		Still still(epc() * 3 / 4);
-		still.unmap();
+		IdleEnclave idle(epc() * 3 / 4);
+		idle.unmap();
 		char byte = 0;
 		iovec data = {&byte, 1};
 		alignas(cmsghdr) char room[CMSG_SPACE(sizeof(int))] = {};
@@ -306,11 +306,11 @@ TEST_F(Memcg, OwnerPaysForWhatIsInFlight)
 		message.msg_controllen = sizeof(room);
 		cmsghdr &head = *CMSG_FIRSTHDR(&message);
 		head = {CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
-		const int fd = still.device.fd();
+		const int fd = idle.device.fd();
 		std::copy_n(reinterpret_cast<const u8 *>(&fd), sizeof(fd), CMSG_DATA(&head));
 		must(sendmsg(socket[0], &message, 0) == 1 ? 0 : EIO, "sendmsg");
-		must(still.device.close(), "close");
-		board.ready = true;
+		must(idle.device.close(), "close");
+		state.ready = true;
 		for (;;)
 			pause();
 	});

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// From which node the pages of an enclave come: that of the CPU that asks, while it has some.
+// The NUMA nodes of an enclave's pages: the node of the calling CPU, while that has free pages.
 
 #include <fstream>
 #include <optional>
@@ -15,7 +15,7 @@ namespace {
 
 constexpr u64 page = page_size;
 
-/// The first CPU of a node.
+/// Returns the first CPU of a node.
 std::optional<int> cpu_of(unsigned node)
 {
 	std::ifstream file("/sys/devices/system/node/node" + std::to_string(node) + "/cpulist");
@@ -31,19 +31,19 @@ unsigned nodes()
 	return count;
 }
 
-// On a single node as well, and with either driver: what runtimes and schedulers read.
-TEST(Node, TellsItsEpc)
+// Also on a single node and with the in-tree driver: runtimes and schedulers read this file.
+TEST(Node, ReportsEpcSize)
 {
 	const std::vector<Processor::Section> sections = Processor::epc_sections();
 	std::vector<u64> expected(nodes()), found;
-	// Section n is on node n, as scripts/checks/suite has it.
+	// The check runner puts section n on node n.
 	for (size_t s = 0; s < sections.size(); s++)
 		expected[s < expected.size() ? s : 0] += sections[s].size;
 	u64 sum = 0;
 	for (size_t node = 0; node < expected.size(); node++) {
 		std::ifstream file("/sys/devices/system/node/node" + std::to_string(node) + "/x86/sgx_total_bytes");
 		u64 bytes = 0;
-		// A node without EPC has no such file.
+		// A node without EPC does not have this file.
 		found.push_back(file >> bytes ? bytes : 0);
 		EXPECT_EQ(static_cast<bool>(file), bytes > 0) << "node " << node;
 		sum += bytes;
@@ -54,10 +54,10 @@ TEST(Node, TellsItsEpc)
 	}
 }
 
-/// This thread, on that node, until this goes.
-class On {
+/// Runs this thread on a node until the destructor runs.
+class OnNode {
 public:
-	explicit On(unsigned node)
+	explicit OnNode(unsigned node)
 	{
 		sched_getaffinity(0, sizeof(before_), &before_);
 		cpu_set_t one;
@@ -65,9 +65,9 @@ public:
 		CPU_SET(*cpu_of(node), &one);
 		must(errno_of(sched_setaffinity(0, sizeof(one), &one)), "sched_setaffinity");
 	}
-	~On() { sched_setaffinity(0, sizeof(before_), &before_); }
-	On(const On &) = delete;
-	On &operator=(const On &) = delete;
+	~OnNode() { sched_setaffinity(0, sizeof(before_), &before_); }
+	OnNode(const OnNode &) = delete;
+	OnNode &operator=(const OnNode &) = delete;
 
 private:
 	cpu_set_t before_;
@@ -75,15 +75,15 @@ private:
 
 class Numa : public testing::Test {
 protected:
-	/// The machine makes the sections in the order of its command line, as scripts/checks/suite gives it: section n on node n.
+	/// The machine makes the sections in the order of the command line: the check runner puts section n on node n.
 	void SetUp() override
 	{
 		if (!machine)
-			GTEST_SKIP() << "only the SGX2 machine tells where a page is";
+			GTEST_SKIP() << "needs a machine that shows the EPCM";
 		if (nodes() < 2)
-			GTEST_SKIP() << "there is one node";
+			GTEST_SKIP() << "needs two nodes";
 	}
-	/// How many pages of a range each section has.
+	/// Returns the number of pages of a range in each section.
 	std::vector<u64> count(const Enclave &enclave, u64 offset, u64 length) const
 	{
 		std::vector<u64> found(sections.size());
@@ -93,7 +93,7 @@ protected:
 		});
 		return found;
 	}
-	/// Valid entries in each section, whoever's.
+	/// Returns the number of valid entries in each section, of any enclave.
 	std::vector<u64> taken() const
 	{
 		std::vector<u64> found(sections.size());
@@ -111,7 +111,7 @@ protected:
 			}
 		}
 	}
-	/// Pages that are touched one after the other.
+	/// Accesses pages one after the other.
 	static void grow(const Enclave &enclave, u64 offset, u64 length)
 	{
 		enclave.map(offset, length, PROT_READ | PROT_WRITE);
@@ -122,39 +122,39 @@ protected:
 	const std::vector<Processor::Section> sections = Processor::epc_sections();
 };
 
-TEST_F(Numa, PagesComeFromTheCallersNode)
+TEST_F(Numa, PagesAreOnCallersNode)
 {
 	if (sections.size() < nodes())
-		GTEST_SKIP() << "not each node has EPC";
+		GTEST_SKIP() << "needs EPC on each node";
 	constexpr u64 some = 64 * page;
 	for (unsigned node = 0; node < nodes(); node++) {
-		const On here(node);
+		const OnNode here(node);
 		const Enclave enclave;
 		const u64 offset = enclave.image().end;
 		std::vector<u64> here_alone(sections.size());
 		here_alone[node] = enclave.image().heap_length / page;
 		EXPECT_EQ(count(enclave, enclave.image().heap, enclave.image().heap_length), here_alone)
-			<< "added, on node " << node;
+			<< "added by ADD_PAGES on node " << node;
 		grow(enclave, offset, some);
 		here_alone[node] = some / page;
-		EXPECT_EQ(count(enclave, offset, some), here_alone) << "touched, on node " << node;
+		EXPECT_EQ(count(enclave, offset, some), here_alone) << "added by faults on node " << node;
 		if (!Driver::is_sgx2())
 			continue;
 		const Progress p = enclave.device().augment_pages(offset + some, some);
 		EXPECT_EQ(p, (Progress{0, some, 0}));
-		EXPECT_EQ(count(enclave, offset + some, some), here_alone) << "by AUGMENT, on node " << node;
+		EXPECT_EQ(count(enclave, offset + some, some), here_alone) << "added by AUGMENT_PAGES on node " << node;
 	}
 }
 
-// One enclave, and a thread that moves.
-TEST_F(Numa, EachFaultAsksAnew)
+// The thread of one enclave moves between the nodes.
+TEST_F(Numa, EachFaultPrefersItsNode)
 {
 	if (sections.size() < nodes())
-		GTEST_SKIP() << "not each node has EPC";
+		GTEST_SKIP() << "needs EPC on each node";
 	const Enclave enclave;
 	for (unsigned node = 0; node < nodes(); node++) {
 		const u64 offset = enclave.image().end + node * 16 * page;
-		const On here(node);
+		const OnNode here(node);
 		grow(enclave, offset, 16 * page);
 		std::vector<u64> here_alone(sections.size());
 		here_alone[node] = 16;
@@ -162,29 +162,29 @@ TEST_F(Numa, EachFaultAsksAnew)
 	}
 }
 
-TEST_F(Numa, WhenItHasNoneTheyComeFromTheOther)
+TEST_F(Numa, FullNodeFallsBack)
 {
 	if (sections.size() < nodes())
-		GTEST_SKIP() << "not each node has EPC";
+		GTEST_SKIP() << "needs EPC on each node";
 	const u64 own = sections[1].size / page, wanted = own + 256;
-	const On here(1);
+	const OnNode here(1);
 	const Enclave enclave;
 	grow(enclave, enclave.image().end, wanted * page);
 	const std::vector<u64> found = count(enclave, enclave.image().end, wanted * page), all = taken();
-	EXPECT_EQ(found[0] + found[1], wanted) << "none had to be evicted";
-	EXPECT_EQ(all[1], own) << "a page came from elsewhere while this node had one";
+	EXPECT_EQ(found[0] + found[1], wanted) << "no page was evicted";
+	EXPECT_EQ(all[1], own) << "a page is on another node although this node had a free page";
 	EXPECT_LT(found[0], wanted / 4);
 }
 
-TEST_F(Numa, ANodeWithoutEpcIsNoTrouble)
+TEST_F(Numa, NodeWithoutEpcFallsBack)
 {
 	if (sections.size() >= nodes())
-		GTEST_SKIP() << "each node has EPC";
-	const On here(nodes() - 1);
+		GTEST_SKIP() << "needs a node without EPC";
+	const OnNode here(nodes() - 1);
 	const Enclave enclave;
 	grow(enclave, enclave.image().end, 64 * page);
 	EXPECT_EQ(count(enclave, enclave.image().end, 64 * page)[0], 64U);
-	// And under pressure too: what is evicted comes back.
+	// Evicted pages are also loaded on the other node.
 	const u64 much = Processor::epc_bytes() / page * 5 / 4 / 16 * 16;
 	grow(enclave, enclave.image().end + 64 * page, much * page);
 	Request r = request(Op::fill, enclave.at(enclave.image().end), 64 * page);

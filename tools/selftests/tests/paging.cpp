@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-// Pages that go to the backing file and come back, and what the driver says of the pages it has.
+// Pages that are evicted and loaded, and the driver's reports of its pages.
 
 #include <fstream>
 #include <sstream>
 
 #include "fixture.h"
-#include "strain.h"
+#include "stress.h"
 
 using namespace sgx;
 
@@ -13,7 +13,7 @@ namespace {
 
 constexpr u64 page = page_size;
 
-/// Three times as many pages as the EPC has, of an enclave of its own: so often the reclaimer comes round.
+/// Adds three times as many pages as the EPC has, in another enclave: the clock of the reclaimer passes all pages that often.
 void press_once()
 {
 	const u64 epc = Processor::epc_bytes();
@@ -32,7 +32,7 @@ protected:
 	{
 		ONLY_SGX2();
 		if (Processor::epc_bytes() > 256UL << 20)
-			GTEST_SKIP() << "it would take too long to fill more than 256 MiB of EPC";
+			GTEST_SKIP() << "needs an EPC of at most 256 MiB";
 		Dynamic::SetUp();
 		grow(some, PROT_READ | PROT_WRITE);
 		Request fill = request(Op::fill, at, some);
@@ -45,7 +45,7 @@ protected:
 		r.value = 3;
 		EXPECT_EQ(enclave.ask(r).result, 0U);
 	}
-	/// Until most pages of the enclave are evicted: pages that were used outlast some rounds of pages that are not.
+	/// Evicts most pages of the enclave: pages that were used survive some passes of the clock.
 	void press() const
 	{
 		for (unsigned times = 0; times < 20 && resident() >= all() / 2; times++)
@@ -55,7 +55,7 @@ protected:
 	long all() const { return fdinfo(enclave.device(), "sgx2-pages"); }
 };
 
-TEST_F(Paging, OutAndIn)
+TEST_F(Paging, PagesKeepContent)
 {
 	const auto loads = [&] {
 		return fdinfo(enclave.device(), "sgx2-loads");
@@ -64,14 +64,14 @@ TEST_F(Paging, OutAndIn)
 	press();
 	EXPECT_EQ(all(), before);
 	EXPECT_LT(resident(), before / 2);
-	// Each page that was away has come back once, and may have gone again: the reclaimer makes room meanwhile.
+	// Each evicted page was loaded once, and may have been evicted again: the reclaimer makes room meanwhile.
 	const long loaded = loads(), stayed = resident();
 	check();
 	EXPECT_EQ(all(), before);
 	EXPECT_GE(loads() - loaded, static_cast<long>(some / page) - stayed);
 }
 
-TEST_F(Paging, OutAgain)
+TEST_F(Paging, CleanPagesAreEvictedAgain)
 {
 	for (unsigned round = 0; round < 3; round++) {
 		press();
@@ -79,7 +79,7 @@ TEST_F(Paging, OutAgain)
 	}
 }
 
-TEST_F(Paging, BesideAThread)
+TEST_F(Paging, EvictionBesideThread)
 {
 	const Inside inside(enclave, 1);
 	press();
@@ -93,7 +93,7 @@ TEST_F(Paging, KeepsPermissions)
 	ASSERT_TRUE(whole(accept(4 * page, REG | R | PR)));
 	ASSERT_EQ(enclave.device().modify_types(offset + 8 * page, 4 * page, type_trim), (Progress{0, 4 * page, 0}));
 	press();
-	// What was accepted, and what still has to be.
+	// An accepted page, and a pending one.
 	Request write = request(Op::write, at);
 	EXPECT_TRUE(enclave.enter(write, 1).fault(pf_present | pf_write | pf_user | pf_sgx));
 	EXPECT_TRUE(whole(enclave.ask(request(Op::accept, at + 4 * page, 4 * page, REG | R | PR))));
@@ -115,7 +115,7 @@ TEST_F(Paging, CallsOnEvictedPages)
 	EXPECT_EQ(enclave.device().augment_pages(offset, 16 * page), (Progress{0, 16 * page, 0}));
 }
 
-/// Lines of fdinfo with this key.
+/// Returns the lines of fdinfo with this key.
 std::vector<std::string> lines(const Device &device, const std::string &key)
 {
 	std::ifstream file("/proc/self/fdinfo/" + std::to_string(device.fd()));
@@ -148,7 +148,7 @@ protected:
 	}
 };
 
-TEST_F(Fdinfo, TellsThePages)
+TEST_F(Fdinfo, ListsPages)
 {
 	const auto count = [&] {
 		return fdinfo(enclave.device(), "sgx2-pages");
@@ -167,9 +167,9 @@ TEST_F(Fdinfo, TellsThePages)
 	EXPECT_EQ(dynamic().size(), 2U);
 }
 
-TEST_F(Fdinfo, EndsSomewhere)
+TEST_F(Fdinfo, TruncatesAtLimit)
 {
-	// Every other page is a range of its own.
+	// Every second page is a range of its own.
 	for (u64 i = 0; i < 1200; i += 2)
 		ASSERT_EQ(enclave.device().augment_pages(offset + i * page, page), (Progress{0, page, 0}));
 	const auto found = lines(enclave.device(), "sgx2-range");
@@ -177,14 +177,14 @@ TEST_F(Fdinfo, EndsSomewhere)
 	EXPECT_EQ(found.back(), "more");
 }
 
-TEST_F(Dynamic, AroundStaysInsideTheMapping)
+TEST_F(Dynamic, FaultAroundStaysInsideMapping)
 {
 	ONLY_SGX2();
 	const long before = fdinfo(enclave.device(), "sgx2-pages");
 	enclave.map(offset, 40 * page, PROT_READ | PROT_WRITE);
 	ASSERT_TRUE(whole(accept(40 * page, REG | RW | PENDING)));
 	EXPECT_EQ(fdinfo(enclave.device(), "sgx2-pages"), before + 40);
-	// And downwards.
+	// The same number of pages is added for descending accesses.
 	enclave.map(offset + 60 * page, 40 * page, PROT_READ | PROT_WRITE);
 	Request down = request(Op::accept, at + 60 * page, 40 * page, REG | RW | PENDING);
 	down.descending = 1;
@@ -194,8 +194,8 @@ TEST_F(Dynamic, AroundStaysInsideTheMapping)
 		EXPECT_EQ(peek(at + outside * page), EFAULT) << outside;
 }
 
-// AUGMENT adds pages where nothing is mapped, but maps none of them there.
-TEST_F(Dynamic, AugmentMapsWhereAMappingIs)
+// AUGMENT_PAGES adds pages outside of mappings, but sets PTEs only in mappings.
+TEST_F(Dynamic, AugmentSetsPtesInMappingsOnly)
 {
 	ONLY_SGX2();
 	enclave.map(offset, 4 * page, PROT_READ | PROT_WRITE);
@@ -207,11 +207,11 @@ TEST_F(Dynamic, AugmentMapsWhereAMappingIs)
 		const bool mapped = i < 4 || (i >= 8 && i < 12);
 		EXPECT_EQ(peek(at + i * page), mapped ? 0 : EFAULT) << i;
 	}
-	EXPECT_EQ(count.faults(), 0) << "what is mapped is there, and elsewhere the driver is not asked";
+	EXPECT_EQ(count.faults(), 0) << "mapped pages have PTEs, and other addresses raise no fault in the driver";
 }
 
-// A thread that is inside since before must have left: not a moment later, when a tick would have made it leave anyway.
-TEST_F(Dynamic, TrackingIsCompleteWhenACallReturns)
+// A thread that was inside before the call must have left when the call returns, before a tick would interrupt it.
+TEST_F(Dynamic, TrackingIsCompleteAtReturn)
 {
 	ONLY_SGX2();
 	grow(page);
@@ -222,7 +222,7 @@ TEST_F(Dynamic, TrackingIsCompleteWhenACallReturns)
 	}
 }
 
-TEST_F(Dynamic, MprotectPassesOverWhatIsNotThere)
+TEST_F(Dynamic, MprotectSkipsAbsentPages)
 {
 	ONLY_SGX2();
 	constexpr u64 chunk = 512 * page;
@@ -240,8 +240,8 @@ TEST_F(Dynamic, MprotectPassesOverWhatIsNotThere)
 	EXPECT_TRUE(whole(enclave.ask(request(Op::accept, there, page, REG | R | PR))));
 }
 
-// A regular page that waits for EACCEPT, trimmed ones, a thread's: the call is no less good for the page beside them.
-TEST_F(Dynamic, MprotectPassesOverWhatCannotBeChanged)
+// The range contains a pending page, trimmed pages and a TCS; the call changes the pages beside them.
+TEST_F(Dynamic, MprotectSkipsUnchangeablePages)
 {
 	ONLY_SGX2();
 	grow(4 * page);
@@ -254,7 +254,7 @@ TEST_F(Dynamic, MprotectPassesOverWhatCannotBeChanged)
 	const Count count(enclave);
 	EXPECT_EQ(protect(at + page, 3 * page, PROT_READ | PROT_WRITE), 0);
 	EXPECT_EQ(count.emodprs(), 0);
-	EXPECT_EQ(count.etracks(), 0) << "nothing was changed, so there is nothing to track";
+	EXPECT_EQ(count.etracks(), 0) << "no page was changed, so nothing is tracked";
 	EXPECT_EQ(protect(at, 5 * page, PROT_READ), 0);
 	EXPECT_EQ(count.emodprs(), 2);
 	EXPECT_TRUE(whole(accept(page, REG | PR)));
@@ -273,7 +273,7 @@ TEST_F(Dynamic, TwoThreadsAugmentOneRange)
 	}
 	for (auto &thread : threads)
 		thread.join();
-	EXPECT_EQ(a[0].existing + a[1].existing, length) << "each page is added by one of them";
+	EXPECT_EQ(a[0].existing + a[1].existing, length) << "each page is added by one of the threads";
 	EXPECT_TRUE(whole(accept(length, REG | RW | PENDING)));
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-// The three patterns by which a runtime gives an enclave mmap(), mprotect() and munmap(): Documentation/edmm.md explains the code here.
+// Three patterns by which a runtime provides mmap(), mprotect() and munmap() to an enclave. Documentation/edmm.md explains this code.
 //
-// The host is the half outside, which makes system calls and is not trusted. The shim is the half inside. What the shim does by ENCLU the
-// worker enclave does when it is asked, so that both halves can be read in one place.
+// The host is the untrusted half outside of the enclave, which makes system calls. The shim is the half inside. The worker enclave
+// executes the leaves of the shim on request, so that both halves are in one place.
 
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -16,7 +16,7 @@ using namespace sgx;
 namespace {
 
 // [host]
-/// Once: from now on mprotect() also takes the EPCM permissions of its range away.
+/// Lets mprotect() also reset the EPCM permissions of its range. A runtime calls this once.
 int host_prepare(int fd)
 {
 	sgx_enclave_configure c = {};
@@ -26,7 +26,7 @@ int host_prepare(int fd)
 	return ioctl(fd, SGX_IOC_ENCLAVE_CONFIGURE, &c);
 }
 
-/// A mapping, and the pages in it before anybody touches them.
+/// Maps a range, and adds its pages before their first access.
 int host_map(int fd, void *at, size_t length, int prot)
 {
 	if (mmap(at, length, prot, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED)
@@ -39,7 +39,7 @@ int host_protect(void *at, size_t length, int prot)
 	return mprotect(at, length, prot);
 }
 
-/// A call on a range, which goes on where it stopped.
+/// Repeats a call on a range until all of it is done.
 template <typename Range>
 int host_range(int fd, unsigned long call, Range range)
 {
@@ -82,19 +82,19 @@ public:
 	explicit Shim(const Enclave &enclave) : enclave_(enclave), fd_(enclave.device().fd())
 	{
 		EXPECT_EQ(host_prepare(fd_), 0);
-		// What EACCEPTCOPY copies from is mapped now, lest its fault be counted.
+		// Map the source of EACCEPTCOPY now, so that its fault is not counted.
 		enclave.ask(request(Op::read, enclave.at(enclave.image().heap)));
 	}
 
 	// [shim]
-	/// mmap(): pages of zeroes that have their permissions from the first moment.
+	/// Adds pages of zeroes, which have their final permissions from the start.
 	void map(u64 offset, u64 length, u64 permissions)
 	{
 		EXPECT_EQ(host_map(fd_, pointer(offset), length, prot_of(permissions | RW)), 0);
 		each_page(Op::accept_copy, offset, length, REG | permissions);
 	}
 
-	/// mprotect(): from whatever they were to these.
+	/// Changes the permissions of pages.
 	void protect(u64 offset, u64 length, u64 permissions)
 	{
 		EXPECT_EQ(host_protect(pointer(offset), length, prot_of(permissions)), 0);
@@ -102,7 +102,7 @@ public:
 		each_page(Op::extend, offset, length, REG | permissions);
 	}
 
-	/// munmap(): the pages go back to the EPC.
+	/// Returns pages to the EPC.
 	void unmap(u64 offset, u64 length)
 	{
 		EXPECT_EQ(host_trim(fd_, offset, length), 0);
@@ -113,11 +113,11 @@ public:
 
 private:
 	void *pointer(u64 offset) const { return reinterpret_cast<void *>(enclave_.at(offset)); }
-	/// The leaf on each page of the range, by the enclave; it has to answer 0 for each.
+	/// Executes a leaf in the enclave on each page of the range; each leaf must return 0.
 	void each_page(Op op, u64 offset, u64 length, u64 secinfo) const
 	{
 		Request r = request(op, enclave_.at(offset), length, secinfo);
-		// A page of the image that nobody has written: zeroes.
+		// A page of the image that was not written has zeroes.
 		r.source = enclave_.at(enclave_.image().heap);
 		EXPECT_TRUE(whole(enclave_.ask(r)));
 	}
@@ -130,8 +130,8 @@ class Patterns : public Dynamic {
 protected:
 	static constexpr u64 some = 512 * page_size;
 
-	/// What a touch comes to, by a thread that may be left where it is.
-	u64 touch(Op op, unsigned thread) const
+	/// Returns the error code of an access, which is not resumed; 0 if it succeeds.
+	u64 access(Op op, unsigned thread) const
 	{
 		Request r = request(op, at + 8);
 		r.value = 1;
@@ -140,13 +140,13 @@ protected:
 	}
 };
 
-TEST_F(Patterns, MemoryComesChangesAndGoes)
+TEST_F(Patterns, MapProtectUnmap)
 {
 	ONLY_SGX2();
 	Shim shim(enclave);
 	Count count(enclave);
 	shim.map(offset, some, RW);
-	EXPECT_EQ(count.faults(), 0) << "pages are there before they are accepted";
+	EXPECT_EQ(count.faults(), 0) << "pages are added before they are accepted";
 	Request fill = request(Op::fill, at, some), check = request(Op::check, at, some);
 	EXPECT_TRUE(whole(enclave.ask(fill)));
 
@@ -154,26 +154,27 @@ TEST_F(Patterns, MemoryComesChangesAndGoes)
 	shim.protect(offset, some, R);
 	EXPECT_EQ(count.emodprs(), 512);
 	EXPECT_LE(count.etracks(), 3) << "one batch";
-	EXPECT_EQ(count.rounds(), 0) << "nobody is inside";
-	EXPECT_EQ(enclave.ask(check).result, 0U) << "and the data is what it was";
-	EXPECT_EQ(touch(Op::write, 2), static_cast<u64>(pf_present | pf_write | pf_user)) << "the mapping says no";
+	EXPECT_EQ(count.rounds(), 0) << "no thread is inside";
+	EXPECT_EQ(enclave.ask(check).result, 0U) << "the data is unchanged";
+	EXPECT_EQ(access(Op::write, 2), static_cast<u64>(pf_present | pf_write | pf_user)) << "the mapping forbids the write";
 
 	shim.protect(offset, some, RW);
 	EXPECT_EQ(enclave.ask(check).result, 0U);
-	EXPECT_EQ(touch(Op::write, 1), 0U);
+	EXPECT_EQ(access(Op::write, 1), 0U);
 
 	shim.unmap(offset, some);
-	// And again at the same place, with other permissions: it is zeroes.
+	// Map the range again with other permissions: its content is zero.
 	shim.map(offset, page_size, R);
 	EXPECT_EQ(enclave.ask(request(Op::read, at)).result, 0U);
-	EXPECT_EQ(touch(Op::write, 3), static_cast<u64>(pf_present | pf_write | pf_user | pf_sgx)) << "the EPCM says no";
+	EXPECT_EQ(access(Op::write, 3), static_cast<u64>(pf_present | pf_write | pf_user | pf_sgx))
+		<< "the EPCM forbids the write";
 }
 
-TEST_F(Patterns, CodeIsWrittenAndThenRuns)
+TEST_F(Patterns, WrittenCodeRuns)
 {
 	ONLY_SGX2();
 	if (!Driver::allows_dynamic_code())
-		GTEST_SKIP() << "the owner of this platform forbids dynamic code";
+		GTEST_SKIP() << "needs dynamic_code=1";
 	Shim shim(enclave);
 	shim.map(offset, page_size, RW);
 	Request write = request(Op::write, at);
@@ -184,11 +185,11 @@ TEST_F(Patterns, CodeIsWrittenAndThenRuns)
 	Request run = request(Op::run, at);
 	run.value = 41;
 	EXPECT_EQ(enclave.ask(run).result, 42U);
-	EXPECT_EQ(touch(Op::write, 2), static_cast<u64>(pf_present | pf_write | pf_user));
+	EXPECT_EQ(access(Op::write, 2), static_cast<u64>(pf_present | pf_write | pf_user));
 }
 
-// A host that leaves the EPCM as it is does not get away with it: EACCEPT compares.
-TEST_F(Patterns, HostThatDoesNothingIsFound)
+// EACCEPT detects a host that did not change the EPCM.
+TEST_F(Patterns, IdleHostIsDetected)
 {
 	ONLY_SGX2();
 	grow(page_size, PROT_READ | PROT_WRITE);

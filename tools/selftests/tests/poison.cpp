@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// A machine check reports damaged memory of an EPC page: the page is not given out again. The kernel's own module makes up the
-// report, which takes the way of a real one from there on; the memory is as good as before.
+// A machine check reports damaged memory of an EPC page, which the driver must not use again. A module of the kernel makes the report,
+// which the kernel handles like a real one; the memory is not damaged.
 
 #include <fstream>
 
@@ -17,7 +17,7 @@ namespace {
 
 constexpr u64 page = page_size;
 
-/// The kernel's log, as far as it goes back.
+/// Returns the kernel's log.
 std::string kernel_log()
 {
 	constexpr int read_all = 3, size = 10;
@@ -50,20 +50,20 @@ protected:
 	{
 		ONLY_SGX2();
 		if (!machine)
-			GTEST_SKIP() << "only the SGX2 machine tells where a page is";
+			GTEST_SKIP() << "needs a machine that shows the EPCM";
 		if (Processor::epc_bytes() > 256UL << 20)
-			GTEST_SKIP() << "it would take too long to fill more than 256 MiB of EPC";
+			GTEST_SKIP() << "needs an EPC of at most 256 MiB";
 		const int module = open("/lib/modules/mce_inject.ko", O_RDONLY | O_CLOEXEC);
 		if (module >= 0) {
 			syscall(SYS_finit_module, module, "", 0);
 			close(module);
 		}
 		if (access((folder + "bank").c_str(), W_OK) != 0)
-			GTEST_SKIP() << "this kernel has no module that makes up machine checks";
+			GTEST_SKIP() << "needs the module mce-inject";
 		Dynamic::SetUp();
 		grow(some, PROT_READ | PROT_WRITE);
 	}
-	/// The physical address of the enclave's page at this offset in the dynamic range, 0 if the page is not in the EPC.
+	/// Returns the physical address of the page at this offset in the dynamic range; 0 if the page is not resident.
 	u64 physical(u64 from) const
 	{
 		for (u64 i = 0; i < machine->pages(); i++) {
@@ -82,7 +82,7 @@ protected:
 		}
 		return false;
 	}
-	/// The patrol scrubber has met an uncorrected error in this cache line; the driver has heard of it when this returns.
+	/// Reports an uncorrected error in a cache line, as the patrol scrubber does. The driver has handled the report when this returns.
 	void report(u64 phys) const
 	{
 		constexpr u64 valid_uncorrected_address = 0xbc000000000000c0, physical_line = 0x86;
@@ -101,9 +101,9 @@ protected:
 			if (kernel_log().find(line) != std::string::npos)
 				return;
 		}
-		ADD_FAILURE() << "never logged: " << line;
+		ADD_FAILURE() << "not in the kernel's log: " << line;
 	}
-	/// Looks while another enclave has as much of the EPC as it can get.
+	/// Calls the function while another enclave uses all pages of the EPC that it can get.
 	template <typename Look>
 	static void when_full(Look look)
 	{
@@ -115,7 +115,7 @@ protected:
 		must(other.device().augment_pages(other.image().end, 3 * epc).error, "AUGMENT");
 		look();
 	}
-	/// A freed page is leaked as soon as it would be used again, and only then.
+	/// Checks that a freed page is leaked when it would be used again, and not before.
 	void expect_unused(u64 phys, u64 leaked)
 	{
 		EXPECT_FALSE(used(phys));
@@ -128,7 +128,7 @@ protected:
 	const std::unique_ptr<isa::Monitor> machine = isa::Monitor::find();
 };
 
-TEST_F(Poison, FreePage)
+TEST_F(Poison, FreePageIsNotReused)
 {
 	const u64 phys = physical(0), leaked = leaked_bytes();
 	ASSERT_NE(phys, 0U);
@@ -137,7 +137,7 @@ TEST_F(Poison, FreePage)
 	expect_unused(phys, leaked);
 }
 
-TEST_F(Poison, PageInUse)
+TEST_F(Poison, UsedPageIsNotReused)
 {
 	const u64 phys = physical(3 * page), leaked = leaked_bytes();
 	ASSERT_NE(phys, 0U);
@@ -145,7 +145,7 @@ TEST_F(Poison, PageInUse)
 	fill.value = 5;
 	ASSERT_TRUE(whole(enclave.ask(fill)));
 	report(phys + 0xfc0);
-	// To write it out would read it, so it stays, whatever else of this enclave is evicted.
+	// EWB would read the page, so it is not evicted, while other pages of the enclave are.
 	when_full([&] { EXPECT_EQ(physical(3 * page), phys); });
 	EXPECT_EQ(leaked_bytes(), leaked);
 	Request check = request(Op::check, at, some);

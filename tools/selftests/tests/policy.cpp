@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Code that was not in an enclave at EINIT: each way to run it. With dynamic_code=1 they work as on mainline, with 0 none does.
+// Code that was not in an enclave at EINIT, and the ways to run it: with dynamic_code=1 they work as on mainline, with 0 all of them fail.
 
 #include <csignal>
 #include <cstdio>
@@ -26,10 +26,10 @@ namespace {
 constexpr u64 page = page_size;
 constexpr int prot_rw = PROT_READ | PROT_WRITE, prot_rx = PROT_READ | PROT_EXEC, prot_rwx = prot_rw | PROT_EXEC;
 
-/// lea 1(%rdi), %rax; ret - and the same with 2.
+/// lea 1(%rdi), %rax; ret - and with 2 in place of 1.
 constexpr u64 adds_one = 0xc301478d48, adds_two = 0xc302478d48;
 
-/// Where the tests have a page of code that the image has not.
+/// Offset of a page of code that the tests add to the image.
 constexpr u64 code_at = 96 << 20;
 
 std::vector<Segment> page_of_code(u64 permissions)
@@ -49,12 +49,12 @@ Options with(int before, u64 more = 0)
 	return options;
 }
 
-/// An enclave, and the ways to try code in it.
-class Ground {
+/// An enclave in which tests try to run code.
+class PolicyEnclave {
 public:
-	explicit Ground(const Options &options = {}) : enclave(options) {}
+	explicit PolicyEnclave(const Options &options = {}) : enclave(options) {}
 
-	/// Runs what lies there with 40. What it faults at is left behind.
+	/// Runs the code at an address with the argument 40. A fault is abandoned.
 	RawExit run(u64 where)
 	{
 		Request r = request(Op::run, where);
@@ -64,7 +64,7 @@ public:
 		if (!exit.normal() && exit.leaf == ERESUME) {
 			Request leave = request(Op::abandon, 0);
 			EXPECT_TRUE(enclave.enter(leave).normal());
-			EXPECT_TRUE(enter_raw(enclave, r, 0, ERESUME).normal()) << "out the way it came";
+			EXPECT_TRUE(enter_raw(enclave, r, 0, ERESUME).normal()) << "the entry does not end";
 		}
 		return exit;
 	}
@@ -84,21 +84,21 @@ public:
 		return testing::AssertionFailure()
 		       << "signal " << exit.signal << ", error " << exit.error << ", result " << result;
 	}
-	/// One operation on a page that has to be done.
+	/// Performs an operation on a page, which must succeed.
 	void must_do(Op op, u64 where, u64 secinfo = 0, u64 value = 0)
 	{
 		Request r = request(op, where, page, secinfo);
 		r.value = value;
 		ASSERT_EQ(enclave.ask(r).status, Status::done);
 	}
-	/// A new page of data with code in it, which the EPCM lets run.
+	/// Adds a page of data, writes code to it, and extends its EPCM permissions to execute.
 	void plant(u64 where)
 	{
 		must_do(Op::accept, where, REG | RW | PENDING);
 		must_do(Op::write, where, 0, adds_one);
 		must_do(Op::extend, where, REG | RWX);
 	}
-	/// How many refusals the driver has counted since the last time.
+	/// Returns the number of refusals that the driver has counted since the last call.
 	long refusals()
 	{
 		const long all = fdinfo(enclave.device(), "sgx2-code-refusals");
@@ -116,10 +116,10 @@ private:
 
 class Policy : public testing::Test {
 protected:
-	/// What mmap() or mprotect() has to say to code that is new.
+	/// The result of mmap() or mprotect() with PROT_EXEC on new code.
 	Errno verdict() const { return frozen ? EACCES : 0; }
-	/// Each refusal is counted, where there is one.
-	void counted(Ground &g, long times) const
+	/// Checks that the driver has counted each refusal.
+	void counted(PolicyEnclave &g, long times) const
 	{
 		if (Driver::is_sgx2()) {
 			EXPECT_EQ(g.refusals(), frozen ? times : 0);
@@ -129,19 +129,19 @@ protected:
 	const bool frozen = !Driver::allows_dynamic_code();
 };
 
-TEST_F(Policy, QueryTells)
+TEST_F(Policy, QueryReportsPolicy)
 {
 	ONLY_SGX2();
-	const Ground g;
+	const PolicyEnclave g;
 	Query query = {};
 	query.size = sizeof(query);
 	ASSERT_EQ(g.enclave.device().call(ioc_query, &query), 0);
 	EXPECT_EQ(query.features & query_dynamic_code, frozen ? 0 : query_dynamic_code);
 }
 
-TEST_F(Policy, GrownPageIsMappedExecutable)
+TEST_F(Policy, MmapExecOfDynamicPage)
 {
-	Ground g;
+	PolicyEnclave g;
 	g.enclave.map(g.offset, page, prot_rw);
 	g.plant(g.at);
 	EXPECT_EQ(map_fixed(g.enclave.device().fd(), g.at, page, prot_rx), verdict());
@@ -150,15 +150,15 @@ TEST_F(Policy, GrownPageIsMappedExecutable)
 		EXPECT_TRUE(g.adds(1, g.at));
 		return;
 	}
-	// What was mapped there before is gone, and the page is not.
+	// The older mapping is replaced, but the page is not.
 	g.enclave.map(g.offset, page, prot_rw);
 	EXPECT_EQ(g.enclave.ask(request(Op::read, g.at)).result, adds_one);
 	EXPECT_TRUE(g.ends_in(SIGSEGV, g.at));
 }
 
-TEST_F(Policy, GrownPageIsMadeExecutable)
+TEST_F(Policy, MprotectExecOfDynamicPage)
 {
-	Ground g;
+	PolicyEnclave g;
 	g.enclave.map(g.offset, page, prot_rw);
 	g.plant(g.at);
 	EXPECT_EQ(protect(g.at, page, prot_rwx), verdict());
@@ -168,19 +168,19 @@ TEST_F(Policy, GrownPageIsMadeExecutable)
 	EXPECT_TRUE(frozen ? g.ends_in(SIGSEGV, g.at) : g.adds(1, g.at));
 }
 
-TEST_F(Policy, NothingIsMappedExecutable)
+TEST_F(Policy, MmapExecOfAbsentPage)
 {
-	Ground g;
+	PolicyEnclave g;
 	EXPECT_EQ(map_fixed(g.enclave.device().fd(), g.at, 4 * page, prot_rx), verdict());
-	EXPECT_EQ(map_fixed(g.enclave.device().fd(), g.at, 1024 * page, prot_rwx), verdict()) << "over chunks that are not there";
+	EXPECT_EQ(map_fixed(g.enclave.device().fd(), g.at, 1024 * page, prot_rwx), verdict()) << "the range has no chunks";
 	counted(g, 2);
 }
 
-// No page, no memory: what is refused leaves nothing of the driver's own.
-TEST_F(Policy, RefusedTouchLeavesNothing)
+// A refused fault adds no page and allocates no memory.
+TEST_F(Policy, RefusedFaultAllocatesNothing)
 {
 	ONLY_SGX2();
-	Ground g(with(prot_rwx));
+	PolicyEnclave g(with(prot_rwx));
 	const auto chunks = [&g] {
 		return fdinfo(g.enclave.device(), "sgx2-chunks");
 	};
@@ -192,27 +192,27 @@ TEST_F(Policy, RefusedTouchLeavesNothing)
 	EXPECT_EQ(chunks(), before + 1);
 }
 
-// Gramine's: all of it, before there is an enclave.
-TEST_F(Policy, OlderMappingOfEverything)
+// Map all of ELRANGE before CREATE, as Gramine does.
+TEST_F(Policy, MappingOlderThanEnclave)
 {
-	Ground g(with(prot_rwx));
+	PolicyEnclave g(with(prot_rwx));
 	g.plant(g.at);
 	EXPECT_TRUE(frozen ? g.ends_in(SIGSEGV, g.at) : g.adds(1, g.at));
 	g.refusals();
 	EXPECT_EQ(protect(g.at, page, prot_rwx), verdict());
 	EXPECT_EQ(protect(g.at, page, prot_rx), verdict());
 	counted(g, 2);
-	// Where there is nothing a fetch is refused before anything is added; else the new page waits for EACCEPT.
+	// Without a page, a fetch is refused before a page is added; if it is allowed, the new page is pending.
 	EXPECT_TRUE(g.ends_in(SIGSEGV, g.at + page));
 	counted(g, 1);
-	// Data lives on.
+	// Data accesses still work.
 	EXPECT_EQ(g.enclave.ask(request(Op::read, g.at)).result, adds_one);
 }
 
-// One that may be executed and not written: the page comes, and is written, through another process's mapping.
-TEST_F(Policy, OlderExecutableMapping)
+// The mapping is executable and not writable: the page is added, and written, through the mapping of another process.
+TEST_F(Policy, ExecutableMappingOlderThanEnclave)
 {
-	Ground g(with(prot_rx));
+	PolicyEnclave g(with(prot_rx));
 	const pid_t child = fork();
 	if (child == 0) {
 		try {
@@ -230,20 +230,20 @@ TEST_F(Policy, OlderExecutableMapping)
 	EXPECT_TRUE(frozen ? g.ends_in(SIGSEGV, g.at) : g.adds(1, g.at));
 	counted(g, 1);
 	Request r = request(Op::read, g.at);
-	EXPECT_EQ(g.enclave.enter(r, 1).normal(), !frozen) << "nor is it shown there";
+	EXPECT_EQ(g.enclave.enter(r, 1).normal(), !frozen) << "the page is not mapped there either";
 	counted(g, 1);
 }
 
-// Where it works on such mappings, as it did from Linux 6.7 on for a while, it computes PTEs anew and asks no driver.
-TEST_F(Policy, UserfaultfdWidensNothing)
+// From Linux 6.7 on, userfaultfd accepted such mappings for some releases. It then computes PTEs itself, without the driver.
+TEST_F(Policy, UserfaultfdAddsNoPermission)
 {
-	Ground g(with(prot_rwx));
+	PolicyEnclave g(with(prot_rwx));
 	const int fd = static_cast<int>(syscall(SYS_userfaultfd, O_CLOEXEC));
 	if (fd < 0)
-		GTEST_SKIP() << "this kernel has no userfaultfd";
+		GTEST_SKIP() << "needs CONFIG_USERFAULTFD";
 	uffdio_api api = {};
 	api.api = UFFD_API;
-	// UFFD_FEATURE_WP_UNPOPULATED and UFFD_FEATURE_WP_ASYNC, which some headers are too old for, and some kernels.
+	// UFFD_FEATURE_WP_UNPOPULATED and UFFD_FEATURE_WP_ASYNC, which older headers and kernels do not have.
 	api.features = 1 << 13 | 1 << 15;
 	if (ioctl(fd, UFFDIO_API, &api) != 0) {
 		api = {};
@@ -261,35 +261,35 @@ TEST_F(Policy, UserfaultfdWidensNothing)
 			EXPECT_TRUE(frozen ? g.ends_in(SIGSEGV, g.at) : g.adds(1, g.at)) << mode;
 		}
 	} else {
-		EXPECT_EQ(errno, EINVAL) << "the kernel keeps it away";
+		EXPECT_EQ(errno, EINVAL) << "the kernel does not accept the mapping";
 	}
 	close(fd);
 }
 
-// Both at once cannot be declared; with it, an enclave may write its own code.
+// A page must not be added with W and X: with both, an enclave could write its own code.
 TEST_F(Policy, WritableAndExecutable)
 {
 	if (frozen) {
 		Options options = with(PROT_NONE, RWX);
 		try {
 			const Enclave enclave(options);
-			FAIL() << "it was added";
+			FAIL() << "the page was added";
 		} catch (const Failed &failed) {
 			EXPECT_EQ(failed.error, EACCES) << failed.what();
 		}
 		return;
 	}
-	Ground g(with(PROT_NONE, RWX));
+	PolicyEnclave g(with(PROT_NONE, RWX));
 	const u64 at = g.enclave.at(code_at);
 	EXPECT_TRUE(g.adds(1, at));
 	g.must_do(Op::write, at, 0, adds_two);
 	EXPECT_TRUE(g.adds(2, at));
 }
 
-// On mainline as well: what was declared to be data stays data.
+// Also on mainline: a page that was declared as data is never executable.
 TEST_F(Policy, AddedDataStaysData)
 {
-	Ground g;
+	PolicyEnclave g;
 	const u64 heap = g.enclave.at(g.enclave.image().heap);
 	g.must_do(Op::write, heap, 0, adds_one);
 	g.must_do(Op::extend, heap, REG | RWX);
@@ -301,10 +301,10 @@ TEST_F(Policy, AddedDataStaysData)
 	counted(g, 1);
 }
 
-// And what was declared to be code is not written.
-TEST_F(Policy, AddedCodeIsNotWritten)
+// A page that was declared as code is never writable.
+TEST_F(Policy, AddedCodeStaysReadOnly)
 {
-	Ground g(with(PROT_NONE, RX));
+	PolicyEnclave g(with(PROT_NONE, RX));
 	const u64 at = g.enclave.at(code_at);
 	EXPECT_TRUE(g.adds(1, at));
 	g.must_do(Op::extend, at, REG | RWX);
@@ -317,23 +317,23 @@ TEST_F(Policy, AddedCodeIsNotWritten)
 	EXPECT_TRUE(g.adds(1, at));
 }
 
-TEST_F(Policy, ExecutableAlone)
+TEST_F(Policy, ExecuteOnlyMapping)
 {
-	Ground g(with(PROT_NONE, X));
+	PolicyEnclave g(with(PROT_NONE, X));
 	EXPECT_TRUE(g.adds(1, g.enclave.at(code_at)));
 	EXPECT_EQ(protect(g.enclave.at(code_at), page, prot_rx), EACCES);
 }
 
-TEST_F(Policy, RemovedCodeGrowsAgainAsData)
+TEST_F(Policy, RemovedCodeReturnsAsData)
 {
-	Ground g(with(PROT_NONE, RX));
+	PolicyEnclave g(with(PROT_NONE, RX));
 	const u64 at = g.enclave.at(code_at);
 	EXPECT_TRUE(g.adds(1, at));
 	EXPECT_EQ(g.enclave.device().modify_types(code_at, page, type_trim), (Progress{0, page, 0}));
 	g.must_do(Op::accept, at, TRIM | MODIFIED);
 	EXPECT_EQ(g.enclave.device().remove_pages(code_at, page), (Progress{0, page, 0}));
 	g.refusals();
-	// Its mapping is still there. What is in it now is not code any more, and is not shown.
+	// The mapping still exists. The page in it is no code now, and is not mapped.
 	EXPECT_TRUE(g.ends_in(SIGSEGV, at));
 	counted(g, 1);
 	g.enclave.map(code_at, page, prot_rw);
@@ -346,7 +346,7 @@ TEST_F(Policy, RemovedCodeGrowsAgainAsData)
 	EXPECT_TRUE(frozen ? g.ends_in(SIGSEGV, at) : g.adds(2, at));
 }
 
-/// One word through /proc/self/mem.
+/// Writes a word through /proc/self/mem.
 bool patch(u64 at, u64 value)
 {
 	const int fd = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
@@ -357,14 +357,14 @@ bool patch(u64 at, u64 value)
 
 TEST_F(Policy, DebuggerPatchesCode)
 {
-	Ground g(with(PROT_NONE, RX));
+	PolicyEnclave g(with(PROT_NONE, RX));
 	const u64 at = g.enclave.at(code_at);
-	EXPECT_TRUE(patch(g.enclave.at(g.enclave.image().heap), 1)) << "data may be";
+	EXPECT_TRUE(patch(g.enclave.at(g.enclave.image().heap), 1)) << "data may be written";
 	counted(g, 0);
 	EXPECT_EQ(patch(at, adds_two), !frozen);
 	counted(g, 1);
 	EXPECT_TRUE(g.adds(frozen ? 1 : 2, at));
-	// No other way leads to a debugger's write.
+	// No other call writes like a debugger.
 	u64 value = adds_one;
 	const iovec from = {&value, sizeof(value)}, to = {reinterpret_cast<void *>(at), sizeof(value)};
 	EXPECT_EQ(process_vm_writev(getpid(), &from, 1, &to, 1, 0), -1);
@@ -375,15 +375,15 @@ TEST_F(Policy, DebuggerPatchesBeforeInit)
 {
 	Options options = with(PROT_NONE, RX);
 	options.init = options.map = false;
-	Ground g(options);
+	PolicyEnclave g(options);
 	g.enclave.map(code_at, page, prot_rx);
-	EXPECT_EQ(patch(g.enclave.at(code_at), adds_two), !frozen) << "it would not be what was measured";
+	EXPECT_EQ(patch(g.enclave.at(code_at), adds_two), !frozen) << "the code would differ from its measurement";
 	counted(g, 1);
 }
 
-TEST_F(Policy, ChildTriesInItsParentsPlace)
+TEST_F(Policy, ForkedChildObeysPolicy)
 {
-	Ground g(with(prot_rwx));
+	PolicyEnclave g(with(prot_rwx));
 	g.plant(g.at);
 	const pid_t child = fork();
 	if (child == 0) {
@@ -403,25 +403,25 @@ TEST_F(Policy, ChildTriesInItsParentsPlace)
 	EXPECT_EQ(status, 0);
 }
 
-TEST_F(Policy, NoMappingMoves)
+TEST_F(Policy, MremapIsRefused)
 {
 	ONLY_SGX2();
-	Ground g(with(PROT_NONE, RX));
+	PolicyEnclave g(with(PROT_NONE, RX));
 	g.enclave.map(g.offset, 2 * page, prot_rw);
 	g.plant(g.at);
-	// Over the code, and elsewhere; and the kernel's old way to change what a mapping shows.
+	// Move over the code, and to another address; then use remap_file_pages(), an older way to change the pages of a mapping.
 	void *const data = reinterpret_cast<void *>(g.at), *const code = reinterpret_cast<void *>(g.enclave.at(code_at));
 	const Mapping elsewhere(page);
 	for (void *const target : {code, static_cast<void *>(elsewhere.data())})
 		EXPECT_EQ(mremap(data, page, page, MREMAP_MAYMOVE | MREMAP_FIXED, target), MAP_FAILED);
-	EXPECT_EQ(syscall(SYS_remap_file_pages, data, page, 0, 7, 0), 0) << "which here changes nothing";
+	EXPECT_EQ(syscall(SYS_remap_file_pages, data, page, 0, 7, 0), 0) << "the call succeeds without an effect";
 	EXPECT_EQ(g.enclave.ask(request(Op::read, g.at)).result, adds_one);
 	EXPECT_TRUE(g.ends_in(SIGSEGV, g.at));
 }
 
-TEST_F(Policy, NoPersonalityAddsExecution)
+TEST_F(Policy, PersonalityAddsNoExec)
 {
-	Ground g;
+	PolicyEnclave g;
 	g.enclave.map(g.offset, page, prot_rw);
 	g.plant(g.at);
 	ASSERT_NE(personality(READ_IMPLIES_EXEC), -1);
@@ -431,11 +431,11 @@ TEST_F(Policy, NoPersonalityAddsExecution)
 	EXPECT_TRUE(g.ends_in(SIGSEGV, g.at));
 }
 
-// A TCS may lie in a mapping of everything, and is not a way to code.
-TEST_F(Policy, ThreadsInAnOlderMapping)
+// A TCS may be in a mapping with all permissions: it does not allow new code to run.
+TEST_F(Policy, TcsInOlderMapping)
 {
 	ONLY_SGX2();
-	Ground g(with(prot_rwx));
+	PolicyEnclave g(with(prot_rwx));
 	Request accept = request(Op::accept, g.at, 16 * page, REG | RW | PENDING);
 	ASSERT_TRUE(whole(g.enclave.ask(accept)));
 	Request thread = request(Op::make_thread, g.at + 10 * page);
@@ -453,7 +453,7 @@ TEST_F(Policy, ThreadsInAnOlderMapping)
 	g.enclave.threads.push_back(at);
 	EXPECT_EQ(g.enclave.ask(request(Op::read, g.at), 4).status, Status::done);
 	EXPECT_TRUE(g.ends_in(SIGSEGV, at));
-	// Back to a page of data it gets only through nothing, and then it is data.
+	// It can become a page of data only by removal, and then is data.
 	EXPECT_EQ(g.enclave.device().modify_types(g.offset + 11 * page, page, type_trim), (Progress{0, page, 0}));
 	g.must_do(Op::accept, at, TRIM | MODIFIED);
 	EXPECT_EQ(g.enclave.device().remove_pages(g.offset + 11 * page, page), (Progress{0, page, 0}));
@@ -461,17 +461,17 @@ TEST_F(Policy, ThreadsInAnOlderMapping)
 	EXPECT_TRUE(frozen ? g.ends_in(SIGSEGV, at) : g.adds(1, at));
 }
 
-// Code cannot become a thread, so it cannot be written by the processor either.
-TEST_F(Policy, CodeBecomesNoThread)
+// Code cannot become a TCS, so the processor does not write to it either.
+TEST_F(Policy, CodeCannotBecomeTcs)
 {
-	const Ground g(with(PROT_NONE, RX));
+	const PolicyEnclave g(with(PROT_NONE, RX));
 	EXPECT_EQ(g.enclave.device().modify_types(code_at, page, type_tcs), (Progress{EPERM, 0, 0}));
 }
 
-// What an enclave lives on goes on in the mapping that Gramine makes.
-TEST_F(Policy, DataGrowsAndShrinksInAnOlderMapping)
+// Data pages grow and shrink in a mapping such as Gramine's.
+TEST_F(Policy, DataGrowsInOlderMapping)
 {
-	Ground g(with(prot_rwx));
+	PolicyEnclave g(with(prot_rwx));
 	constexpr u64 length = 600 * page;
 	for (unsigned round = 0; round < 2; round++) {
 		Request r = request(Op::accept, g.at, length, REG | RW | PENDING);
@@ -495,7 +495,7 @@ std::string read_all(const std::string &path)
 	return {std::istreambuf_iterator<char>(file), {}};
 }
 
-/// What the driver traces of refusals while this lives.
+/// Traces refusals until the destructor runs.
 class RefusalTrace {
 public:
 	RefusalTrace()
@@ -508,7 +508,7 @@ public:
 	RefusalTrace &operator=(const RefusalTrace &) = delete;
 
 	static bool possible() { return access(event.c_str(), W_OK) == 0; }
-	/// How many there were of the enclave at this address, since the last time.
+	/// Returns the number of refusals at this address of the enclave since the last call.
 	static unsigned of(const Enclave &enclave, u64 address)
 	{
 		char line[100];
@@ -526,13 +526,13 @@ private:
 	static inline const std::string tracing = "/sys/kernel/tracing/", event = tracing + "events/sgx2/sgx2_refused/enable";
 };
 
-// Each kind of refusal: where, and once each; nothing where nothing is refused.
+// The tracepoint fires once for each kind of refusal, with the address, and never without a refusal.
 TEST_F(Policy, RefusalsAreTraced)
 {
 	ONLY_SGX2();
 	if (!RefusalTrace::possible())
-		GTEST_SKIP() << "this kernel has no tracefs";
-	Ground g(with(prot_rwx, RX));
+		GTEST_SKIP() << "needs tracefs";
+	PolicyEnclave g(with(prot_rwx, RX));
 	g.plant(g.at);
 	const RefusalTrace trace;
 	const auto traced = [&](u64 address) {
@@ -543,22 +543,22 @@ TEST_F(Policy, RefusalsAreTraced)
 	EXPECT_EQ(map_fixed(g.enclave.device().fd(), g.at + page, page, prot_rx), verdict());
 	EXPECT_TRUE(traced(g.at + page)) << "mmap()";
 	EXPECT_TRUE(g.ends_in(SIGSEGV, g.at + 8 * page));
-	EXPECT_TRUE(traced(g.at + 8 * page)) << "a fetch";
+	EXPECT_TRUE(traced(g.at + 8 * page)) << "a refused fetch";
 	EXPECT_EQ(patch(g.enclave.at(code_at), adds_two), !frozen);
-	EXPECT_TRUE(traced(0)) << "a debugger's write, which says no address";
+	EXPECT_TRUE(traced(0)) << "a refused write of a debugger, without an address";
 }
 
-// Whatever loads the module: the runner does it as insmod does, which hands on nothing of the kernel's command line.
-TEST_F(Policy, WordOfTheCommandLineHolds)
+// The parameter holds however the module is loaded: the runner uses finit_module(), which passes nothing of the command line.
+TEST_F(Policy, CommandLineParameterHolds)
 {
 	ONLY_SGX2();
 	if (read_all("/proc/cmdline").find(" sgx2.dynamic_code=0") == std::string::npos)
-		GTEST_SKIP() << "the kernel's command line does not say sgx2.dynamic_code=0";
+		GTEST_SKIP() << "needs sgx2.dynamic_code=0 on the kernel command line";
 	EXPECT_TRUE(frozen);
 }
 
-// At run time, and for good: so it runs only when it is asked for by --gtest_also_run_disabled_tests.
-TEST_F(Policy, DISABLED_SwitchIsForGood)
+// A change to 0 at run time is permanent, so the test runs only with --gtest_also_run_disabled_tests.
+TEST_F(Policy, DISABLED_FreezeIsPermanent)
 {
 	ONLY_SGX2();
 	ASSERT_FALSE(frozen);
@@ -569,8 +569,8 @@ TEST_F(Policy, DISABLED_SwitchIsForGood)
 		close(fd);
 		return error;
 	};
-	Ground before;
-	// An open file, and its mapping, from when it was allowed; CREATE comes after.
+	PolicyEnclave before;
+	// The file is opened and mapped before the change; CREATE follows it.
 	Device early;
 	const Mapping range = Mapping::reserve(16 * page);
 	ASSERT_EQ(early.open(), 0);
@@ -582,12 +582,12 @@ TEST_F(Policy, DISABLED_SwitchIsForGood)
 	EXPECT_EQ(set("1"), EPERM);
 	EXPECT_EQ(set("Y"), EPERM);
 	EXPECT_EQ(read_all(parameter), "N\n");
-	// Who was there keeps what it was given.
+	// An older enclave keeps its permissions.
 	before.enclave.map(before.offset, page, prot_rwx);
 	before.plant(before.at);
 	EXPECT_TRUE(before.adds(1, before.at));
-	// Who comes now does not get it, however early it was opened.
-	Ground after;
+	// A new enclave does not get them, even if its file was opened before.
+	PolicyEnclave after;
 	EXPECT_EQ(map_fixed(after.enclave.device().fd(), after.at, page, prot_rx), EACCES);
 	EXPECT_EQ(after.refusals(), 1);
 	Secs secs = plain_secs(range.address(), 16 * page);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// Races, each as a test that a driver without the guard against it does not pass: first touches, touches against each change of a page,
-// changes against eviction and against each other, fork and munmap in the middle.
+// Races. Each test fails on a driver without the guard against its race: first accesses, accesses against each change of a page,
+// changes against eviction and against each other, fork() and munmap() during all of them.
 
 #include <csignal>
 #include <memory>
@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "fixture.h"
-#include "strain.h"
+#include "stress.h"
 
 using namespace sgx;
 
@@ -20,7 +20,7 @@ namespace {
 
 constexpr u64 page = page_size;
 
-/// Threads of the program that each run one thing. They are told to stop, and waited for, at the end, however that comes.
+/// Threads of the program that each run a function. The destructor stops them and waits for them.
 class Threads {
 public:
 	Threads() = default;
@@ -32,7 +32,7 @@ public:
 	Threads(const Threads &) = delete;
 	Threads &operator=(const Threads &) = delete;
 
-	/// `body` may throw Failed, which fails the test; then `given_up` tells those who would wait for it.
+	/// `body` may throw Failed, which fails the test; then `given_up` releases the threads that wait for this one.
 	template <typename Body, typename GivenUp = void (*)()>
 	void add(
 		Body body, GivenUp given_up = [] {})
@@ -59,7 +59,7 @@ private:
 	std::vector<std::thread> threads_;
 };
 
-/// Lets threads go at the same moment, as near as can be: they spin.
+/// Releases threads at the same moment, as exactly as possible: they spin.
 class Gate {
 public:
 	explicit Gate(unsigned threads) : threads_(threads) {}
@@ -75,7 +75,7 @@ public:
 				std::this_thread::yield();
 		}
 	}
-	/// For good: one of them does not come any more.
+	/// Opens the gate permanently, when a thread does not arrive any more.
 	void open() { open_ = true; }
 
 private:
@@ -84,14 +84,14 @@ private:
 	std::atomic<bool> open_ = false;
 };
 
-/// Whether a page is in use at the moment, and who has it.
+/// Whether a thread uses a page at the moment, for each page.
 using Owners = std::vector<std::atomic<bool>>;
 
-/// While this lives the reclaimer takes pages that are in use as readily as others. It asks eight address spaces which pages they use, the
-/// latest first, and these eight use none.
-class Unseen {
+/// Makes the reclaimer evict pages that are in use as readily as others: it looks for accessed PTEs in eight address spaces, beginning
+/// with the latest, and these eight access no page.
+class DecoyMms {
 public:
-	Unseen()
+	DecoyMms()
 	{
 		for (pid_t &pid : copies_) {
 			pid = fork();
@@ -101,27 +101,27 @@ public:
 			}
 		}
 	}
-	~Unseen()
+	~DecoyMms()
 	{
 		for (const pid_t pid : copies_) {
 			kill(pid, SIGKILL);
 			waitpid(pid, nullptr, 0);
 		}
 	}
-	Unseen(const Unseen &) = delete;
-	Unseen &operator=(const Unseen &) = delete;
+	DecoyMms(const DecoyMms &) = delete;
+	DecoyMms &operator=(const DecoyMms &) = delete;
 
 private:
 	pid_t copies_[8] = {};
 };
 
-/// For those who need no lock.
+/// Takes the place of a lock where none is needed.
 struct Unlocked {
 	void lock() {}
 	void unlock() {}
 };
 
-/// An enclave of sixteen threads, and a range of it that is mapped for everything.
+/// An enclave of sixteen threads, and a range of it that is mapped with all permissions.
 class Race : public testing::Test {
 protected:
 	static constexpr unsigned crowd = 16;
@@ -135,7 +135,7 @@ protected:
 	void SetUp() override
 	{
 		if (!Driver::is_sgx2())
-			GTEST_SKIP() << "the in-tree driver lacks these guards";
+			GTEST_SKIP() << "the in-tree driver does not have these guards";
 		enclave.map(offset, length, PROT_READ | PROT_WRITE | PROT_EXEC);
 		configure(enclave, configure_fault_around, 0);
 		before = fdinfo(enclave.device(), "sgx2-pages");
@@ -148,7 +148,7 @@ protected:
 		return enclave.ask(r, thread);
 	}
 
-	/// A page is accepted, maybe by a thread that touched it just now. It is new, so it is zero.
+	/// Accepts a page, which the access of a thread may have added just before. The page is new, so it is zero.
 	void grow(u64 where, unsigned thread) const
 	{
 		const Request r = ask(Op::accept, where, page, thread, REG | RW | PENDING);
@@ -160,20 +160,20 @@ protected:
 		ask(Op::fill, where, page, thread, 0, seed);
 		EXPECT_EQ(ask(Op::check, where, page, thread, 0, seed).result, 0U);
 	}
-	/// It goes, by a thread that is inside or not.
+	/// Trims and removes a page, whether a thread is inside or not.
 	void trim(u64 where, unsigned thread) const
 	{
 		EXPECT_EQ(enclave.device().modify_types(where - base, page, type_trim), (Progress{0, page, 0}));
 		EXPECT_TRUE(whole(ask(Op::accept, where, page, thread, TRIM | MODIFIED)));
 		EXPECT_EQ(enclave.device().remove_pages(where - base, page), (Progress{0, page, 0}));
 	}
-	/// Any thread at any time: what it meets is the processor's to refuse, and never a mapping that is not there.
+	/// Accesses a page by any thread at any time: the processor may refuse it, but a mapping must exist.
 	void poke(u64 where, unsigned thread, unsigned how) const
 	{
 		Request r = how % 2 ? request(Op::read, where) : request(Op::accept, where, page, REG | RW | PENDING);
-		EXPECT_NE(touch(enclave, r, thread), Touch::bus);
+		EXPECT_NE(try_access(enclave, r, thread), Access::bus);
 	}
-	/// What pokes have left behind is taken away, and no page too many is there, or too few.
+	/// Removes the pages that accesses have added, and checks that exactly these pages exist.
 	void clear(u64 first, u64 count) const
 	{
 		for (u64 where = first; where < first + count * page; where += page) {
@@ -183,8 +183,8 @@ protected:
 		EXPECT_EQ(fdinfo(enclave.device(), "sgx2-pages"), before);
 	}
 
-	/// The whole life of a range, by each call of SGX2 once. `held` is locked while the enclave works on it, which is when it has to be
-	/// mapped; mprotect() wants it mapped all along.
+	/// Changes a range by each call of SGX2 once. `held` is locked while the enclave works on the range, since it must be mapped then;
+	/// mprotect() requires the mapping all the time.
 	template <typename Lock>
 	void live(u64 where, u64 bytes, unsigned thread, u64 seed, bool with_mprotect, Lock &held) const
 	{
@@ -203,7 +203,7 @@ protected:
 		inside(Op::accept, REG | PR);
 		inside(Op::extend, REG | RW);
 		EXPECT_EQ(d.restrict_permissions(where, bytes, R), done);
-		// They are there, and are mapped anew where they are not.
+		// The pages exist; the call maps them again where they are not mapped.
 		EXPECT_EQ(d.augment_pages(where, bytes), done);
 		inside(Op::accept, REG | R | PR);
 		if (with_mprotect) {
@@ -232,8 +232,8 @@ private:
 	}
 };
 
-// One of them adds the page and accepts it; nobody is told that there is no such page.
-TEST_F(Race, FirstTouch)
+// One of the threads adds and accepts the page; no thread gets an error that the page does not exist.
+TEST_F(Race, FirstAccess)
 {
 	constexpr unsigned some = 4;
 	const unsigned count = std::min<unsigned>(rounds(200), 512);
@@ -249,7 +249,7 @@ TEST_F(Race, FirstTouch)
 				for (unsigned round = 0; round < count; round++) {
 					Request r = request(Op::accept, at + round * page, page, REG | RW | PENDING);
 					start.pass();
-					EXPECT_NE(touch(enclave, r, thread), Touch::bus);
+					EXPECT_NE(try_access(enclave, r, thread), Access::bus);
 					accepted += r.status == Status::done;
 				}
 			},
@@ -260,8 +260,8 @@ TEST_F(Race, FirstTouch)
 	clear(at, count);
 }
 
-// The same for the first page of many chunks, which are made for it: by faults, and by calls.
-TEST(RaceOnChunks, FirstTouch)
+// The first page of many chunks, which faults and calls allocate at the same time.
+TEST(RaceOnChunks, FirstAccess)
 {
 	const Enclave enclave;
 	constexpr u64 chunk = 512 * page;
@@ -285,7 +285,7 @@ TEST(RaceOnChunks, FirstTouch)
 						EXPECT_EQ(enclave.device().augment_pages(offset + i * chunk, page),
 							  (Progress{0, page, 0}));
 					}
-					EXPECT_NE(touch(enclave, r, thread), Touch::bus);
+					EXPECT_NE(try_access(enclave, r, thread), Access::bus);
 					accepted += r.status == Status::done;
 				}
 			},
@@ -296,8 +296,8 @@ TEST(RaceOnChunks, FirstTouch)
 	EXPECT_EQ(fdinfo(enclave.device(), "sgx2-pages"), before + static_cast<long>(count));
 }
 
-// A fault that came while a page was removed must not bring it back.
-TEST_F(Race, TouchAgainstRemove)
+// A fault that arrives while a page is removed must not map the old page again.
+TEST_F(Race, AccessAgainstRemove)
 {
 	Threads threads;
 	for (unsigned thread = 1; thread < 4; thread++) {
@@ -316,11 +316,11 @@ TEST_F(Race, TouchAgainstRemove)
 	clear(at, 1);
 }
 
-// A page becomes a TCS, is entered, and goes, under the touches of others, while pages are evicted.
-TEST_F(Race, TouchAgainstModify)
+// A page becomes a TCS, is entered and removed, while other threads access it and pages are evicted.
+TEST_F(Race, AccessAgainstModify)
 {
-	const Unseen unseen;
-	const Squeeze squeeze;
+	const DecoyMms decoys;
+	const EpcPressure pressure;
 	Threads threads;
 	const u64 tcs = at + 8 * page;
 	for (unsigned i = 0; i < 8; i++)
@@ -353,14 +353,14 @@ TEST_F(Race, TouchAgainstModify)
 	clear(at, 9);
 }
 
-// Pages are written out and come back between, and during, the steps of a change; what they hold stays.
+// Pages are evicted before and during the steps of a change, and keep their content.
 TEST_F(Race, ChangeAgainstEviction)
 {
 	const u64 some = length;
 	const Device &d = enclave.device();
 	enclave.map(offset + some, some, PROT_READ | PROT_WRITE);
-	const Unseen unseen;
-	const Squeeze squeeze;
+	const DecoyMms decoys;
+	const EpcPressure pressure;
 	ASSERT_TRUE(whole(ask(Op::accept, at, 2 * some, 0, REG | RW | PENDING)));
 	configure(enclave, configure_mprotect, mprotect_reset_keep_read);
 	Threads threads;
@@ -392,7 +392,7 @@ TEST_F(Race, ChangeAgainstEviction)
 		ASSERT_TRUE(whole(ask(Op::extend, at, some, 1, REG | RW)));
 		ASSERT_EQ(ask(Op::check, at, some, 2, 0, round).result, 0U) << "round " << round;
 	}
-	EXPECT_GE(fdinfo(d, "sgx2-evictions"), enough) << "there was no pressure";
+	EXPECT_GE(fdinfo(d, "sgx2-evictions"), enough) << "too few pages were evicted";
 	threads.stop = true;
 	threads.join();
 	EXPECT_EQ(d.modify_types(offset, some, type_trim), (Progress{0, some, 0}));
@@ -400,13 +400,13 @@ TEST_F(Race, ChangeAgainstEviction)
 	EXPECT_EQ(d.remove_pages(offset, some), (Progress{0, some, 0}));
 }
 
-// Pages are written out while threads use them: who touches one that is on its way waits, and finds what it held.
-TEST_F(Race, TouchAgainstEviction)
+// Pages are evicted while threads access them. A thread that accesses a page during its eviction waits, and finds its content.
+TEST_F(Race, AccessAgainstEviction)
 {
 	constexpr u64 some = 256 * page;
 	const Device &d = enclave.device();
-	const Unseen unseen;
-	const Squeeze squeeze;
+	const DecoyMms decoys;
+	const EpcPressure pressure;
 	ASSERT_TRUE(whole(ask(Op::accept, at, some, 0, REG | RW | PENDING)));
 	ask(Op::fill, at, some, 0, 0, 7);
 	Threads threads;
@@ -421,16 +421,16 @@ TEST_F(Race, TouchAgainstEviction)
 		EXPECT_EQ(ask(Op::check, at, some, 0, 0, 7).result, 0U) << "round " << round;
 }
 
-// Calls and the eviction of other pages track the same enclave at the same time, while threads of it come, go and stay. What is evicted
-// lies in chunks of its own, two pages in each, so that nearly each page of it is tracked by itself.
+// Calls and evictions of other pages track one enclave at the same time, while threads enter it, leave it and stay. The evicted pages
+// are in chunks of their own, two in each, so that nearly each of them is tracked by itself.
 TEST_F(Race, TrackAgainstEviction)
 {
 	constexpr u64 callers = 3, few = 2 * page;
 	const Device &d = enclave.device();
 	const u64 chunks = (enclave.image().size - offset) / length;
 	enclave.map(offset, chunks * length, PROT_READ | PROT_WRITE | PROT_EXEC);
-	const Unseen unseen;
-	const Squeeze squeeze;
+	const DecoyMms decoys;
+	const EpcPressure pressure;
 	const Inside one(enclave, 8), another(enclave, 9);
 	const auto each = [&](Op op, u64 secinfo = 0) {
 		for (u64 chunk = callers; chunk < chunks; chunk++) {
@@ -456,9 +456,9 @@ TEST_F(Race, TrackAgainstEviction)
 		each(Op::check);
 }
 
-// Each thread has a range, two of them in each chunk, and all share the SECS. Some are inside all along, so that nothing is tracked by
-// itself.
-TEST_F(Race, CallsOnRangesOfTheirOwn)
+// Each thread has a range, with two ranges in each chunk, and all ranges share the SECS. Some threads stay inside all the time, so that
+// each tracking needs an IPI broadcast.
+TEST_F(Race, CallsOnSeparateRanges)
 {
 	constexpr u64 some = 8 * page, chunks = 4;
 	enclave.map(offset, chunks * length, PROT_READ | PROT_WRITE | PROT_EXEC);
@@ -477,8 +477,8 @@ TEST_F(Race, CallsOnRangesOfTheirOwn)
 	EXPECT_EQ(fdinfo(enclave.device(), "sgx2-pages"), before);
 }
 
-// All have the same range: what can be done twice is done for each, what can be done once is done for one of them, and all of it.
-TEST_F(Race, CallsOnTheSameRange)
+// All threads use one range: a call that can be repeated succeeds for each of them, any other call succeeds for one of them completely.
+TEST_F(Race, CallsOnOneRange)
 {
 	constexpr unsigned some = 4;
 	const Device &d = enclave.device();
@@ -537,7 +537,7 @@ TEST_F(Race, CallsOnTheSameRange)
 	EXPECT_EQ(fdinfo(d, "sgx2-pages"), before);
 }
 
-// The test of 2024 that found two races in the kernel's driver: SGX2_ROUNDS=5000 makes it as long.
+// The test of 2024 that found two races in the kernel's driver. With SGX2_ROUNDS=5000 it has its original length.
 TEST_F(Race, SixteenThreadsOnTenPages)
 {
 	Owners owned(10);
@@ -562,8 +562,8 @@ TEST_F(Race, SixteenThreadsOnTenPages)
 	clear(at, owned.size());
 }
 
-// Copies of the address space come and go while calls and touches are under way, and each works. A thread of the copy is inside as long
-// as there is one, so tracking has to find it there.
+// The address space is copied while calls and accesses are in progress, and all of them work. A thread of the copy is inside while the
+// copy exists, so tracking must interrupt it there.
 TEST_F(Race, Fork)
 {
 	constexpr u64 some = 32 * page;
@@ -603,8 +603,8 @@ TEST_F(Race, Fork)
 	clear(at, 1);
 }
 
-// Parts of a mapping go and come back while each call works on their pages: the calls do not need them, and they leave nothing mapped
-// where no mapping is.
+// Parts of a mapping are unmapped and mapped again while each call works on their pages: the calls succeed without the mapping, and
+// leave no PTE where no mapping is.
 TEST_F(Race, Munmap)
 {
 	constexpr u64 some = 64 * page, part = 4 * page;
@@ -619,7 +619,7 @@ TEST_F(Race, Munmap)
 			madvise(reinterpret_cast<void *>(at), some, MADV_WILLNEED);
 		}
 	});
-	// Maps what is there already, ceaselessly.
+	// Maps existing pages in a loop.
 	threads.add([&] {
 		while (!threads.stop)
 			EXPECT_EQ(d.augment_pages(offset + some, rest), (Progress{0, rest, 0}));

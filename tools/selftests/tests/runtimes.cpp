@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Whole enclaves as runtimes lay them out; the order of their calls on a few pages is in edmm.cpp.
+// Complete enclaves with the layouts of runtimes; edmm.cpp has the sequences of their calls on a few pages.
 
 #include "fixture.h"
 
@@ -9,13 +9,13 @@ namespace {
 
 constexpr u64 page = page_size;
 
-// Gramine's default: ELRANGE is the first terabyte, mapped with all permissions from some address on before there is an enclave. The heap
-// is never added, and is used at its upper end first.
+// Gramine's default: ELRANGE is the first terabyte, which is mapped with all permissions, except for its start, before CREATE. The heap
+// is not added before EINIT, and is used from its upper end.
 TEST(Runtimes, GramineFromZeroToATerabyte)
 {
 	constexpr unsigned size_log2 = 40;
 	if (Processor::size_log2_limit() < size_log2)
-		GTEST_SKIP() << "this processor has no enclaves of a terabyte";
+		GTEST_SKIP() << "needs a processor that allows enclaves of a terabyte";
 	Options options;
 	options.size = 1ULL << size_log2;
 	options.from_zero = true;
@@ -26,7 +26,7 @@ TEST(Runtimes, GramineFromZeroToATerabyte)
 	EXPECT_EQ(enclave.at(0), 0U);
 	EXPECT_EQ(enclave.ask(request(Op::nothing, 0)).status, Status::done);
 
-	// No system call: EACCEPT of what is not there yet.
+	// EACCEPT of pages that are not added, without a system call.
 	constexpr u64 length = 1024 * page;
 	const u64 top = options.size - length;
 	const auto all = [&](Op op, u64 secinfo = 0) {
@@ -36,7 +36,7 @@ TEST(Runtimes, GramineFromZeroToATerabyte)
 	EXPECT_TRUE(whole(all(Op::fill)));
 	EXPECT_EQ(all(Op::check).result, 0U);
 
-	// Its mprotect(): EMODPE, RESTRICT, EACCEPT, always all three; the mapping stays.
+	// Gramine's mprotect(): EMODPE, RESTRICT, EACCEPT, always all three; the mapping is unchanged.
 	for (const u64 permissions : {R, 0UL, RW}) {
 		EXPECT_TRUE(whole(all(Op::extend, REG | permissions)));
 		EXPECT_EQ(d.restrict_permissions(top, length, permissions), (Progress{0, length, 0}));
@@ -44,7 +44,7 @@ TEST(Runtimes, GramineFromZeroToATerabyte)
 	}
 	EXPECT_EQ(all(Op::check).result, 0U);
 
-	// Its munmap(), and the same pages again.
+	// Gramine's munmap(), and then the range is used again.
 	EXPECT_EQ(d.modify_types(top, length, type_trim), (Progress{0, length, 0}));
 	EXPECT_TRUE(whole(all(Op::accept, TRIM | MODIFIED)));
 	EXPECT_EQ(d.remove_pages(top, length), (Progress{0, length, 0}));
@@ -52,14 +52,14 @@ TEST(Runtimes, GramineFromZeroToATerabyte)
 	EXPECT_EQ(enclave.ask(request(Op::read, top)).result, 0U);
 }
 
-// Intel's: an enclave of gigabytes of which little is there, reserved twice as large to align it; each page is added by a call of its own.
+// Intel's SDK: an enclave of gigabytes with few pages, reserved twice as large for alignment; a call for each added page.
 TEST(Runtimes, IntelGrowsDownwards)
 {
 	Options options;
 	options.size = 8ULL << 30;
 	const Enclave enclave(options);
 	const u64 from = options.size - 512 * page;
-	// Memory is committed by runs, each mapped when it is.
+	// Memory is committed in runs, each of which is mapped when it is committed.
 	for (const u64 offset : {from + 256 * page, from}) {
 		enclave.map(offset, 256 * page, PROT_READ | PROT_WRITE);
 		Request r = request(Op::accept, enclave.at(offset), 256 * page, REG | RW | PENDING);

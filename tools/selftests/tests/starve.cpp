@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// The EPC is full and nothing can be written out of it. What waits for a page goes on waiting, and hears what it is told meanwhile.
+// The EPC is full and no page can be evicted. A task that waits for a page keeps waiting, and handles signals meanwhile.
 
 #include <bit>
 #include <chrono>
@@ -40,7 +40,7 @@ bool write_all(const std::string &path, const std::string &text)
 	return file.good();
 }
 
-/// While this lives the kernel promises next to no more memory, so none to the backing files of enclaves.
+/// Limits committed memory so that the backing files of enclaves cannot grow, until the destructor runs.
 class Starvation {
 public:
 	Starvation()
@@ -61,7 +61,7 @@ public:
 	bool good() const { return good_; }
 	void end()
 	{
-		// The ratio, and kbytes, are each 0 once the other is set.
+		// Writing either of the ratio and the number of kilobytes sets the other one to 0.
 		for (const auto &[name, text] : before_)
 			EXPECT_TRUE(write_all(vm + name, text)) << name;
 		before_.clear();
@@ -73,7 +73,7 @@ private:
 	bool good_ = false;
 };
 
-/// What the program that waits tells.
+/// State that the waiting program shares.
 struct Shared {
 	std::atomic<u64> ready, go, handled, done, refused, hog_ready, hog_go, hog_has;
 	std::atomic<int> wrong;
@@ -85,7 +85,7 @@ void handler(int)
 	shared->handled = shared->handled + 1;
 }
 
-/// Waits for something that takes a moment, for as long as a computer that is very busy may take.
+/// Waits for an event that takes a moment, for as long as it may take on a very busy host.
 template <typename What>
 bool soon(What what)
 {
@@ -108,10 +108,10 @@ Options large()
 	return o;
 }
 
-/// An enclave with more pages than there are in the EPC.
-class Full {
+/// An enclave with more pages than the EPC.
+class FullEnclave {
 public:
-	Full()
+	FullEnclave()
 	{
 		enclave.map(offset, length, PROT_READ | PROT_WRITE);
 		must(whole(enclave.ask(request(Op::accept, enclave.at(offset), length, REG | RW | PENDING))) ? 0 : EFAULT,
@@ -122,7 +122,7 @@ public:
 	const u64 offset = enclave.image().end;
 };
 
-/// A call on a range until all is done; it may be short after a signal, and says nothing else.
+/// Repeats a call on a range until all of it is done. A signal may shorten the call; it returns no other error.
 template <typename Call>
 void to_the_end(u64 offset, u64 length, Call call)
 {
@@ -135,7 +135,7 @@ void to_the_end(u64 offset, u64 length, Call call)
 	}
 }
 
-/// Something that waits for the EPC: what comes before the starvation, and what then waits.
+/// An action that waits for the EPC: the part before the starvation, and the part that waits.
 struct Waiter {
 	const char *name;
 	std::function<std::function<void()>()> prepare;
@@ -144,10 +144,10 @@ struct Waiter {
 const Waiter waiters[] = {
 	{"Fault",
 	 [] {
-		 const auto full = std::make_shared<Full>();
+		 const auto full = std::make_shared<FullEnclave>();
 		 return [full] {
 			 for (u64 at = 0; at < full->length; at += page)
-				 full->enclave.ask(request(Op::touch, full->enclave.at(full->offset) + at, page));
+				 full->enclave.ask(request(Op::access, full->enclave.at(full->offset) + at, page));
 		 };
 	 }},
 	{"FirstTouch",
@@ -167,7 +167,7 @@ const Waiter waiters[] = {
 		 const auto source = std::make_shared<Mapping>(64 * page);
 		 must(device->open(), "open");
 		 must(device->create(plain_secs(range->address(), size)), "CREATE");
-		 // This one waits for the other, and is no less to be stopped.
+		 // This thread waits for the first one, and must be stoppable too.
 		 const auto second = std::make_shared<std::thread>([device] {
 			 while (!shared->done) {
 				 if (shared->go && device->init(u64(0)) != EFAULT && !shared->done)
@@ -203,7 +203,7 @@ const Waiter waiters[] = {
 	 }},
 	{"Restrict",
 	 [] {
-		 const auto full = std::make_shared<Full>();
+		 const auto full = std::make_shared<FullEnclave>();
 		 return [full] {
 			 to_the_end(full->offset, full->length,
 				    [&](u64 o, u64 l) { return full->enclave.device().restrict_permissions(o, l, R); });
@@ -234,7 +234,7 @@ protected:
 			munmap(shared, page);
 		shared = nullptr;
 	}
-	/// All that is left of the EPC, and of the memory, goes to another program; which waits then, too.
+	/// Another program takes the rest of the EPC and of the memory, and then waits too.
 	static void starve()
 	{
 		shared->hog_go = 1;
@@ -244,7 +244,7 @@ protected:
 			std::this_thread::sleep_for(2s);
 		} while (shared->hog_has != before);
 	}
-	/// A child prepares itself, and does the rest when it is told.
+	/// Starts a child that prepares itself, and does the rest on request.
 	void start(const std::function<std::function<void()>()> &prepare)
 	{
 		pid = fork();
@@ -263,7 +263,7 @@ protected:
 			});
 		}
 		while (!shared->ready) {
-			ASSERT_EQ(waitpid(pid, nullptr, WNOHANG), 0) << "it ended too early";
+			ASSERT_EQ(waitpid(pid, nullptr, WNOHANG), 0) << "the child ended too early";
 			usleep(1000);
 		}
 	}
@@ -272,12 +272,12 @@ protected:
 		int status = 0;
 		return waitpid(pid, &status, WUNTRACED | WNOHANG | __WALL) == pid && WIFSTOPPED(status);
 	}
-	/// It goes on as soon as there is memory again, and all is well.
+	/// Ends the starvation. The child must continue, and succeed.
 	void finish(Starvation &starvation)
 	{
-		EXPECT_FALSE(shared->done) << "it was not starved";
+		EXPECT_FALSE(shared->done) << "the child did not wait";
 		starvation.end();
-		// A debugger that it does not hear keeps it for ever.
+		// A child that does not respond to a debugger would never end.
 		if (HasFailure())
 			return;
 		int status = -1;
@@ -321,23 +321,23 @@ private:
 
 class StarvedWaiter : public Starved, public testing::WithParamInterface<Waiter> {};
 
-TEST_P(StarvedWaiter, HearsAllThatItIsTold)
+TEST_P(StarvedWaiter, HandlesSignalsAndDebugger)
 {
 	ASSERT_NO_FATAL_FAILURE(start(GetParam().prepare));
 	Starvation starvation;
 	ASSERT_TRUE(starvation.good());
 	starve();
 	shared->go = 1;
-	// By then it waits; if not, this shows less.
+	// The child waits by now. If it does not, the test checks less.
 	std::this_thread::sleep_for(1s);
 	EXPECT_EQ(kill(pid, SIGUSR1), 0);
-	EXPECT_TRUE(soon([] { return shared->handled != 0; })) << "no handler ran";
+	EXPECT_TRUE(soon([] { return shared->handled != 0; })) << "the handler of the signal did not run";
 	EXPECT_EQ(kill(pid, SIGSTOP), 0);
-	EXPECT_TRUE(soon([&] { return stopped(); })) << "it was not stopped";
+	EXPECT_TRUE(soon([&] { return stopped(); })) << "SIGSTOP did not stop the child";
 	kill(pid, SIGCONT);
 	EXPECT_EQ(ptrace(PTRACE_SEIZE, pid, nullptr, nullptr), 0);
 	EXPECT_EQ(ptrace(PTRACE_INTERRUPT, pid, nullptr, nullptr), 0);
-	EXPECT_TRUE(soon([&] { return stopped(); })) << "no debugger reached it";
+	EXPECT_TRUE(soon([&] { return stopped(); })) << "the debugger did not stop the child";
 	ptrace(PTRACE_DETACH, pid, nullptr, nullptr);
 	finish(starvation);
 }
@@ -345,7 +345,7 @@ TEST_P(StarvedWaiter, HearsAllThatItIsTold)
 INSTANTIATE_TEST_SUITE_P(Waiters, StarvedWaiter, testing::ValuesIn(waiters),
 			 [](const testing::TestParamInfo<Waiter> &test) { return test.param.name; });
 
-/// The first range of such pages that fdinfo tells of, by offset; all ones if there is none.
+/// Returns the offset of the first range of such pages in fdinfo; all ones if there is none.
 u64 range_of(const Device &device, const std::string &what)
 {
 	std::ifstream info("/proc/self/fdinfo/" + std::to_string(device.fd()));
@@ -356,7 +356,7 @@ u64 range_of(const Device &device, const std::string &what)
 	return ~0ULL;
 }
 
-/// Signals that come again and again, with a handler that lets no call go on.
+/// Periodic signals, with a handler that does not restart calls.
 class Alarms {
 public:
 	Alarms()
@@ -377,8 +377,8 @@ public:
 	Alarms &operator=(const Alarms &) = delete;
 };
 
-// A call that has done nothing says EINTR where the program wants that; one that has done something says how much.
-TEST_F(Starved, CallsAreInterrupted)
+// A call that has done nothing returns EINTR to a program that wants it; any other call returns its count.
+TEST_F(Starved, CallsReturnEintr)
 {
 	const Enclave enclave(large());
 	const Device &d = enclave.device();
@@ -396,7 +396,7 @@ TEST_F(Starved, CallsAreInterrupted)
 	ASSERT_EQ(key.open("/dev/sgx_provision"), 0);
 	const Mapping range = Mapping::reserve(16 * page);
 	const Secs secs = plain_secs(range.address(), 16 * page);
-	// It does not hear the signals, waits for its page, and has the enclave meanwhile.
+	// This thread blocks the signals, waits for its page, and holds the enclave meanwhile.
 	std::atomic<bool> go = false;
 	sigset_t set = {};
 	sigemptyset(&set);
@@ -434,11 +434,11 @@ TEST_F(Starved, CallsAreInterrupted)
 	thread.join();
 }
 
-// It has the address space, for which others wait: it does not wait, and says so.
-TEST_F(Starved, MprotectGivesUp)
+// mprotect() holds mmap_lock, for which other tasks wait: it does not wait for EPC pages, and returns EAGAIN.
+TEST_F(Starved, MprotectReturnsEagain)
 {
 	ASSERT_NO_FATAL_FAILURE(start([] {
-		const auto full = std::make_shared<Full>();
+		const auto full = std::make_shared<FullEnclave>();
 		Configure c = {};
 		c.size = sizeof(c);
 		c.set = configure_mprotect;
@@ -459,8 +459,8 @@ TEST_F(Starved, MprotectGivesUp)
 	starve();
 	shared->go = 1;
 	const bool refused = soon([] { return shared->refused != 0; });
-	EXPECT_TRUE(refused) << "it waits";
-	// Whoever reads this waits for the same lock.
+	EXPECT_TRUE(refused) << "mprotect() waits for a page";
+	// A read of this file waits for the same lock.
 	if (refused) {
 		EXPECT_NE(read_all("/proc/" + std::to_string(pid) + "/maps"), "");
 	}

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-// Backing files that are swapped out: evicted pages come back from there, and where they cannot the call says so and nothing else is harmed.
+// Backing files that are swapped out: evicted pages are loaded from swap. If swap cannot be read, the call fails, without other harm.
 //
-// That wants a kernel with swap and a disk of memory to swap to, as tests/machine/kernel/gcov.config and debug.config build it; the
-// first also lets single requests to that disk fail.
+// The tests need swap and a RAM disk, as in tests/machine/kernel/gcov.config and debug.config; the former also lets single requests to
+// the disk fail.
 
 #include <algorithm>
 #include <fstream>
@@ -34,7 +34,7 @@ Errno put(const std::string &file, const std::string &text)
 	return e;
 }
 
-/// Swap on disks of memory, and a memory cgroup that this process is in, for as long as this lives.
+/// Swap on RAM disks, and a memory cgroup for this process, until the destructor runs.
 class SwapSpace {
 public:
 	static bool possible() { return access("/proc/swaps", F_OK) == 0 && access("/dev/ram0", F_OK) == 0; }
@@ -43,14 +43,14 @@ public:
 	{
 		for (unsigned i = 0; i < disks; i++)
 			add("/dev/ram" + std::to_string(i));
-		// One page at a time comes back.
+		// Read a single page at a time from swap.
 		must(put("/proc/sys/vm/page-cluster", "0"), "page-cluster");
 		mkdir(root.c_str(), 0700);
 		must(errno_of(mount("none", root.c_str(), "cgroup2", 0, nullptr)), "mounting cgroup2");
 		must(put(root + "/cgroup.subtree_control", "+memory"), "the memory controller");
-		must(errno_of(mkdir(group.c_str(), 0700)), "a cgroup");
-		must(put(group + "/cgroup.procs", "0"), "entering it");
-		// What is not for swap is this program.
+		must(errno_of(mkdir(group.c_str(), 0700)), "making a cgroup");
+		must(put(group + "/cgroup.procs", "0"), "entering a cgroup");
+		// The program itself must not be swapped out.
 		must(errno_of(mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)), "mlockall");
 	}
 	~SwapSpace()
@@ -66,28 +66,28 @@ public:
 	SwapSpace(const SwapSpace &) = delete;
 	SwapSpace &operator=(const SwapSpace &) = delete;
 
-	/// Bytes that have gone out.
+	/// Returns the number of bytes in swap.
 	u64 used() const
 	{
 		u64 bytes = 0;
 		std::ifstream(group + "/memory.swap.current") >> bytes;
 		return bytes;
 	}
-	/// Everything that can go does.
+	/// Swaps out all memory that can be swapped out.
 	void push() const
 	{
-		// EAGAIN says that there was not so much.
+		// EAGAIN: the kernel has reclaimed less than that.
 		for (unsigned i = 0; i < 10; i++)
 			put(group + "/memory.reclaim", "16M");
 	}
-	/// Whether FailNth counts requests to the disk, too.
+	/// Returns true if FailNth also counts requests to the disk.
 	static bool may_fail() { return access("/sys/block/ram0/make-it-fail", F_OK) == 0; }
 	void count_requests() const
 	{
 		for (unsigned i = 0; i < disks; i++)
 			put("/sys/block/ram" + std::to_string(i) + "/make-it-fail", "1");
 	}
-	/// No request succeeds.
+	/// Makes all requests fail, or none.
 	void unreadable(bool on) const
 	{
 		const std::string folder = "/sys/kernel/debug/fail_make_request/";
@@ -102,7 +102,7 @@ private:
 		const int fd = open(disk.c_str(), O_RDWR | O_CLOEXEC);
 		must(errno_of(fd), disk);
 		const off_t bytes = lseek(fd, 0, SEEK_END);
-		// mkswap(8): version, last page, no bad ones; and a name at the end of the page.
+		// As mkswap(8) does: version, last page, no bad pages, and a signature at the end of the page.
 		u8 head[page] = {};
 		const u32 info[] = {1, static_cast<u32>(bytes / static_cast<off_t>(page) - 1), 0};
 		std::copy_n(reinterpret_cast<const u8 *>(info), sizeof(info), head + 1024);
@@ -113,27 +113,27 @@ private:
 		must(errno_of(swapon(disk.c_str(), 0)), "swapon " + disk);
 	}
 
-	/// 4 MiB each.
+	/// The size of a disk is 4 MiB.
 	static constexpr unsigned disks = 12;
 	const std::string root = "/tmp/cgroup", group = root + "/sgx2";
 };
 
-/// A base before the fixture, whose enclave is charged to the cgroup that this process is in when the enclave is created.
+/// A base before the fixture: an enclave is charged to the cgroup in which its process is at CREATE.
 struct WithSwap {
 	std::unique_ptr<SwapSpace> swap = SwapSpace::possible() ? std::make_unique<SwapSpace>() : nullptr;
 };
 
-/// All pages of an enclave are in its backing file, and that is swapped out. One in sixteen waits to be removed.
+/// All pages of an enclave are in its backing file, which is swapped out. One page in sixteen is trimmed.
 class Swap : protected WithSwap, public Dynamic {
 protected:
-	/// So many pages share one of the file.
+	/// The number of pages whose metadata share a page of the backing file.
 	static constexpr u64 share = 32;
 
 	void SetUp() override
 	{
 		ONLY_SGX2();
 		if (!swap)
-			GTEST_SKIP() << "this kernel has no swap, or no disk of memory (CONFIG_SWAP, CONFIG_BLK_DEV_RAM)";
+			GTEST_SKIP() << "needs CONFIG_SWAP and CONFIG_BLK_DEV_RAM";
 		Dynamic::SetUp();
 		grow(length, PROT_READ | PROT_WRITE);
 		Request fill = request(Op::fill, at, length);
@@ -154,7 +154,7 @@ protected:
 		swap->push();
 		ASSERT_GT(swap->used(), length * 3 / 4);
 	}
-	/// Calls for a page of each group of `share`, until nothing is left to fail: 0, ENOMEM, if the call tells, or EIO, which stays.
+	/// Calls for a page of each group of `share` until nothing is left to fail. The call returns 0, ENOMEM, or EIO, which is permanent.
 	template <typename Call>
 	void sweep(const char *what, u64 &next, Call call, bool tells = true)
 	{
@@ -178,13 +178,13 @@ protected:
 			next += share;
 			return;
 		}
-		ADD_FAILURE() << what << ": no end of what may fail";
+		ADD_FAILURE() << what << ": the limit of failures is too small";
 	}
 
 	FailNth nth;
 };
 
-TEST_F(Swap, OutAndIn)
+TEST_F(Swap, EvictedPagesSurviveSwap)
 {
 	out();
 	Request check = request(Op::check, at, length);
@@ -196,14 +196,14 @@ TEST_F(Swap, OutAndIn)
 TEST_F(Swap, EachAllocationAndRequestFails)
 {
 	if (!nth.there())
-		GTEST_SKIP() << "this kernel cannot make allocations fail (CONFIG_FAULT_INJECTION)";
+		GTEST_SKIP() << "needs CONFIG_FAULT_INJECTION";
 	const Device &d = enclave.device();
-	// The last eighth is for REMOVE.
+	// The last eighth of the pages is for REMOVE.
 	const u64 trimmed = pages * 7 / 8;
 	ASSERT_EQ(d.modify_types(offset + trimmed * page, length - trimmed * page, type_trim).error, 0);
 	ASSERT_TRUE(whole(enclave.ask(request(Op::accept, at + trimmed * page, length - trimmed * page, TRIM | MODIFIED))));
 	out();
-	// Brings the SECS, without which nothing else would go on.
+	// Load the SECS, which all other loads need.
 	enclave.ask(request(Op::nothing, 0));
 	swap->count_requests();
 	u64 next = 0;
@@ -217,37 +217,37 @@ TEST_F(Swap, EachAllocationAndRequestFails)
 	// errno: MODIFY EIO unreadable
 	sweep("MODIFY", next, [&](u64 where) {
 		const Progress p = d.modify_types(offset + where, page, type_trim);
-		// One that has become that cannot again.
+		// A page that became a TCS cannot become one again.
 		return p.error == EINVAL ? Progress{0, page, 0} : p;
 	});
-	// The kernel tries again where memory was short.
+	// The kernel repeats the fault if memory was short.
 	// errno: fault SIGBUS unreadable
 	sweep(
 		"fault", next,
 		[&](u64 where) {
-			return touch(at + where) ? Progress{EIO, 0, 0} : Progress{0, page, 0};
+			return probe(at + where) ? Progress{EIO, 0, 0} : Progress{0, page, 0};
 		},
 		false);
 	next = std::max(next, trimmed);
 	// errno: REMOVE ENOMEM memory
 	// errno: REMOVE EIO unreadable
 	sweep("REMOVE", next, [&](u64 where) { return d.remove_pages(offset + where, page); });
-	// The rest is as it was.
+	// The other pages are unchanged.
 	Request last = request(Op::check, at + (trimmed - 1) * page, page);
 	last.value = 3;
 	EXPECT_EQ(enclave.ask(last, 0).result, 0U);
 }
 
-TEST_F(Swap, SecsThatCannotBeRead)
+TEST_F(Swap, UnreadableSecsReturnsEio)
 {
 	if (!SwapSpace::may_fail())
-		GTEST_SKIP() << "this kernel's disks cannot be made to fail (CONFIG_FAIL_MAKE_REQUEST)";
+		GTEST_SKIP() << "needs CONFIG_FAIL_MAKE_REQUEST";
 	out();
 	swap->count_requests();
 	swap->unreadable(true);
 	EXPECT_EQ(enclave.device().restrict_permissions(offset, page, RW), (Progress{EIO, 0, 0}));
 	swap->unreadable(false);
-	// It was the last copy.
+	// The unreadable copy was the only one.
 	EXPECT_EQ(enclave.device().augment_pages(offset, page).error, EIO);
 	Request r = request(Op::nothing, 0);
 	EXPECT_FALSE(enclave.enter(r).normal());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Each tracepoint tells what happened, to tracefs and to perf.
+// Each tracepoint reports its event to tracefs and to perf.
 
 #include <fstream>
 #include <iterator>
@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "fixture.h"
-#include "strain.h"
+#include "stress.h"
 
 using namespace sgx;
 
@@ -26,7 +26,7 @@ std::string read_all(const std::string &path)
 	return {std::istreambuf_iterator<char>(file), {}};
 }
 
-/// One tracepoint of sgx2, on as long as this lives, counted by perf on every CPU.
+/// A tracepoint of sgx2, which is enabled, and counted by perf on each CPU, until the destructor runs.
 class Traced {
 public:
 	explicit Traced(const std::string &name) : folder_(tracing + "events/sgx2/" + name + "/")
@@ -35,7 +35,7 @@ public:
 		what.size = sizeof(what);
 		what.type = PERF_TYPE_TRACEPOINT;
 		what.config = std::stoul(read_all(folder_ + "id"));
-		// It is to make a record of each, which nobody reads.
+		// The tracepoint makes a record for each event; the test does not read them.
 		what.sample_period = 1;
 		what.sample_type = PERF_SAMPLE_RAW;
 		for (long cpu = 0; cpu < sysconf(_SC_NPROCESSORS_ONLN); cpu++) {
@@ -87,10 +87,10 @@ protected:
 	{
 		ONLY_SGX2();
 		if (!Traced::possible())
-			GTEST_SKIP() << "this kernel has no tracefs";
+			GTEST_SKIP() << "needs tracefs";
 		Dynamic::SetUp();
 	}
-	/// Such a line is there, and perf has counted.
+	/// Checks that the trace has such a line, and that perf has counted the event.
 	static void expect(const Traced &trace, const std::string &line)
 	{
 		EXPECT_NE(trace.lines().find(line), std::string::npos) << line << "; there is:\n" << trace.lines();
@@ -113,7 +113,7 @@ TEST_F(Traces, Leaf)
 	grow(page, PROT_READ | PROT_WRITE);
 	const auto machine = isa::Monitor::find();
 	if (!machine)
-		GTEST_SKIP() << "silicon cannot be told to refuse";
+		GTEST_SKIP() << "needs a machine that can inject failures";
 	const Traced trace("sgx2_encls");
 	machine->inject(SGX2_DEV_INJ_EMODPR, always);
 	EXPECT_EQ(enclave.device().restrict_permissions(offset, page, R), (Progress{EFAULT, 0, EPC_PAGE_CONFLICT}));
@@ -136,7 +136,7 @@ TEST_F(Traces, Eviction)
 TEST_F(Traces, Refusal)
 {
 	if (Driver::allows_dynamic_code())
-		GTEST_SKIP() << "dynamic_code is 1";
+		GTEST_SKIP() << "needs dynamic_code=0";
 	grow(page, PROT_READ | PROT_WRITE);
 	const Traced trace("sgx2_refused");
 	EXPECT_EQ(protect(at, page, PROT_READ | PROT_EXEC), EACCES);
@@ -148,7 +148,7 @@ TEST_F(Traces, Loss)
 	grow(page, PROT_READ | PROT_WRITE);
 	const auto machine = isa::Monitor::find();
 	if (!machine)
-		GTEST_SKIP() << "silicon loses its EPC when it sleeps, and so would this test";
+		GTEST_SKIP() << "needs a machine that can lose its EPC while the test runs";
 	const Traced trace("sgx2_dead");
 	machine->lose_epc();
 	EXPECT_EQ(enclave.device().restrict_permissions(offset, page, R), (Progress{EIO, 0, 0}));

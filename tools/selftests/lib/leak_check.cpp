@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-// Asks the monitor of the machine, the driver's sysfs, and kmemleak.
+// Reads the monitor of the machine, the driver's sysfs, and kmemleak.
 
-#include "remains.h"
+#include "leak_check.h"
 
 #include <chrono>
 #include <fstream>
@@ -34,10 +34,10 @@ void leak_command(const char *command)
 
 } // namespace
 
-Remains Remains::now()
+LeakCheck LeakCheck::now()
 {
 	static const std::unique_ptr<isa::Monitor> machine = isa::Monitor::find();
-	Remains r;
+	LeakCheck r;
 	if (machine)
 		r.valid = machine->valid();
 	const auto total = driver_bytes("total"), unused = driver_bytes("free");
@@ -47,29 +47,29 @@ Remains Remains::now()
 	return r;
 }
 
-Remains Remains::settled()
+LeakCheck LeakCheck::settled()
 {
-	Remains r = now();
-	for (int tries = 0; tries < 3000 && !r.none(); tries++) {
+	LeakCheck r = now();
+	for (int tries = 0; tries < 3000 && !r.clean(); tries++) {
 		std::this_thread::sleep_for(20ms);
 		r = now();
 	}
 	return r;
 }
 
-std::string Remains::text() const
+std::string LeakCheck::text() const
 {
 	const auto say = [](const std::optional<u64> &value) {
 		return value ? std::to_string(*value) : "an unknown number of";
 	};
 	std::string text =
 		say(valid) + " entries of the EPCM valid, " + say(used) + " bytes of EPC in use, " + say(leaked) + " leaked";
-	return leaks.empty() ? text : text + ", and leaked memory:\n" + leaks;
+	return kernel.empty() ? text : text + ", and leaked memory:\n" + kernel;
 }
 
 std::string kmemleak()
 {
-	// It reports what it has found twice, and not what is younger than 5 seconds.
+	// kmemleak reports an object that two scans have found, and none that is younger than 5 seconds.
 	if (!std::ifstream(leak_file))
 		return {};
 	std::this_thread::sleep_for(6s);

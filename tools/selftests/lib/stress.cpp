@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-// Rounds, touches and pressure.
+// Iterations, accesses and pressure.
 
-#include "strain.h"
+#include "stress.h"
 
 #include <algorithm>
 #include <bit>
@@ -24,19 +24,20 @@ bool guest_time()
 	return std::getenv("SGX2_GUEST_TIME") != nullptr;
 }
 
-Touch touch(const Enclave &enclave, Request &request, unsigned thread)
+Access try_access(const Enclave &enclave, Request &request, unsigned thread)
 {
 	const Exit exit = enclave.enter(request, thread);
 	if (exit.normal())
-		return request.status == Status::done ? Touch::done : Touch::refused;
+		return request.status == Status::done ? Access::done : Access::refused;
 	Request leave = {};
 	leave.op = Op::abandon;
-	// An entry that faults by itself leaves no frame to look at.
+	// An entry that faults itself leaves no SSA frame.
 	if (exit.leaf == ERESUME)
-		must(enclave.enter(leave, thread).normal() && leave.status == Status::done ? 0 : EFAULT, "leaving an operation");
+		must(enclave.enter(leave, thread).normal() && leave.status == Status::done ? 0 : EFAULT,
+		     "abandoning an operation");
 	if (exit.leaf == ERESUME)
-		must(enclave.enter(request, thread, ERESUME).normal() ? 0 : EFAULT, "leaving an operation");
-	return exit.vector == vector_pf && exit.error & pf_sgx ? Touch::denied : Touch::bus;
+		must(enclave.enter(request, thread, ERESUME).normal() ? 0 : EFAULT, "abandoning an operation");
+	return exit.vector == vector_pf && exit.error & pf_sgx ? Access::denied : Access::bus;
 }
 
 Errno peek(u64 at)
@@ -75,26 +76,26 @@ RealTime::~RealTime()
 	sched_setscheduler(0, SCHED_OTHER, &none);
 }
 
-Options Squeeze::options()
+Options EpcPressure::options()
 {
 	Options o;
 	o.size = std::max<u64>(std::bit_ceil(2 * Processor::epc_bytes()), 16 << 20);
 	return o;
 }
 
-Squeeze::Squeeze() : enclave_(options())
+EpcPressure::EpcPressure() : enclave_(options())
 {
 	enclave_.map(enclave_.image().end, page_up(Processor::epc_bytes()), PROT_READ | PROT_WRITE);
 	thread_ = std::thread([this] { run(); });
 }
 
-Squeeze::~Squeeze()
+EpcPressure::~EpcPressure()
 {
 	stop_ = true;
 	thread_.join();
 }
 
-void Squeeze::run()
+void EpcPressure::run()
 {
 	constexpr u64 piece = 64 * page_size;
 	const u64 first = enclave_.at(enclave_.image().end), all = Processor::epc_bytes() / piece * piece;
@@ -102,9 +103,9 @@ void Squeeze::run()
 		for (u64 at = 0; at < all && !stop_; at += piece)
 			enclave_.ask(request(Op::accept, first + at, piece, REG | RW | PENDING));
 		for (u64 at = 0; !stop_; at = at + piece < all ? at + piece : 0)
-			enclave_.ask(request(Op::touch, first + at, piece));
+			enclave_.ask(request(Op::access, first + at, piece));
 	} catch (const Failed &f) {
-		ADD_FAILURE() << "the enclave that makes pressure: " << f.what();
+		ADD_FAILURE() << "the enclave that fills the EPC: " << f.what();
 	}
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-// The enclave under measurement, and its calls on all of its range.
+// The enclave that is measured, and calls on all of its range.
 
-#include "subject.h"
+#include "workload.h"
 
 #include <bit>
 
@@ -44,9 +44,9 @@ u64 turn_cost(const Meter &meter)
 	static u64 cost = 0;
 	if (cost)
 		return cost;
-	// Asleep, so that the other CPU has the machine; what else it does is less than half a turn in each.
-	const Subject subject(meter, 1);
-	const Inside inside(*subject.enclave, 1);
+	// Sleep, so that the other CPU can run; the rest of its work is less than half an iteration of the spinning thread.
+	const Workload workload(meter, 1);
+	const Inside inside(*workload.enclave, 1);
 	usleep(1000);
 	const u64 turns = inside.turns(), start = Meter::stamp();
 	usleep(2000);
@@ -55,13 +55,13 @@ u64 turn_cost(const Meter &meter)
 	return cost;
 }
 
-Subject::Subject(const Meter &m, u64 pages, unsigned inside, bool idle)
+Workload::Workload(const Meter &m, u64 pages, unsigned inside, bool idle)
 	: meter(m), enclave(options_for(pages)), offset(enclave->image().end), length(pages * page_size), at(enclave->at(offset))
 {
 	if (inside)
 		turn_cost(meter);
 	enclave->map(offset, length, PROT_READ | PROT_WRITE);
-	// The pages that an entry itself needs are mapped after one.
+	// The first entry faults on the pages that each entry accesses; do it before the measurement.
 	for (unsigned thread = 0; thread < enclave->threads.size(); thread++)
 		enclave->ask(request(Op::nothing, 0), thread);
 	for (unsigned i = 0; i < inside; i++)
@@ -70,7 +70,7 @@ Subject::Subject(const Meter &m, u64 pages, unsigned inside, bool idle)
 		add_idle();
 }
 
-Subject::~Subject()
+Workload::~Workload()
 {
 	if (!sleeper_.joinable())
 		return;
@@ -87,7 +87,7 @@ void pin(unsigned cpu)
 	must(errno_of(sched_setaffinity(0, sizeof(cpus), &cpus)), "sched_setaffinity");
 }
 
-void Subject::add_idle()
+void Workload::add_idle()
 {
 	pin(0);
 	sleeper_ = std::thread([this] {
@@ -98,11 +98,11 @@ void Subject::add_idle()
 	});
 	while (idle_ != 1)
 		std::this_thread::yield();
-	// Until it sleeps.
+	// Wait until the thread sleeps.
 	usleep(1000);
 }
 
-Sample Subject::measure(const std::function<void()> &work) const
+Sample Workload::measure(const std::function<void()> &work) const
 {
 	const auto turns = [&] {
 		u64 sum = 0;
@@ -110,8 +110,8 @@ Sample Subject::measure(const std::function<void()> &work) const
 			sum += i->turns();
 		return sum;
 	};
-	// Each of them has to be inside, and not at the tick of its CPU's timer: one CPU runs after the other, for as long as no timer is due. Twice,
-	// since what a tick wakes on another CPU interrupts them once more.
+	// Each thread has to be inside, and not in the timer tick of its CPU: one CPU runs after the other until a timer expires. Do it twice,
+	// since a task that a tick wakes on another CPU interrupts the threads again.
 	const auto settle = [&] {
 		for (unsigned times = 0; times < 2; times++) {
 			for (const auto &i : inside_) {
@@ -131,54 +131,55 @@ Sample Subject::measure(const std::function<void()> &work) const
 	return s;
 }
 
-void Subject::each(Op op, u64 secinfo, bool descending, unsigned thread) const
+void Workload::each(Op op, u64 secinfo, bool descending, unsigned thread) const
 {
 	Request r = request(op, at, length, secinfo);
 	r.descending = descending;
 	whole(*enclave, r, thread);
 }
 
-void Subject::touch(u64 value) const
+void Workload::access(u64 value) const
 {
-	Request r = request(Op::touch, at, length);
+	Request r = request(Op::access, at, length);
 	r.value = value;
 	whole(*enclave, r);
 }
 
-void Subject::restrict_to(u64 permissions) const
+void Workload::restrict_to(u64 permissions) const
 {
-	whole(patiently(offset, length, [&](u64 o, u64 l) { return enclave->device().restrict_permissions(o, l, permissions); }),
+	whole(retry_until_done(offset, length,
+			       [&](u64 o, u64 l) { return enclave->device().restrict_permissions(o, l, permissions); }),
 	      length, "RESTRICT_PERMISSIONS");
 }
 
-void Subject::reset() const
+void Workload::reset() const
 {
 	whole(enclave->device().reset_permissions(offset, length), length, "RESET_PERMISSIONS");
 }
 
-void Subject::augment() const
+void Workload::augment() const
 {
 	whole(enclave->device().augment_pages(offset, length), length, "AUGMENT_PAGES");
 }
 
-void Subject::trim() const
+void Workload::trim() const
 {
-	whole(patiently(offset, length, [&](u64 o, u64 l) { return enclave->device().modify_types(o, l, type_trim); }), length,
-	      "MODIFY_TYPES");
+	whole(retry_until_done(offset, length, [&](u64 o, u64 l) { return enclave->device().modify_types(o, l, type_trim); }),
+	      length, "MODIFY_TYPES");
 }
 
-void Subject::remove() const
+void Workload::remove() const
 {
-	whole(patiently(offset, length, [&](u64 o, u64 l) { return enclave->device().remove_pages(o, l); }), length,
+	whole(retry_until_done(offset, length, [&](u64 o, u64 l) { return enclave->device().remove_pages(o, l); }), length,
 	      "REMOVE_PAGES");
 }
 
-void Subject::protect(int prot) const
+void Workload::protect(int prot) const
 {
 	must(sgx::protect(at, length, prot), "mprotect");
 }
 
-void Subject::configure(u32 mprotect) const
+void Workload::configure(u32 mprotect) const
 {
 	Configure c = {};
 	c.size = sizeof(c);
@@ -187,7 +188,7 @@ void Subject::configure(u32 mprotect) const
 	must(enclave->device().call(ioc_configure, &c), "CONFIGURE");
 }
 
-void Subject::fault_around(u32 pages) const
+void Workload::fault_around(u32 pages) const
 {
 	Configure c = {};
 	c.size = sizeof(c);

@@ -13,46 +13,46 @@
 
 namespace sgx {
 
-/// What a run is about.
+/// The parameters of a run.
 struct Plan {
 	std::vector<u64> pages;
-	/// How many threads stay inside.
+	/// Numbers of threads that stay inside.
 	std::vector<unsigned> inside;
-	/// A thread sleeps outside, on another CPU.
+	/// Whether a thread sleeps outside, on another CPU.
 	bool idle = false;
-	/// For paging: enclaves of so many EPCs.
+	/// For paging: sizes of the enclaves, in multiples of the EPC.
 	std::vector<u64> times;
 	std::vector<std::string> works;
-	/// Is sgx2 the driver?
+	/// Whether the driver is sgx2.
 	bool own = false;
 };
 
-/// The enclave under measurement. Work that fails throws.
-class Subject {
+/// The enclave that is measured. Its functions throw Failed if the work fails.
+class Workload {
 public:
-	/// A range of so many pages is mapped, reading and writing; none of them is there yet.
-	explicit Subject(const Meter &meter, u64 pages, unsigned inside = 0, bool idle = false);
-	~Subject();
+	/// Maps a range of so many pages, readable and writable, and adds no page.
+	explicit Workload(const Meter &meter, u64 pages, unsigned inside = 0, bool idle = false);
+	~Workload();
 
-	/// What it costs, without what the threads inside do of their own.
+	/// Returns the cost of the work, without the instructions of the threads inside.
 	Sample measure(const std::function<void()> &work) const;
 
-	/// Leaves on each page of the range, by thread 0 or another.
+	/// Executes a leaf on each page of the range, by thread 0 or another one.
 	void accept(u64 secinfo, bool descending = false, unsigned thread = 0) const
 	{
 		each(Op::accept, secinfo, descending, thread);
 	}
 	void extend(u64 secinfo) const { each(Op::extend, secinfo, false, 0); }
-	void touch(u64 value = 0) const;
+	void access(u64 value = 0) const;
 	void each(Op op, u64 secinfo, bool descending, unsigned thread) const;
-	/// All of the range by one call, which may have to be repeated.
+	/// Runs a call on all of the range, and repeats it if necessary.
 	void restrict_to(u64 permissions) const;
 	void reset() const;
 	void augment() const;
 	void trim() const;
 	void remove() const;
 	void protect(int prot) const;
-	/// What mprotect() embeds; sgx2 only.
+	/// Sets what mprotect() does to the pages; sgx2 only.
 	void configure(u32 mprotect) const;
 	void fault_around(u32 pages) const;
 
@@ -61,7 +61,7 @@ public:
 	u64 offset, length, at;
 
 private:
-	/// A thread that has been inside, on another CPU, and sleeps outside of it.
+	/// Starts a thread that has been inside, on another CPU, and sleeps outside.
 	void add_idle();
 
 	std::vector<std::unique_ptr<Inside>> inside_;
@@ -69,15 +69,15 @@ private:
 	std::thread sleeper_;
 };
 
-/// The leaves of a request on all of its range have to succeed.
+/// Executes the leaves of a request on all of its range, or throws Failed.
 void whole(const Enclave &enclave, Request request, unsigned thread = 0);
-/// A call on all of a range has to succeed.
+/// Throws Failed unless a call has done all of a range.
 void whole(const Progress &progress, u64 length, const char *what);
 
-/// Goes on with a call on a range until it is done, as runtimes do: another thread's call makes mainline's fail with EBUSY, for as long as it
-/// takes.
+/// Repeats a call on a range until all of it is done, as runtimes do: on mainline it fails with EBUSY during the call of another
+/// thread.
 template <typename Call>
-void insist(u64 offset, u64 length, const char *what, Call call)
+void retry_until_done(u64 offset, u64 length, const char *what, Call call)
 {
 	Progress all;
 	do {
@@ -90,10 +90,10 @@ void insist(u64 offset, u64 length, const char *what, Call call)
 	whole(all, length, what);
 }
 
-/// The task that calls runs on this CPU from now on.
+/// Pins the calling task to this CPU.
 void pin(unsigned cpu);
 
-/// How many instructions a turn of a thread inside takes; finds out the first time.
+/// Returns the number of instructions of an iteration of a thread inside; measures it at the first call.
 u64 turn_cost(const Meter &meter);
 
 } // namespace sgx

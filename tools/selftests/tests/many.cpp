@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Enclaves that are many or sparse: more of them than the EPC has pages, and page tables for nobody.
+// Many enclaves and sparse enclaves: more of them than the EPC has pages, and chunks without page tables.
 
 #include <bit>
 #include <fstream>
@@ -17,13 +17,13 @@ namespace {
 
 constexpr u64 page = page_size;
 
-// What each keeps in the EPC while it does not run must leave room for one that runs.
-TEST(EndOfTheEpc, MoreEnclavesThanPages)
+// The EPC pages of an enclave that does not run must leave room for one that runs.
+TEST(FullEpc, HoldsMoreEnclavesThanPages)
 {
 	ONLY_SGX2();
 	const u64 pages = Processor::epc_bytes() / page, count = pages * 3000 / 2048;
 	if (pages > 2048)
-		GTEST_SKIP() << "8 MiB of EPC are enough";
+		GTEST_SKIP() << "needs an EPC of at most 8 MiB";
 	const rlimit files = {count + 100, count + 100};
 	ASSERT_EQ(errno_of(setrlimit(RLIMIT_NOFILE, &files)), 0);
 	Options options;
@@ -58,13 +58,13 @@ long page_tables()
 	return value;
 }
 
-// One page in each 2 MiB, mapped and never touched.
-TEST(Sparse, AgeingMakesNoPageTables)
+// One page in each 2 MiB is added and mapped, but never accessed.
+TEST(SparseEnclave, AgingAllocatesNoPageTables)
 {
 	ONLY_SGX2();
 	const u64 epc = Processor::epc_bytes() / page, chunks = 2 * epc;
 	if (epc > 8192)
-		GTEST_SKIP() << "it takes too long to fill more than 32 MiB of EPC";
+		GTEST_SKIP() << "needs an EPC of at most 32 MiB";
 	const u64 size = std::bit_ceil(chunks << 21);
 	Device device;
 	ASSERT_EQ(device.open(), 0);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// A mapping that widens while the pages under it change: what mprotect() asked of them still holds when it changes their PTEs.
+// mprotect() extends a mapping while the pages under it change: its check of the pages must still hold when it changes their PTEs.
 
 #include <algorithm>
 #include <atomic>
@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "fixture.h"
-#include "strain.h"
+#include "stress.h"
 
 using namespace sgx;
 
@@ -23,10 +23,10 @@ constexpr u64 page = page_size;
 constexpr int prot_rw = PROT_READ | PROT_WRITE, prot_rx = PROT_READ | PROT_EXEC;
 using Clock = std::chrono::steady_clock;
 
-/// mprotect() on a thread of its own, and this thread goes on somewhere in the middle of it.
-class Widening {
+/// Runs mprotect() in a thread, and returns to the caller after a delay, in the middle of the call.
+class MprotectThread {
 public:
-	Widening(u64 at, u64 length, int prot, Clock::duration after)
+	MprotectThread(u64 at, u64 length, int prot, Clock::duration after)
 		: thread_([this, at, length, prot] {
 			  begun_ = true;
 			  error_ = protect(at, length, prot);
@@ -38,9 +38,9 @@ public:
 		for (const auto end = Clock::now() + after; Clock::now() < end;) {
 		}
 	}
-	~Widening() { end(); }
-	Widening(const Widening &) = delete;
-	Widening &operator=(const Widening &) = delete;
+	~MprotectThread() { end(); }
+	MprotectThread(const MprotectThread &) = delete;
+	MprotectThread &operator=(const MprotectThread &) = delete;
 
 	bool under_way() const { return !done_; }
 	Errno end()
@@ -56,7 +56,7 @@ private:
 	std::thread thread_;
 };
 
-/// How long it takes while no other thread does anything, the least of several.
+/// Returns the duration of mprotect() while no other thread works, the least of several.
 Clock::duration alone(u64 at, u64 length, int prot)
 {
 	Clock::duration least = std::chrono::hours(1);
@@ -69,7 +69,7 @@ Clock::duration alone(u64 at, u64 length, int prot)
 	return least;
 }
 
-/// Whether a write from outside finds a PTE that lets it pass, or a page that may have one.
+/// Returns true if a write from outside finds a writable PTE, or a page that may have one.
 bool writable(u64 at)
 {
 	int fd[2] = {};
@@ -82,12 +82,12 @@ bool writable(u64 at)
 	return yes;
 }
 
-// Code goes and data comes in its place, between the driver's consent to an executable mapping and the kernel's change of the PTEs.
-TEST(PolicyRace, NoDataBecomesCode)
+// Code is replaced by data between the driver's check for an executable mapping and the kernel's change of the PTEs.
+TEST(PolicyRace, DataStaysNonExecutable)
 {
 	ONLY_SGX2();
 	if (Driver::allows_dynamic_code())
-		GTEST_SKIP() << "any page may become code";
+		GTEST_SKIP() << "needs dynamic_code=0";
 	constexpr u64 code_at = 32 << 20, pages = 4096;
 	Options options;
 	options.more = {{code_at, REG | RX, std::vector<u8>(pages * page), false}};
@@ -95,38 +95,38 @@ TEST(PolicyRace, NoDataBecomesCode)
 	for (unsigned thread = 0; thread < 2; thread++)
 		enclave.ask(request(Op::nothing, 0), thread);
 	enclave.map(code_at, pages * page, PROT_READ);
-	// Makes the time between the two longer.
+	// Extends the time between the check and the change.
 	configure(enclave, configure_mprotect, mprotect_reset);
 	const auto took = alone(enclave.at(code_at), pages * page, prot_rx);
 	unsigned met = 0, won = 0;
 	const unsigned count = std::min<unsigned>(rounds(60), pages / 2);
 	for (unsigned round = 0; round < count; round++) {
 		const u64 offset = code_at + round * page, at = enclave.at(offset), length = (pages - round) * page;
-		// One mapping, whatever the round before has left.
+		// Make one mapping again, whatever the previous iteration has left.
 		enclave.map(offset, length, PROT_READ);
 		ASSERT_EQ(enclave.device().modify_types(offset, page, type_trim), (Progress{0, page, 0}));
 		ASSERT_TRUE(whole(enclave.ask(request(Op::accept, at, page, TRIM | MODIFIED))));
-		Widening widening(at, length, prot_rx, took * (1 + round % 8) / 10);
+		MprotectThread changer(at, length, prot_rx, took * (1 + round % 8) / 10);
 		ASSERT_EQ(enclave.device().remove_pages(offset, page), (Progress{0, page, 0}));
 		Request data = request(Op::accept, at, page, REG | RW | PENDING);
-		const bool early = widening.under_way();
-		const Touch grown = touch(enclave, data, 1);
+		const bool early = changer.under_way();
+		const Access grown = try_access(enclave, data, 1);
 		met += early;
-		if (widening.end() || grown != Touch::done)
+		if (changer.end() || grown != Access::done)
 			continue;
-		// Both succeeded: no PTE of the page may be in the mapping, which is executable now.
+		// Both calls succeeded: the page must not have a PTE in the mapping, which is executable now.
 		Request look = request(Op::read, at);
-		won += touch(enclave, look, 1) == Touch::done;
+		won += try_access(enclave, look, 1) == Access::done;
 	}
-	std::printf("# in %u of %u rounds the page went in time\n", met, count);
+	std::printf("# in %u of %u iterations the page was replaced during mprotect()\n", met, count);
 	EXPECT_EQ(won, 0U);
 }
 
-/// Does things in another process, in turn, when it is told to: there mmap_lock of this one stops nothing.
-class Elsewhere {
+/// Runs a function in another process on request: mmap_lock of this process does not delay it there.
+class OtherProcess {
 public:
 	template <typename Thing>
-	explicit Elsewhere(Thing thing)
+	explicit OtherProcess(Thing thing)
 		: memory_(Mapping::adopt(mmap(nullptr, page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0), page)),
 		  shared_(*new (memory_.data()) Shared{}), pid_(fork())
 	{
@@ -139,13 +139,13 @@ public:
 			shared_.done = turn + 1;
 		}
 	}
-	~Elsewhere()
+	~OtherProcess()
 	{
 		kill(pid_, SIGKILL);
 		waitpid(pid_, nullptr, 0);
 	}
-	Elsewhere(const Elsewhere &) = delete;
-	Elsewhere &operator=(const Elsewhere &) = delete;
+	OtherProcess(const OtherProcess &) = delete;
+	OtherProcess &operator=(const OtherProcess &) = delete;
 
 	Errno next()
 	{
@@ -165,8 +165,8 @@ private:
 	pid_t pid_;
 };
 
-// A page comes between the driver's consent and the kernel's change, and was not declared to be written.
-TEST(PolicyRace, NoMappingIsWiderThanDeclared)
+// A page that was not declared writable is added between the driver's check and the kernel's change.
+TEST(PolicyRace, MappingsStayWithinDeclared)
 {
 	ONLY_SGX2();
 	constexpr u64 chunk = 512 * page, chunks = 4096, size = chunks * chunk;
@@ -185,26 +185,26 @@ TEST(PolicyRace, NoMappingIsWiderThanDeclared)
 		one.secinfo = reinterpret_cast<u64>(&info);
 		return device.add_pages(one);
 	};
-	// Each is looked at, after the first: that takes time.
+	// The check visits each of these chunks after the first, which takes time.
 	for (u64 i = 1; i < chunks; i++)
 		ASSERT_EQ(add(i * chunk, RW), 0);
 	ASSERT_EQ(map_fixed(device.fd(), range.address(), size, PROT_READ), 0);
 	const auto took = alone(range.address(), size, prot_rw);
-	Elsewhere adder([&](u64 turn) { return add(turn * page, R).value; });
+	OtherProcess adder([&](u64 turn) { return add(turn * page, R).value; });
 	unsigned met = 0, won = 0;
 	const unsigned count = std::min<unsigned>(rounds(100), 511);
 	for (unsigned round = 0; round < count; round++) {
 		const u64 offset = round * page, at = range.address() + offset;
 		ASSERT_EQ(map_fixed(device.fd(), at, size - offset, PROT_READ), 0);
-		Widening widening(at, size - offset, prot_rw, took * (round % 6) / 10);
+		MprotectThread changer(at, size - offset, prot_rw, took * (round % 6) / 10);
 		ASSERT_EQ(adder.next(), 0);
-		met += widening.under_way();
-		// A program's own touch is what comes under the lock of the VMA alone.
-		touch(at);
-		if (!widening.end())
+		met += changer.under_way();
+		// A fault of this program runs under the lock of the VMA alone.
+		probe(at);
+		if (!changer.end())
 			won += writable(at);
 	}
-	std::printf("# in %u of %u rounds the page came in time\n", met, count);
+	std::printf("# in %u of %u iterations the page was added during mprotect()\n", met, count);
 	EXPECT_EQ(won, 0U);
 }
 
