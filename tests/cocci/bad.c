@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What the patches here are to find: a line that ends in a patch's name is for that one, and no other is for any. It is never compiled. */
+/* Code that the patches must find: a line with a patch's name at its end must be found by that patch, other lines by none. It is never compiled. */
 #include "enclave.h"
 
-static void answers(void *page)
+static void results(void *page)
 {
-	sgx2_eblock(page); /* answers */
+	sgx2_eblock(page); /* results */
 }
 
 static int gotos(struct sgx2_enclave *enclave, int ret)

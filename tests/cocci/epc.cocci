@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// An EPC page that was taken is not forgotten on the way out when a leaf fails.
+// An error path after a failed leaf frees or removes the EPC page that was allocated for it.
 @@
 typedef sgx2_epc_t;
 identifier epc, ret;

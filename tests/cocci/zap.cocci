@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// No lock but a chunk's is held over a zap, which takes locks of the kernel's own and may sleep.
+// A zap takes locks of the kernel and may sleep, so no lock but the mutex of a chunk is held during it.
 @@
 symbol spinlock;
 expression lock;

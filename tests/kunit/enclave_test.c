@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Pages between absent, resident and evicted against a plain array; Version Arrays; the SECS;
- * tracking; loss.
+ * Transitions of pages between absent, resident and evicted, compared with an array; VA pages;
+ * the SECS; tracking; loss of the EPC.
  */
 #include <kunit/test.h>
 #include <linux/delay.h>
@@ -22,7 +22,7 @@
 #define PAGES (SIZE / PAGE_SIZE)
 
 /**
- * struct fixture - an enclave that is initialized, and the expected content of its pages
+ * struct fixture - an initialized enclave, and the expected content of its pages
  *
  * One test at a time uses it. It is not on the stack of a test, since a test that is aborted loses
  * its stack before the suite cleans up.
@@ -47,7 +47,7 @@ static void wait_clean(struct kunit *test)
 			return;
 		usleep_range(1000, 2000);
 	}
-	KUNIT_FAIL(test, "the EPC does not get clean");
+	KUNIT_FAIL(test, "ksgx2d does not clean the EPC");
 }
 
 static void start(struct kunit *test, struct fixture *f)
@@ -77,8 +77,8 @@ static void start(struct kunit *test, struct fixture *f)
 }
 
 /*
- * Drops the test's reference to the enclave. Every page is free after the last reference is gone,
- * which ksgx2d may have for a moment.
+ * Drop the test's reference to the enclave. ksgx2d may hold the last reference for a moment; after
+ * that every page is free.
  */
 static void stop(struct kunit *test, struct fixture *f)
 {
@@ -94,7 +94,7 @@ static struct processor_page *secs_of(struct fixture *f)
 	return processor_page(f->enclave->secs);
 }
 
-/* As EAUG on a fault adds one, and the program writes to it. */
+/* Add a page as a fault does by EAUG, and write to it as a program does. */
 static int grow_in(struct fixture *f, struct sgx2_chunk *chunk, unsigned int number, u64 value)
 {
 	struct sgx_pageinfo info = {};
@@ -159,7 +159,7 @@ static int check(struct kunit *test, struct fixture *f, unsigned int number)
 	return 0;
 }
 
-/* Takes a page away, as REMOVE_PAGES does. */
+/* Remove a page as REMOVE_PAGES does. */
 static int shrink(struct fixture *f, unsigned int number)
 {
 	struct sgx2_chunk *chunk = sgx2_chunk_find(f->enclave, BASE / PAGE_SIZE + number);
@@ -177,7 +177,7 @@ static int shrink(struct fixture *f, unsigned int number)
 	return 0;
 }
 
-/* 1000 pages at most, in an EPC of 512: whatever is done, each page holds what it should. */
+/* Up to 1000 pages in an EPC of 512: after each random operation each page has its content. */
 static void random_test(struct kunit *test)
 {
 	struct fixture *f = &fixture;
@@ -216,7 +216,7 @@ static void random_test(struct kunit *test)
 	stop(test, f);
 }
 
-/* Evicts the first @want resident pages of a chunk whose mutex is held. */
+/* Evict the first @want resident pages of a chunk; the caller holds its mutex. */
 static unsigned int evict(struct sgx2_chunk *chunk, unsigned int want)
 {
 	DECLARE_BITMAP(victims, SGX2_CHUNK_PAGES) = {};
@@ -232,7 +232,7 @@ static unsigned int evict(struct sgx2_chunk *chunk, unsigned int want)
 	return sgx2_chunk_evict(chunk, victims, &refused);
 }
 
-/* Slots of one enclave: no slot is given twice, and full pages are few. */
+/* No slot is in use twice, and few VA pages are full. */
 static void va_test(struct kunit *test)
 {
 	struct fixture *f = &fixture;
@@ -259,7 +259,7 @@ static void va_test(struct kunit *test)
 		}
 		most = max(most, processor_valid() - 1);
 	}
-	/* 1500 slots want three pages; one more is shared, and one may be there for the next. */
+	/* 1500 slots need three pages; one more page is shared, and one may be allocated ahead. */
 	KUNIT_EXPECT_LE(test, most, 5);
 	while (count)
 		sgx2_va_slot_put(&f->enclave->va, slot[--count]);
@@ -268,7 +268,7 @@ static void va_test(struct kunit *test)
 	stop(test, f);
 }
 
-/* Many small enclaves share a page; what one of them leaves behind goes with the page. */
+/* Small enclaves share a VA page; slots that one of them dropped stay in use until it is freed. */
 static void va_shared_test(struct kunit *test)
 {
 	static struct sgx2_va_user user[20];
@@ -284,7 +284,7 @@ static void va_shared_test(struct kunit *test)
 			KUNIT_EXPECT_TRUE(test, sgx2_va_slot_shared(slot[i][j]));
 		}
 	}
-	/* 500 slots in one page, beside the SECS. */
+	/* A VA page with 500 slots, and the SECS. */
 	KUNIT_EXPECT_EQ(test, processor_valid(), 2);
 	for (i = 0; i < 19; i++) {
 		for (j = 0; j < 25; j++)
@@ -292,7 +292,7 @@ static void va_shared_test(struct kunit *test)
 		sgx2_va_user_exit(&user[i]);
 	}
 	KUNIT_EXPECT_EQ(test, processor_valid(), 2);
-	/* What was dropped is not free: 12 slots are, and the next is in another page. */
+	/* A dropped slot is not free: 12 slots are, and the next slot is in another page. */
 	for (i = 0; i < 13; i++)
 		KUNIT_ASSERT_EQ(test, sgx2_va_slot_get(&user[0], &slot[0][i]), 0);
 	KUNIT_EXPECT_EQ(test, processor_valid(), 3);
@@ -300,14 +300,14 @@ static void va_shared_test(struct kunit *test)
 		sgx2_va_slot_put(&user[0], slot[0][i]);
 	for (j = 0; j < 25; j++)
 		sgx2_va_slot_drop(&user[19], slot[19][j]);
-	/* The last slot in use was the last thing that held the page. */
+	/* The last slot in use kept the page. */
 	KUNIT_EXPECT_EQ(test, processor_valid(), 1);
 	sgx2_va_user_exit(&user[0]);
 	sgx2_va_user_exit(&user[19]);
 	stop(test, f);
 }
 
-/* The SECS goes with its last child, and comes back with the first. */
+/* The SECS is evicted after its last child, and loaded with its first one. */
 static void secs_test(struct kunit *test)
 {
 	struct fixture *f = &fixture;
@@ -319,7 +319,7 @@ static void secs_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sgx2_reclaim(2), 2);
 	KUNIT_EXPECT_EQ(test, f->enclave->secs, SGX2_EPC_NONE);
 	KUNIT_EXPECT_EQ(test, atomic_read(&f->enclave->pins), 0);
-	/* Nothing but the Version Array is left. */
+	/* Only the Version Array is resident. */
 	KUNIT_EXPECT_EQ(test, processor_valid(), 1);
 	KUNIT_EXPECT_FALSE(test, sgx2_secs_evict(f->enclave));
 	KUNIT_EXPECT_EQ(test, check(test, f, 5), 0);
@@ -334,7 +334,7 @@ static void poison(sgx2_epc_t epc)
 	sgx2_epc_poison(address, address);
 }
 
-/* EWB would read a poisoned page, so it stays with its enclave, as a SECS does. */
+/* EWB would read a poisoned page, so a poisoned page or SECS is not evicted. */
 static void poison_test(struct kunit *test)
 {
 	struct sgx2_chunk *chunk;
@@ -389,33 +389,33 @@ static void track_test(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, sgx2_secs_pin(f->enclave), 0);
 	mutex_lock(&f->enclave->track_lock);
 	reset_counts(f);
-	/* Nobody inside: two ETRACKs, no interrupt. */
+	/* No thread is inside: two ETRACKs and no IPI. */
 	KUNIT_EXPECT_EQ(test, sgx2_track_start(f->enclave), 0);
 	KUNIT_EXPECT_EQ(test, sgx2_track_finish(f->enclave), 0);
 	expect_counts(test, f, 2, 0);
-	/* Somebody who stays inside: asked once, then interrupted. */
+	/* A thread stays inside: the second ETRACK finds it, and its CPU is interrupted. */
 	secs_of(f)->inside = 1;
 	KUNIT_EXPECT_EQ(test, sgx2_track_start(f->enclave), 0);
 	expect_counts(test, f, 1, 0);
 	KUNIT_EXPECT_EQ(test, sgx2_track_finish(f->enclave), 0);
 	expect_counts(test, f, 1, 1);
 	/*
-	 * The cycle before has not ended: our processor's thread does not leave by an interrupt, so
-	 * it is one that never does.
+	 * The previous cycle is not complete. A thread of this processor does not leave at an IPI,
+	 * so the code is injected.
 	 */
 	processor.inject_leaf = SGX2_LEAF_ETRACK;
-	processor.inject_answer = SGX2_PREV_TRK_INCMPL;
+	processor.inject_code = SGX2_PREV_TRK_INCMPL;
 	processor.inject_times = 1;
 	secs_of(f)->before = 0;
 	KUNIT_EXPECT_EQ(test, sgx2_track_start(f->enclave), 0);
 	expect_counts(test, f, 2, 1);
-	/* Another ETRACK at the same time. */
-	processor.inject_answer = SGX2_ENCLS_FAULT | 13;
+	/* Another CPU executes ETRACK. */
+	processor.inject_code = SGX2_ENCLS_FAULT | 13;
 	processor.inject_times = 5;
 	KUNIT_EXPECT_EQ(test, sgx2_track_finish(f->enclave), 0);
 	KUNIT_EXPECT_FALSE(test, sgx2_enclave_is(f->enclave, SGX2_DEAD));
-	/* The SECS is gone. */
-	processor.inject_answer = SGX2_ENCLS_FAULT | 14;
+	/* The SECS is removed. */
+	processor.inject_code = SGX2_ENCLS_FAULT | 14;
 	processor.inject_times = 1;
 	KUNIT_EXPECT_EQ(test, sgx2_track_start(f->enclave), -EIO);
 	KUNIT_EXPECT_TRUE(test, sgx2_enclave_is(f->enclave, SGX2_DEAD));
@@ -425,7 +425,7 @@ static void track_test(struct kunit *test)
 	stop(test, f);
 }
 
-/* A batch is blocked, tracked once and written; a thread inside costs one round for all of it. */
+/* A batch is blocked, tracked once and written, with one IPI broadcast for a thread inside. */
 static void batch_test(struct kunit *test)
 {
 	struct sgx2_chunk *chunk;
@@ -440,16 +440,16 @@ static void batch_test(struct kunit *test)
 	mutex_lock(&chunk->lock);
 	KUNIT_EXPECT_EQ(test, evict(chunk, 10), 10);
 	expect_counts(test, f, 1, 0);
-	/* A page that another leaf is at stays. */
+	/* A page that another leaf accesses is not evicted. */
 	processor.inject_leaf = SGX2_LEAF_EBLOCK;
-	processor.inject_answer = SGX2_PAGE_CONFLICT;
+	processor.inject_code = SGX2_PAGE_CONFLICT;
 	processor.inject_times = 3;
 	KUNIT_EXPECT_EQ(test, evict(chunk, 10), 7);
 	KUNIT_EXPECT_EQ(test, chunk->resident, 23);
 	reset_counts(f);
-	/* EWB says once that somebody is inside. */
+	/* EWB returns SGX_NOT_TRACKED (11) once, as for a thread inside. */
 	processor.inject_leaf = SGX2_LEAF_EWB;
-	processor.inject_answer = SGX2_NOT_TRACKED;
+	processor.inject_code = SGX2_NOT_TRACKED;
 	processor.inject_times = 1;
 	KUNIT_EXPECT_EQ(test, evict(chunk, 10), 10);
 	expect_counts(test, f, 1, 1);
@@ -459,7 +459,10 @@ static void batch_test(struct kunit *test)
 	stop(test, f);
 }
 
-/* A page with credit survives as many rounds, and each fruitless round costs twice as much. */
+/*
+ * A page survives as many passes of the clock as it has credit. After a pass without success the
+ * next pass takes twice as much.
+ */
 static void credit_test(struct kunit *test)
 {
 	struct sgx2_chunk *chunk;
@@ -479,15 +482,13 @@ static void credit_test(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, chunk->page[i].state, i % 4 ? SGX2_RESIDENT : SGX2_EVICTED);
 		KUNIT_EXPECT_EQ(test, sgx2_page_credit(&chunk->page[i]), i % 4 ? 2 : 0);
 	}
-	/* A round takes one credit, the next wants two, and evicts as many pages as are wanted. */
+	/* The first pass takes one credit, the second takes two and evicts what is wanted. */
 	KUNIT_EXPECT_EQ(test, sgx2_reclaim(1), 16);
 	KUNIT_EXPECT_EQ(test, sgx2_page_credit(&chunk->page[39]), 1);
 	stop(test, f);
 }
 
-/*
- * The EPC is lost: what is asked of the enclave then fails, and its pages come back all the same.
- */
+/* The EPC is lost: calls on the enclave fail, and its pages are freed. */
 static void lost_test(struct kunit *test)
 {
 	struct sgx2_chunk *chunk;
@@ -501,7 +502,7 @@ static void lost_test(struct kunit *test)
 		processor.page[i].valid = false;
 	chunk = sgx2_chunk_find(f->enclave, BASE / PAGE_SIZE);
 	mutex_lock(&chunk->lock);
-	/* EBLOCK finds it out, and then all of them are dropped. */
+	/* EBLOCK discovers the loss, and then all pages are dropped. */
 	KUNIT_EXPECT_EQ(test, evict(chunk, 10), 40);
 	KUNIT_EXPECT_TRUE(test, sgx2_enclave_is(f->enclave, SGX2_DEAD));
 	KUNIT_EXPECT_EQ(test, chunk->resident, 0);
@@ -510,14 +511,14 @@ static void lost_test(struct kunit *test)
 	stop(test, f);
 }
 
-static void inject(enum sgx2_leaf leaf, int answer)
+static void inject(enum sgx2_leaf leaf, int code)
 {
 	processor.inject_leaf = leaf;
-	processor.inject_answer = answer;
+	processor.inject_code = code;
 	processor.inject_times = 1;
 }
 
-/* Two pages, the first of which is in the backing file. */
+/* Make a chunk of two pages, the first of which is in the backing file. */
 static struct sgx2_chunk *one_out(struct kunit *test, struct fixture *f)
 {
 	struct sgx2_chunk *chunk;
@@ -531,7 +532,7 @@ static struct sgx2_chunk *one_out(struct kunit *test, struct fixture *f)
 	return chunk;
 }
 
-/* A page that cannot be written out, or comes back changed: the enclave is dead. */
+/* A page that EWB refuses, or that ELDU finds changed, makes the enclave dead. */
 static void page_refused_test(struct kunit *test)
 {
 	struct sgx2_chunk *chunk;
@@ -546,14 +547,14 @@ static void page_refused_test(struct kunit *test)
 
 	chunk = one_out(test, f);
 	inject(SGX2_LEAF_EWB, SGX2_VA_SLOT_OCCUPIED);
-	/* It is of no use to a dead enclave, and so comes free all the same. */
+	/* A dead enclave does not need its page, so the page is freed. */
 	scoped_guard(mutex, &chunk->lock)
 		KUNIT_EXPECT_EQ(test, evict(chunk, 1), 1);
 	KUNIT_EXPECT_TRUE(test, sgx2_enclave_is(f->enclave, SGX2_DEAD));
 	stop(test, f);
 }
 
-/* The same of the SECS. */
+/* A SECS that EWB refuses, or that ELDU finds changed, makes the enclave dead. */
 static void secs_refused_test(struct kunit *test)
 {
 	struct sgx2_chunk *chunk;
@@ -576,7 +577,7 @@ static void secs_refused_test(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, sgx2_enclave_is(f->enclave, SGX2_DEAD));
 	stop(test, f);
 
-	/* That of a dead enclave goes as it is, and if it cannot, it stays for the end. */
+	/* The SECS of a dead enclave is removed; if that fails, it stays until the release. */
 	chunk = one_out(test, f);
 	scoped_guard(mutex, &chunk->lock)
 		KUNIT_EXPECT_EQ(test, evict(chunk, 1), 1);
@@ -589,7 +590,7 @@ static void secs_refused_test(struct kunit *test)
 	stop(test, f);
 }
 
-/* No Version Array: nothing is written out, now, and nothing is lost for it. */
+/* Without a Version Array no page is evicted, and none is lost. */
 static void va_refused_test(struct kunit *test)
 {
 	struct sgx2_chunk *chunk;
@@ -608,7 +609,7 @@ static void va_refused_test(struct kunit *test)
 	stop(test, f);
 }
 
-/* A call that goes through all rounds and evicts nothing keeps no reference to an enclave. */
+/* A sweep that evicts nothing keeps no reference to an enclave. */
 static void fruitless_test(struct kunit *test)
 {
 	struct fixture *f = &fixture;
@@ -624,7 +625,7 @@ static void fruitless_test(struct kunit *test)
 }
 
 #ifdef CONFIG_FAULT_INJECTION
-/* The n-th allocation from now on fails; and whether it did. */
+/* Make the n-th allocation from now on fail, and return whether it did. */
 static void arm(unsigned int n)
 {
 	current->fail_nth = n;
@@ -645,19 +646,19 @@ static bool fired(void)
 }
 #endif
 
-/* More than anything here makes. */
+/* More allocations than any function here makes. */
 #define ALLOCATIONS 100
 
-/* What failed @refused times while allocations up to the @n-th did, one at a time. */
+/* Expect that the function failed @refused times while the first @n allocations failed in turn. */
 static void expect_refusals(struct kunit *test, unsigned int n, unsigned int refused)
 {
 	KUNIT_EXPECT_LT(test, n, ALLOCATIONS);
 	if (n == 2)
-		kunit_skip(test, "no allocation fails: see scripts/checks/driver");
+		kunit_skip(test, "needs CONFIG_FAILSLAB and CONFIG_FAIL_PAGE_ALLOC");
 	KUNIT_EXPECT_GT(test, refused, 0);
 }
 
-/* A page stays where it is while there is no memory for its way out. */
+/* A page stays resident while there is no memory for its eviction. */
 static void evict_memory_test(struct kunit *test)
 {
 	unsigned int n, done, refused = 0;
@@ -683,10 +684,10 @@ static void evict_memory_test(struct kunit *test)
 	expect_refusals(test, n, refused);
 }
 
-/* An enclave with so many slots has no free one: 64 in a shared page, and a page of its own. */
+/* The slots that fill an enclave's VA pages: 64 in a shared page, and a page of its own. */
 #define FULL (64 + 512)
 
-/* The SECS stays while there is no memory for its way out, here for a VA page more. */
+/* The SECS stays resident while there is no memory for its eviction, here for another VA page. */
 static void secs_memory_test(struct kunit *test)
 {
 	static u32 slot[FULL - 1];
@@ -716,7 +717,7 @@ static void secs_memory_test(struct kunit *test)
 	expect_refusals(test, n, refused);
 }
 
-/* A VA page more; and no EPC page for one. */
+/* No memory for another VA page; and no EPC page for one. */
 static void va_memory_test(struct kunit *test)
 {
 	static sgx2_epc_t page[PROCESSOR_PAGES];
@@ -749,7 +750,7 @@ static void va_memory_test(struct kunit *test)
 	expect_refusals(test, n, refused);
 }
 
-/* Found with its first page, and gone without one. */
+/* A chunk exists from its first page to its last one. */
 static void chunk_test(struct kunit *test)
 {
 	unsigned long at = BASE / PAGE_SIZE;
@@ -774,7 +775,7 @@ static void chunk_test(struct kunit *test)
 	stop(test, f);
 }
 
-/* Chunks so far from each other that the tree has to grow. */
+/* Chunks at distances that make the tree grow. */
 static void chunk_memory_test(struct kunit *test)
 {
 	unsigned int n, refused = 0;
@@ -822,7 +823,7 @@ static struct kunit_case cases[] = {
 	{},
 };
 
-/* Cleans up after a test, also after one that was aborted. */
+/* Clean up after a test, also after an aborted one. */
 static void suite_exit(struct kunit *test)
 {
 	if (fixture.enclave)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The EPC's free lists against a plain array, the classes of who asks, and the cleaning at the
- * start.
+ * The free lists of the EPC, compared with an array; the classes of allocation; and the cleaning at
+ * the start.
  */
 #include <kunit/test.h>
 #include <linux/delay.h>
@@ -19,7 +19,7 @@ static unsigned long free_pages_now(void)
 	return counts.free;
 }
 
-/* Until ksgx2d has cleaned all that can be cleaned. */
+/* Wait until ksgx2d has cleaned all that can be cleaned. */
 static void cleaned(struct kunit *test, unsigned long wanted)
 {
 	unsigned int i;
@@ -73,7 +73,7 @@ static void random_test(struct kunit *test)
 	processor_stop();
 }
 
-/* Two sections; pages of both go back mixed, many at once, and each can be had again. */
+/* Pages of two sections are freed in mixed order, and each of them can be allocated again. */
 static void remove_test(struct kunit *test)
 {
 	bool *used = kunit_kcalloc(test, PROCESSOR_PAGES, sizeof(bool), GFP_KERNEL);
@@ -101,7 +101,7 @@ static void remove_test(struct kunit *test)
 			KUNIT_ASSERT_EQ(test, used[at], round);
 			used[at] = !round;
 		}
-		/* Of each section in turn. */
+		/* Alternate between the sections. */
 		for (i = 0; i < PROCESSOR_PAGES / 2; i += 2)
 			swap(mine[i], mine[PROCESSOR_PAGES - 1 - i]);
 		for (i = 0; i < PROCESSOR_PAGES; i += SGX2_EPC_BATCH_PAGES)
@@ -113,7 +113,7 @@ static void remove_test(struct kunit *test)
 	processor_stop();
 }
 
-/* Who asks on suspicion stops first, who evicts gets the last one. */
+/* Speculative allocation fails first, and eviction gets the last page. */
 static void class_test(struct kunit *test)
 {
 	sgx2_epc_t *mine = kunit_kcalloc(test, PROCESSOR_PAGES, sizeof(*mine), GFP_KERNEL);
@@ -131,7 +131,7 @@ static void class_test(struct kunit *test)
 	KUNIT_EXPECT_GT(test, ordinary, spare);
 	KUNIT_EXPECT_GT(test, all, ordinary);
 	KUNIT_EXPECT_EQ(test, all, PROCESSOR_PAGES);
-	/* Nothing can be evicted, so there is no hope. */
+	/* No page can be evicted, so the wait fails. */
 	KUNIT_EXPECT_EQ(test, sgx2_reclaim_wait(1, false), -ENOMEM);
 	while (all)
 		sgx2_epc_free(mine[--all]);
@@ -139,7 +139,7 @@ static void class_test(struct kunit *test)
 	processor_stop();
 }
 
-/* A SECS before its children, and a page that never goes. */
+/* A SECS that is met before its children, and a page whose EREMOVE always fails. */
 static void clean_test(struct kunit *test)
 {
 	struct sgx2_epc_counts counts;
@@ -181,7 +181,7 @@ static struct kunit_case cases[] = {
 	{},
 };
 
-/* Cleans up after a test, also after one that was aborted. */
+/* Clean up after a test, also after an aborted one. */
 static void suite_exit(struct kunit *test)
 {
 	processor_stop();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The guess how many pages to add, on walks up, down, by strides and at random. */
+/* The pages that fault-around adds for ascending, descending, strided and random accesses. */
 #include <kunit/test.h>
 #include <linux/prandom.h>
 #include <linux/string.h>
@@ -9,39 +9,39 @@
 #define LIMIT 64
 
 /**
- * struct walk - a chunk that pages come to
+ * struct walk - a chunk, and the accesses to its pages
  */
 struct walk {
-	/** @fault_around: of the chunk. */
+	/** @fault_around: window of the chunk. */
 	struct sgx2_fault_around fault_around;
-	/** @there: pages that were added. */
-	bool there[PAGES];
-	/** @touched: pages that were touched. */
-	bool touched[PAGES];
-	/** @faults: touches of pages that were not there. */
+	/** @present: pages that were added. */
+	bool present[PAGES];
+	/** @accessed: pages that were accessed. */
+	bool accessed[PAGES];
+	/** @faults: number of accesses to absent pages. */
 	unsigned int faults;
-	/** @added: pages in all. */
+	/** @added: number of added pages. */
 	unsigned int added;
 };
 
-/* What a fault does, as augment.c does it. */
-static void touch(struct walk *walk, unsigned int index)
+/* Access a page; a fault does what augment.c does. */
+static void access_page(struct walk *walk, unsigned int index)
 {
 	bool up = !sgx2_fault_around_down(&walk->fault_around, index);
 	unsigned int far, size, i, at;
 
-	walk->touched[index] = true;
-	if (walk->there[index])
+	walk->accessed[index] = true;
+	if (walk->present[index])
 		return;
 	walk->faults++;
 	far = sgx2_fault_around_far(&walk->fault_around, up);
 	size = sgx2_fault_around_size(&walk->fault_around, index,
-				      far != SGX2_FAULT_AROUND_NONE && walk->touched[far], LIMIT);
+				      far != SGX2_FAULT_AROUND_NONE && walk->accessed[far], LIMIT);
 	for (i = 0; i < size; i++) {
 		at = up ? index + i : index - i;
-		if (at >= PAGES || walk->there[at])
+		if (at >= PAGES || walk->present[at])
 			break;
-		walk->there[at] = true;
+		walk->present[at] = true;
 		walk->added++;
 	}
 	walk->fault_around.first = up ? index : index - (i - 1);
@@ -55,18 +55,18 @@ static void walk_test(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, walk);
 	for (i = 0; i < PAGES; i++)
-		touch(walk, i);
+		access_page(walk, i);
 	KUNIT_EXPECT_LE(test, walk->faults, 16);
 	KUNIT_EXPECT_EQ(test, walk->added, PAGES);
 
 	memset(walk, 0, sizeof(*walk));
 	for (i = PAGES; i--;)
-		touch(walk, i);
+		access_page(walk, i);
 	KUNIT_EXPECT_LE(test, walk->faults, 16);
 	KUNIT_EXPECT_EQ(test, walk->added, PAGES);
 }
 
-/* Whoever steps over pages gets no more than he steps on, whatever the step. */
+/* Accesses with any stride add at most as many pages again as are accessed. */
 static void stride_test(struct kunit *test)
 {
 	struct walk *walk = kunit_kzalloc(test, sizeof(*walk), GFP_KERNEL);
@@ -76,7 +76,7 @@ static void stride_test(struct kunit *test)
 	for (stride = 2; stride < 100; stride++) {
 		memset(walk, 0, sizeof(*walk));
 		for (i = 0, steps = 0; i < PAGES; i += stride, steps++)
-			touch(walk, i);
+			access_page(walk, i);
 		KUNIT_EXPECT_EQ(test, walk->added, steps);
 	}
 }
@@ -90,7 +90,7 @@ static void random_test(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, walk);
 	prandom_seed_state(&rnd, 1);
 	for (i = 0; i < 64; i++)
-		touch(walk, prandom_u32_state(&rnd) % PAGES);
+		access_page(walk, prandom_u32_state(&rnd) % PAGES);
 	KUNIT_EXPECT_LE(test, walk->added, 80);
 }
 
@@ -108,7 +108,7 @@ static void limit_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sgx2_fault_around_size(&around, 10, true, 64), 1);
 }
 
-/* A chunk without a window has no far end: what is computed of its zeroes lies terabytes away. */
+/* A chunk without a window has no far end: an address computed from its zeroes is terabytes off. */
 static void far_test(struct kunit *test)
 {
 	struct sgx2_fault_around around = {};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What the module says to a machine that it cannot use, and EUPDATESVN at the first open. */
+/* Messages of the module on a machine that it cannot use, and EUPDATESVN at the first open. */
 #include <kunit/test.h>
 #include <linux/fs.h>
 #include <linux/workqueue.h>
@@ -11,7 +11,7 @@
 
 #define ALL_ON (FEAT_CTL_LOCKED | FEAT_CTL_SGX_ENABLED | FEAT_CTL_SGX_LC_ENABLED)
 
-/* A machine that is fine; each row spoils one thing. */
+/* A machine that the module accepts; each row changes one property. */
 static const struct sgx2_hw_raw fine = {
 	.max_leaf = 0x16,
 	.leaf7_ebx = BIT(2),
@@ -61,10 +61,10 @@ static void refusal_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sgx2_hw_refusal(&raw), SGX2_NO_EPC);
 }
 
-static void inject(int answer, unsigned int times)
+static void inject(int code, unsigned int times)
 {
 	processor.inject_leaf = SGX2_LEAF_EUPDATESVN;
-	processor.inject_answer = answer;
+	processor.inject_code = code;
 	processor.inject_times = times;
 }
 
@@ -93,7 +93,7 @@ static void updatesvn_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sgx2_svn_get(), -EAGAIN);
 	inject(SGX2_EPC_NOT_READY, 1);
 	KUNIT_EXPECT_EQ(test, sgx2_svn_get(), -EIO);
-	/* One that failed is not counted. */
+	/* A failed attempt is not counted. */
 	inject(0, 0);
 	KUNIT_EXPECT_EQ(test, sgx2_svn_get(), 0);
 	sgx2_svn_put();
@@ -109,8 +109,8 @@ static void release(struct work_struct *unused)
 static DECLARE_DELAYED_WORK(release_work, release);
 
 /*
- * Right after boot, with pages that are still to be made invalid: the first CREATE waits, and no
- * open() does.
+ * Shortly after boot some pages are not cleaned yet: the first CREATE waits for them, but open()
+ * does not.
  */
 static void dirty_test(struct kunit *test)
 {
@@ -119,7 +119,7 @@ static void dirty_test(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, processor_start_dirty(), 0);
 	sgx2_hw.updatesvn = true;
 	schedule_delayed_work(&release_work, HZ / 20);
-	/* Before the work, or else for the work: then nothing is held any more. */
+	/* open() runs no EUPDATESVN, whether the work has run or not; CREATE waits for the work. */
 	enclave = sgx2_enclave_new();
 	KUNIT_ASSERT_FALSE(test, IS_ERR(enclave));
 	KUNIT_EXPECT_EQ(test, processor.calls[SGX2_LEAF_EUPDATESVN], 0);
@@ -140,7 +140,7 @@ static struct kunit_case cases[] = {
 	{},
 };
 
-/* Cleans up after a test, also after one that was aborted. */
+/* Clean up after a test, also after an aborted one. */
 static void suite_exit(struct kunit *test)
 {
 	flush_delayed_work(&release_work);

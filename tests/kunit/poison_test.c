@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* EPC pages that a machine check has found damaged are not used again. */
+/* EPC pages whose memory a machine check reports as damaged are not used again. */
 #include <kunit/test.h>
 #include <linux/delay.h>
 #include <asm/mce.h>
@@ -11,7 +11,7 @@
 
 #define DAMAGED \
 	(MCI_STATUS_VAL | MCI_STATUS_UC | MCI_STATUS_EN | MCI_STATUS_ADDRV | MCI_STATUS_MISCV)
-/* The patrol scrubber met an error. */
+/* The patrol scrubber reports an error. */
 #define SCRUB 0xc0
 #define LINE_SHIFT 6
 
@@ -60,7 +60,7 @@ static void report(sgx2_epc_t page)
 	report_record(record((u64)sgx2_epc_pfn(page) * PAGE_SIZE + 0x7c0, LINE_SHIFT));
 }
 
-/* Take all pages, expect that there are @wanted and none of them is marked, and free them. */
+/* Take all pages, expect @wanted pages without a mark, and free them. */
 static void expect_usable(struct kunit *test, unsigned int wanted)
 {
 	sgx2_epc_t *page = kunit_kcalloc(test, PROCESSOR_PAGES, sizeof(*page), GFP_KERNEL);
@@ -77,7 +77,7 @@ static void expect_usable(struct kunit *test, unsigned int wanted)
 	kunit_kfree(test, page);
 }
 
-/* A caller gets the next pages in place of the free pages that are marked. */
+/* A caller gets the next pages in place of marked free pages. */
 static void free_page_test(struct kunit *test)
 {
 	sgx2_epc_t page[8], again[8];
@@ -102,7 +102,7 @@ static void free_page_test(struct kunit *test)
 	processor_stop();
 }
 
-/* A page in use stays with its owner until the page is freed, by itself or with others. */
+/* A marked page in use stays with its owner until it is freed, alone or with others. */
 static void page_in_use_test(struct kunit *test)
 {
 	sgx2_epc_t page[4];
@@ -119,7 +119,7 @@ static void page_in_use_test(struct kunit *test)
 	sgx2_epc_free(page[0]);
 	sgx2_epc_remove_all(page + 2, 2);
 	expect_usable(test, PROCESSOR_PAGES - 2);
-	/* Not even the last page that is free. */
+	/* The marked page is not used even as the last free one. */
 	expect_usable(test, PROCESSOR_PAGES - 2);
 	processor_stop();
 }
@@ -132,7 +132,7 @@ static void report_without(u64 address, u64 status)
 	sgx2_poison_report(&mce);
 }
 
-/* A record with an address outside of the EPC, or that is not of damaged memory, marks nothing. */
+/* A record with an address outside of the EPC, or of another kind of error, marks no page. */
 static void others_test(struct kunit *test)
 {
 	u64 base, end;
@@ -162,8 +162,8 @@ static void others_test(struct kunit *test)
 }
 
 /*
- * Valid bits of the address begin where the record says, and end with the physical address. Of a
- * range that has an end outside of the EPC the pages inside count.
+ * The record gives the lowest valid bit of the address; the highest one is that of physical
+ * addresses. Of a range that ends outside of the EPC, the pages inside are marked.
  */
 static void several_pages_test(struct kunit *test)
 {
@@ -186,7 +186,7 @@ static void several_pages_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sgx2_epc_poison(base, base + 5 * PAGE_SIZE), 2);
 	expect_usable(test, PROCESSOR_PAGES - 8);
 	processor_halt();
-	/* All of a section, the second, which ends with the EPC. */
+	/* The record covers the second section, which ends with the EPC. */
 	sgx2_hw.sections = 2;
 	sgx2_hw.section[0].size /= 2;
 	sgx2_hw.section[1].base = base + sgx2_hw.section[0].size;
@@ -198,7 +198,7 @@ static void several_pages_test(struct kunit *test)
 	processor_stop();
 }
 
-/* A page that is marked before ksgx2d has come to it stays leaked. */
+/* A page that is marked before ksgx2d has cleaned it stays leaked. */
 static void not_clean_yet_test(struct kunit *test)
 {
 	KUNIT_ASSERT_EQ(test, processor_start_dirty(), 0);
@@ -218,7 +218,7 @@ static struct kunit_case cases[] = { KUNIT_CASE(free_page_test),     KUNIT_CASE(
 				     KUNIT_CASE(others_test),	     KUNIT_CASE(several_pages_test),
 				     KUNIT_CASE(not_clean_yet_test), {} };
 
-/* Cleans up after a test, also after one that was aborted. */
+/* Clean up after a test, also after an aborted one. */
 static void suite_exit(struct kunit *test)
 {
 	processor_stop();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What may be mapped how, for each type of page, each declaration, each mapping, with dynamic_code
- * and without.
+ * Permissions of mappings, for each type of page, each declaration and each mapping, with
+ * dynamic_code and without.
  */
 #include <kunit/test.h>
 #include <linux/mm.h>
@@ -35,7 +35,7 @@ static void added_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sgx2_policy_dynamic_prot(enclave_of(test, true)), VM_READ | VM_WRITE);
 }
 
-/* All 64 pairs of what was declared and what is asked for. */
+/* All 64 pairs of declared and requested permissions. */
 static void may_test(struct kunit *test)
 {
 	unsigned long max, flags;
@@ -48,13 +48,13 @@ static void may_test(struct kunit *test)
 	}
 }
 
-static void touch_test(struct kunit *test)
+static void access_test(struct kunit *test)
 {
 	struct sgx2_page page = { .state = SGX2_RESIDENT,
 				  .type = SGX_PAGE_TYPE_TCS,
 				  .max_prot = VM_READ | VM_WRITE };
 
-	/* A TCS in a mapping of everything. */
+	/* A TCS in a mapping with all permissions. */
 	KUNIT_EXPECT_TRUE(test, sgx2_policy_may_install(&page, VM_ACCESS_FLAGS));
 	page.type = SGX_PAGE_TYPE_REG;
 	KUNIT_EXPECT_FALSE(test, sgx2_policy_may_install(&page, VM_ACCESS_FLAGS));
@@ -63,7 +63,7 @@ static void touch_test(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, sgx2_policy_may_install(&page, VM_WRITE));
 }
 
-/* What a touch of data, code, a TCS and nothing comes to, by a fetch and else. */
+/* The result of a fetch and of other accesses on data, code, a TCS and an absent page. */
 static void not_code_test(struct kunit *test)
 {
 	struct sgx2_page absent = { .state = SGX2_ABSENT, .max_prot = VM_ACCESS_FLAGS },
@@ -107,7 +107,7 @@ static void idle_exec_test(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, sgx2_policy_strips_exec(frozen, flags | VM_SHARED), both);
 		KUNIT_EXPECT_FALSE(test, sgx2_policy_strips_exec(enclave, flags | VM_SHARED));
 	}
-	/* Before CREATE the module's word counts, which is to allow it. */
+	/* Before CREATE the value of the module counts, which allows the mapping. */
 	frozen->state = 0;
 	KUNIT_EXPECT_FALSE(test, sgx2_policy_strips_exec(frozen, VM_ACCESS_FLAGS));
 }
@@ -128,7 +128,7 @@ static void frozen_test(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, sgx2_policy_may_debug_write(frozen, &data));
 	KUNIT_EXPECT_FALSE(test, sgx2_policy_may_debug_write(frozen, &code));
 	KUNIT_EXPECT_EQ(test, atomic64_read(&frozen->count[SGX2_COUNT_REFUSALS]), 2);
-	/* Before EINIT nothing is known of what will be there: Gramine maps all of it then. */
+	/* Before EINIT the later pages are not known: Gramine maps all of ELRANGE then. */
 	frozen->state = BIT(SGX2_CREATED);
 	KUNIT_EXPECT_FALSE(test, sgx2_policy_needs_page(frozen, VM_EXEC));
 }
@@ -157,7 +157,7 @@ static void range_test(struct kunit *test)
 	}
 }
 
-/* Words of a command line, as whoever boots the machine may write them. */
+/* Parameters of a kernel command line, as an administrator may write them. */
 static void cmdline_test(struct kunit *test)
 {
 	static const struct {
@@ -203,7 +203,7 @@ static void cmdline_test(struct kunit *test)
 }
 
 static struct kunit_case cases[] = {
-	KUNIT_CASE(added_test),	   KUNIT_CASE(may_test),       KUNIT_CASE(touch_test),
+	KUNIT_CASE(added_test),	   KUNIT_CASE(may_test),       KUNIT_CASE(access_test),
 	KUNIT_CASE(not_code_test), KUNIT_CASE(idle_exec_test), KUNIT_CASE(frozen_test),
 	KUNIT_CASE(range_test),	   KUNIT_CASE(cmdline_test),   {},
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The leaves of ENCLS, by a processor in C in place of driver/encls.c. */
+/* The leaves of ENCLS, in C, in place of driver/encls.c. */
 #include <linux/delay.h>
 #include <linux/gfp.h>
 #include <linux/io.h>
@@ -23,7 +23,7 @@
 
 struct processor processor;
 
-/* ksgx2d evicts while a test does something else: a leaf is done at once, as it is on silicon. */
+/* ksgx2d evicts while a test runs: the lock makes each leaf atomic, as it is on silicon. */
 static DEFINE_SPINLOCK(processor_lock);
 
 static void processor_free(void)
@@ -57,7 +57,7 @@ static int start(bool dirty)
 
 	memset(&processor, 0, sizeof(processor));
 	if (dirty) {
-		/* A SECS, of nobody. */
+		/* A SECS that belongs to no enclave. */
 		processor.page[PROCESSOR_PAGES - 1].valid = true;
 		processor.hold = true;
 	}
@@ -117,14 +117,14 @@ unsigned int processor_valid(void)
 	return count;
 }
 
-/* Counts the call; true if it is to answer what the test said. */
-static bool injected(enum sgx2_leaf leaf, int *answer)
+/* Count the call, and return true if the test has injected a code for it. */
+static bool injected(enum sgx2_leaf leaf, int *code)
 {
 	processor.calls[leaf]++;
 	if (!processor.inject_times || processor.inject_leaf != leaf)
 		return false;
 	processor.inject_times--;
-	*answer = processor.inject_answer;
+	*code = processor.inject_code;
 	return true;
 }
 
@@ -156,11 +156,11 @@ static void fill(void *address, const void *secs, u64 linear, u64 flags)
 
 int sgx2_ecreate(struct sgx_pageinfo *info, void *secs)
 {
-	int answer;
+	int code;
 
 	guard(spinlock)(&processor_lock);
-	if (injected(SGX2_LEAF_ECREATE, &answer))
-		return answer;
+	if (injected(SGX2_LEAF_ECREATE, &code))
+		return code;
 	if (page_of(secs)->valid)
 		return PF;
 	fill(secs, secs, 0, SGX_SECINFO_SECS);
@@ -172,11 +172,11 @@ int sgx2_ecreate(struct sgx_pageinfo *info, void *secs)
 int sgx2_eadd(struct sgx_pageinfo *info, void *page)
 {
 	const struct sgx_secinfo *secinfo = (void *)(unsigned long)info->metadata;
-	int answer;
+	int code;
 
 	guard(spinlock)(&processor_lock);
-	if (injected(SGX2_LEAF_EADD, &answer))
-		return answer;
+	if (injected(SGX2_LEAF_EADD, &code))
+		return code;
 	if (page_of(page)->valid)
 		return PF;
 	fill(page, (void *)(unsigned long)info->secs, info->addr, secinfo->flags);
@@ -186,19 +186,19 @@ int sgx2_eadd(struct sgx_pageinfo *info, void *page)
 
 int sgx2_eextend(void *secs, void *block)
 {
-	int answer;
+	int code;
 
 	guard(spinlock)(&processor_lock);
-	return injected(SGX2_LEAF_EEXTEND, &answer) ? answer : 0;
+	return injected(SGX2_LEAF_EEXTEND, &code) ? code : 0;
 }
 
 int sgx2_einit(void *sigstruct, void *secs, void *token)
 {
-	int answer;
+	int code;
 
 	guard(spinlock)(&processor_lock);
-	if (injected(SGX2_LEAF_EINIT, &answer))
-		return answer;
+	if (injected(SGX2_LEAF_EINIT, &code))
+		return code;
 	page_of(secs)->initialized = true;
 	return 0;
 }
@@ -206,13 +206,13 @@ int sgx2_einit(void *sigstruct, void *secs, void *token)
 int sgx2_eremove(void *address)
 {
 	struct processor_page *page = page_of(address);
-	int answer;
+	int code;
 
 	while (READ_ONCE(processor.hold))
 		usleep_range(1000, 2000);
 	guard(spinlock)(&processor_lock);
-	if (injected(SGX2_LEAF_EREMOVE, &answer))
-		return answer;
+	if (injected(SGX2_LEAF_EREMOVE, &code))
+		return code;
 	if (!page->valid)
 		return 0;
 	if (TYPE(page->flags) == SGX_SECINFO_SECS && page->children)
@@ -225,33 +225,33 @@ int sgx2_eremove(void *address)
 
 int sgx2_edbgrd(void *address, u64 *data)
 {
-	int answer;
+	int code;
 
 	guard(spinlock)(&processor_lock);
-	if (injected(SGX2_LEAF_EDBGRD, &answer))
-		return answer;
+	if (injected(SGX2_LEAF_EDBGRD, &code))
+		return code;
 	*data = *(u64 *)address;
 	return 0;
 }
 
 int sgx2_edbgwr(void *address, u64 data)
 {
-	int answer;
+	int code;
 
 	guard(spinlock)(&processor_lock);
-	if (injected(SGX2_LEAF_EDBGWR, &answer))
-		return answer;
+	if (injected(SGX2_LEAF_EDBGWR, &code))
+		return code;
 	*(u64 *)address = data;
 	return 0;
 }
 
 int sgx2_epa(void *page)
 {
-	int answer;
+	int code;
 
 	guard(spinlock)(&processor_lock);
-	if (injected(SGX2_LEAF_EPA, &answer))
-		return answer;
+	if (injected(SGX2_LEAF_EPA, &code))
+		return code;
 	if (page_of(page)->valid)
 		return PF;
 	fill(page, page, 0, SGX_SECINFO_VA);
@@ -262,11 +262,11 @@ int sgx2_epa(void *page)
 int sgx2_eblock(void *address)
 {
 	struct processor_page *page = page_of(address);
-	int answer;
+	int code;
 
 	guard(spinlock)(&processor_lock);
-	if (injected(SGX2_LEAF_EBLOCK, &answer))
-		return answer;
+	if (injected(SGX2_LEAF_EBLOCK, &code))
+		return code;
 	if (!page->valid)
 		return SGX2_PG_INVLD;
 	if (page->blocked)
@@ -281,11 +281,11 @@ int sgx2_ewb(struct sgx_pageinfo *info, void *address, void *slot)
 	struct sgx_pcmd *pcmd = (void *)(unsigned long)info->metadata;
 	struct processor_page *page = page_of(address);
 	bool secs = TYPE(page->flags) == SGX_SECINFO_SECS;
-	int answer;
+	int code;
 
 	guard(spinlock)(&processor_lock);
-	if (injected(SGX2_LEAF_EWB, &answer))
-		return answer;
+	if (injected(SGX2_LEAF_EWB, &code))
+		return code;
 	if (!page->valid || !page_of(slot)->valid)
 		return PF;
 	if (secs && page->children)
@@ -300,7 +300,7 @@ int sgx2_ewb(struct sgx_pageinfo *info, void *address, void *slot)
 	*(u64 *)slot = ++processor.version;
 	memcpy(pcmd->mac, slot, sizeof(u64));
 	memcpy(pcmd->mac + sizeof(u64), &page->address, sizeof(u64));
-	/* What the hidden part of a SECS knows has to survive. */
+	/* The hidden state of a SECS survives its eviction. */
 	pcmd->enclave_id = secs ? page->now : 0;
 	page->valid = false;
 	if (!secs)
@@ -312,11 +312,11 @@ int sgx2_eldu(struct sgx_pageinfo *info, void *address, void *slot)
 {
 	struct sgx_pcmd *pcmd = (void *)(unsigned long)info->metadata;
 	bool secs = TYPE(pcmd->secinfo.flags) == SGX_SECINFO_SECS;
-	int answer;
+	int code;
 
 	guard(spinlock)(&processor_lock);
-	if (injected(SGX2_LEAF_ELDU, &answer))
-		return answer;
+	if (injected(SGX2_LEAF_ELDU, &code))
+		return code;
 	if (page_of(address)->valid || !page_of(slot)->valid)
 		return PF;
 	if (secs != !info->secs)
@@ -336,11 +336,11 @@ int sgx2_eldu(struct sgx_pageinfo *info, void *address, void *slot)
 int sgx2_etrack(void *address)
 {
 	struct processor_page *secs = page_of(address);
-	int answer;
+	int code;
 
 	guard(spinlock)(&processor_lock);
-	if (injected(SGX2_LEAF_ETRACK, &answer))
-		return answer;
+	if (injected(SGX2_LEAF_ETRACK, &code))
+		return code;
 	if (!secs->valid)
 		return PF;
 	if (secs->before)
@@ -353,11 +353,11 @@ int sgx2_etrack(void *address)
 
 int sgx2_eaug(struct sgx_pageinfo *info, void *page)
 {
-	int answer;
+	int code;
 
 	guard(spinlock)(&processor_lock);
-	if (injected(SGX2_LEAF_EAUG, &answer))
-		return answer;
+	if (injected(SGX2_LEAF_EAUG, &code))
+		return code;
 	if (page_of(page)->valid)
 		return PF;
 	fill(page, (void *)(unsigned long)info->secs, info->addr,
@@ -369,11 +369,11 @@ int sgx2_eaug(struct sgx_pageinfo *info, void *page)
 int sgx2_emodpr(struct sgx_secinfo *secinfo, void *address)
 {
 	struct processor_page *page = page_of(address);
-	int answer;
+	int code;
 
 	guard(spinlock)(&processor_lock);
-	if (injected(SGX2_LEAF_EMODPR, &answer))
-		return answer;
+	if (injected(SGX2_LEAF_EMODPR, &code))
+		return code;
 	if (!page->valid)
 		return PF;
 	if (page->flags & (PENDING | MODIFIED))
@@ -389,11 +389,11 @@ int sgx2_emodpr(struct sgx_secinfo *secinfo, void *address)
 int sgx2_emodt(struct sgx_secinfo *secinfo, void *address)
 {
 	struct processor_page *page = page_of(address);
-	int answer;
+	int code;
 
 	guard(spinlock)(&processor_lock);
-	if (injected(SGX2_LEAF_EMODT, &answer))
-		return answer;
+	if (injected(SGX2_LEAF_EMODT, &code))
+		return code;
 	if (!page->valid)
 		return PF;
 	if (page->flags & (PENDING | MODIFIED))
@@ -406,11 +406,11 @@ int sgx2_emodt(struct sgx_secinfo *secinfo, void *address)
 int sgx2_erdinfo(struct sgx2_rdinfo *info, void *address)
 {
 	struct processor_page *page = page_of(address);
-	int answer;
+	int code;
 
 	guard(spinlock)(&processor_lock);
-	if (injected(SGX2_LEAF_ERDINFO, &answer))
-		return answer;
+	if (injected(SGX2_LEAF_ERDINFO, &code))
+		return code;
 	if (!page->valid)
 		return SGX2_PG_INVLD;
 	*info = (struct sgx2_rdinfo){ .flags = page->flags };
@@ -419,10 +419,10 @@ int sgx2_erdinfo(struct sgx2_rdinfo *info, void *address)
 
 int sgx2_eupdatesvn(void)
 {
-	int answer;
+	int code;
 
 	guard(spinlock)(&processor_lock);
-	if (injected(SGX2_LEAF_EUPDATESVN, &answer))
-		return answer;
+	if (injected(SGX2_LEAF_EUPDATESVN, &code))
+		return code;
 	return processor_valid() ? SGX2_EPC_NOT_READY : 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A processor for the pure suites: enough of SGX2 for the driver's state machines, and knobs that
- * silicon has not.
+ * A processor for the suites without hardware: the part of SGX2 that the driver's state machines
+ * need, with controls that silicon does not have.
  */
 #ifndef SGX2_KUNIT_PROCESSOR_H
 #define SGX2_KUNIT_PROCESSOR_H
@@ -12,70 +12,70 @@
 #define PROCESSOR_PAGES 512
 
 /**
- * struct processor_page - an entry of its EPCM
+ * struct processor_page - an entry of the EPCM
  */
 struct processor_page {
-	/** @owner: page number of the SECS, or its own for a SECS. */
+	/** @owner: page number of the SECS; for a SECS, its own page number */
 	unsigned int owner;
-	/** @address: linear address. */
+	/** @address: linear address of the page. */
 	u64 address;
 	/** @flags: SECINFO flags: permissions, PENDING, MODIFIED, PR, type. */
 	u64 flags;
-	/** @epoch: of the enclave when it was blocked or changed, 0 for none. */
+	/** @epoch: epoch of the enclave in which the page was blocked or changed, 0 for none. */
 	u64 epoch;
-	/** @children: of a SECS. */
+	/** @children: number of children of a SECS. */
 	unsigned int children;
-	/** @now: epoch of a SECS; starts at 1. */
+	/** @now: current epoch of a SECS; the first one is 1. */
 	u64 now;
-	/** @inside: threads that came in during this epoch. */
+	/** @inside: number of threads that entered in this epoch. */
 	unsigned int inside;
-	/** @before: threads that came in before it. */
+	/** @before: number of threads that entered in an earlier epoch. */
 	unsigned int before;
-	/** @valid: there is such a page. */
+	/** @valid: the entry is valid. */
 	bool valid;
-	/** @blocked: EBLOCK. */
+	/** @blocked: the page is blocked by EBLOCK. */
 	bool blocked;
-	/** @initialized: of a SECS. */
+	/** @initialized: the enclave of a SECS is initialized. */
 	bool initialized;
 };
 
 /**
- * struct processor - all of its state; one test at a time uses it
+ * struct processor - the state of the processor; one test at a time uses it
  */
 struct processor {
-	/** @memory: PROCESSOR_PAGES pages that play the EPC. */
+	/** @memory: PROCESSOR_PAGES pages that take the place of the EPC. */
 	void *memory;
-	/** @page: their EPCM. */
+	/** @page: the EPCM. */
 	struct processor_page page[PROCESSOR_PAGES];
-	/** @calls: how often each leaf ran. */
+	/** @calls: number of executions of each leaf. */
 	unsigned int calls[SGX2_LEAF_EUPDATESVN + 1];
-	/** @inject_leaf: the leaf that answers @inject_answer instead, @inject_times times. */
+	/** @inject_leaf: the leaf that returns @inject_code @inject_times times. */
 	unsigned int inject_leaf;
-	/** @inject_answer: what it answers then. */
-	int inject_answer;
-	/** @inject_times: how often that is still to happen. */
+	/** @inject_code: the code that the leaf returns. */
+	int inject_code;
+	/** @inject_times: remaining number of times. */
 	unsigned int inject_times;
-	/** @hold: EREMOVE waits until it is not set any more. */
+	/** @hold: EREMOVE waits until this is false. */
 	bool hold;
-	/** @version: the last one written to a Version Array. */
+	/** @version: latest version that was written to a Version Array. */
 	u64 version;
 };
 
 extern struct processor processor;
 
 /*
- * A machine with EPC of its own, as sgx2_hw tells, and all of the EPC layer started; and its end.
+ * Start a machine with an EPC of its own, which sgx2_hw describes, and the EPC layer.
  */
 int processor_start(void);
-/* The same with a page that a kernel before has left valid, and EREMOVE held. */
+/* Start the machine with a page that an earlier kernel left valid, and with EREMOVE held. */
 int processor_start_dirty(void);
-/* Stops all of this; does nothing if it is not started. */
+/* Stop the machine; do nothing if it is not started. */
 void processor_stop(void);
-/* Stop and start the EPC layer alone, with another sgx2_hw or EPCM. */
+/* Stop and start only the EPC layer, to change sgx2_hw or the EPCM. */
 void processor_halt(void);
 int processor_restart(void);
 
-/* The EPCM entry of an EPC page, by its name, and how many are valid. */
+/* Return the EPCM entry of an EPC page, and the number of valid entries. */
 struct processor_page *processor_page(u32 epc);
 unsigned int processor_valid(void);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Which ranges are those of an enclave: at the edges, and at random, against 128 bits. */
+/* Ranges of an enclave, at the edges and at random, compared with arithmetic of 128 bits. */
 #include <kunit/test.h>
 #include <linux/prandom.h>
 #include "build.h"
