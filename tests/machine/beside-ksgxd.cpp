@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * Runs a command in the guest on one CPU together with the kernel's EPC
- * reclaimer, which gets real-time priority there: beside-ksgxd COMMAND...
- *
- * Mainline's SGX2 ioctls answer -EAGAIN when the free EPC runs out before ksgxd
- * has caught up, or when they meet a page that ksgxd is about to evict, and the
- * kernel's own selftest takes that for a failure. Who wins that race depends on
- * the relative speed of two CPUs, which an emulator on a busy host does not
- * keep. On one CPU the reclaimer, once woken, is done before the test goes on.
- */
+// Runs a command in the guest on one CPU together with the EPC reclaimer of the kernel, which gets real-time priority:
+// beside-ksgxd COMMAND...
+//
+// Mainline's SGX2 ioctls return -EAGAIN if the free EPC pages run out before ksgxd has evicted others, or if they meet a page that ksgxd
+// is about to evict; the kernel's own selftest counts that as a failure. The outcome of that race depends on the relative speed of two
+// CPUs, which is not constant in an emulator on a busy host. On one CPU the reclaimer, once woken, is done before the test continues.
+
 #include <sched.h>
 #include <unistd.h>
 
@@ -23,7 +20,7 @@
 
 namespace {
 
-/* The process of that name, or 0: a guest without the in-tree driver has none. */
+// Returns the process of that name, or 0: a guest without the in-tree driver has none.
 pid_t process_named(std::string_view wanted)
 {
 	for (const auto &entry : std::filesystem::directory_iterator("/proc")) {
@@ -35,7 +32,7 @@ pid_t process_named(std::string_view wanted)
 	return 0;
 }
 
-/* The last CPU, since the first one is special in many ways. */
+// Pins a process to the last CPU; the first one has duties of its own.
 void pin(pid_t pid)
 {
 	cpu_set_t set;

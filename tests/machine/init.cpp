@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
-// PID 1 of a guest: mounts what a program expects, runs the one job that the runner put into the initramfs, and reports its end.
+// PID 1 of a guest: mounts filesystems, runs the job that the runner put into the initramfs, and reports its end.
 //
-// The job lies in /job, one file a thing, lists with a NUL after each element: argv, env, modules, drivers, token, cwd, want, mode, and param,
-// the parameters of the drivers.
-// What the job prints goes to one virtio port and the verdict to another, so nothing that is printed anywhere, the console
-// included, can pass for a verdict. The token is drawn for the run and /job is gone before the job starts.
+// /job has a file for each part of the job. Lists have a NUL after each element: argv, env, modules, drivers. Other files: token, cwd, want,
+// mode, and param, the parameters of the drivers.
+// The output of the job and the verdict are on different virtio ports, so no output, also not on the console, can be taken for a
+// verdict. The runner draws a token for each run, and /job is removed before the job starts.
 
 #include <cerrno>
 #include <csignal>
@@ -56,8 +56,8 @@ std::vector<std::string> read_list(const std::string &path)
 	return list;
 }
 
-// One write a message, so that the runner reads whole lines.
-void tell(int fd, const std::string &line)
+// Writes a message, by one write() if possible, so that the runner reads whole lines.
+void send_line(int fd, const std::string &line)
 {
 	std::string_view rest = line;
 	while (!rest.empty()) {
@@ -77,7 +77,7 @@ void tell(int fd, const std::string &line)
 		pause();
 }
 
-// Without a verdict port the console is all there is; the runner then reports a guest that ended without one.
+// Prints an error on the console and powers off. The runner then reports a guest that ended without a verdict.
 [[noreturn]] void give_up(const char *what)
 {
 	std::fprintf(stderr, "init: %s: %s\n", what, std::strerror(errno));
@@ -93,7 +93,7 @@ void mount_all()
 	} const table[] = {
 		{"proc", "/proc", "proc", 0, true},
 		{"sysfs", "/sys", "sysfs", 0, true},
-		// Enclave pages are mapped executable from a device node, which noexec would refuse.
+		// Programs map enclave pages executable from the device node, which noexec would refuse.
 		{"devtmpfs", "/dev", "devtmpfs", 0, true},
 		{"tmpfs", "/tmp", "tmpfs", 0, true},
 		{"tmpfs", "/run", "tmpfs", 0, true},
@@ -114,7 +114,7 @@ void mount_all()
 		give_up("/dev/fd");
 }
 
-// A module that does not load is told on the console and, if the job needs it, by the job.
+// Loads a module. An error is printed on the console, and the job fails later if it needs the module.
 bool load_module(const std::string &path, const std::string &parameters = "")
 {
 	const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -124,7 +124,7 @@ bool load_module(const std::string &path, const std::string &parameters = "")
 	}
 	const bool ok = syscall(SYS_finit_module, fd, parameters.c_str(), 0) == 0 || errno == EEXIST;
 	if (!ok)
-		std::fprintf(stderr, "init: cannot load %s: %s\n", path.c_str(), std::strerror(errno));
+		std::fprintf(stderr, "init: %s: cannot load the module: %s\n", path.c_str(), std::strerror(errno));
 	close(fd);
 	return ok;
 }
@@ -135,7 +135,7 @@ void nap(long milliseconds)
 	nanosleep(&t, nullptr);
 }
 
-// The device node of the virtio port with this name; the driver finds the ports some time after it is loaded.
+// Opens the device node of the virtio port with this name. The driver finds the ports some time after it was loaded.
 int open_port(std::string_view wanted, int flags)
 {
 	for (int tries = 0; tries < 6000; tries++, nap(10)) {
@@ -205,7 +205,7 @@ bool sgx_device_appears()
 	_exit(errno == ENOENT ? not_found : not_found - 1);
 }
 
-// The kernel hands every orphan to us; only the job's own end is the verdict.
+// Waits for the job. The kernel makes this process the parent of every orphan; only the end of the job is the verdict.
 int wait_for(pid_t job)
 {
 	for (;;) {
@@ -236,20 +236,20 @@ int main()
 	const int verdict = open_port("sgx2.verdict", O_WRONLY);
 	const int out = open_port("sgx2.output", O_WRONLY);
 	if (verdict < 0 || out < 0 || argv.empty() || token.empty())
-		give_up("no virtio port or no job");
+		give_up("no virtio port, or no job");
 	for (const char *name : {"argv", "env", "token", "cwd", "want", "mode", "modules", "drivers", "param"})
 		unlink((std::string("/job/") + name).c_str());
 
 	const std::string head = "{\"token\": \"" + token + "\", ";
-	tell(verdict, head + "\"at\": \"init\", \"tsc\": " + std::to_string(__builtin_ia32_rdtsc()) + "}\n");
+	send_line(verdict, head + "\"at\": \"init\", \"tsc\": " + std::to_string(__builtin_ia32_rdtsc()) + "}\n");
 	for (const auto &driver : drivers) {
 		if (!load_module(driver, parameters)) {
-			tell(verdict, head + "\"at\": \"end\", \"error\": \"no-driver\"}\n");
+			send_line(verdict, head + "\"at\": \"end\", \"error\": \"no-driver\"}\n");
 			power_off();
 		}
 	}
 	if (want == "epc" && !sgx_device_appears()) {
-		tell(verdict, head + "\"at\": \"end\", \"error\": \"no-epc\"}\n");
+		send_line(verdict, head + "\"at\": \"end\", \"error\": \"no-epc\"}\n");
 		power_off();
 	}
 
@@ -259,6 +259,6 @@ int main()
 	const int status = job < 0 ? -1 : wait_for(job);
 	const char *how = WIFSIGNALED(status) ? "signal" : "status";
 	const int number = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
-	tell(verdict, head + "\"at\": \"end\", \"" + how + "\": " + std::to_string(number) + "}\n");
+	send_line(verdict, head + "\"at\": \"end\", \"" + how + "\": " + std::to_string(number) + "}\n");
 	power_off();
 }
