@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Measures the cost of work on an enclave with the loaded driver, and prints a JSON object on each line; scripts/bench compares two drivers.
+// Measures the cost of work on an enclave, and prints a JSON object on each line; scripts/bench compares two drivers.
 
 #include <algorithm>
 #include <cstdio>

@@ -157,9 +157,9 @@ Sample Meter::read(const Device *device) const
 	getrusage(RUSAGE_SELF, &usage);
 	s["faults"] = usage.ru_minflt + usage.ru_majflt;
 	if (device) {
-		const long rounds = fdinfo(*device, "sgx2-ipi-broadcasts");
-		if (rounds >= 0)
-			s["rounds"] = rounds;
+		const long broadcasts = fdinfo(*device, "sgx2-ipi-broadcasts");
+		if (broadcasts >= 0)
+			s["rounds"] = broadcasts;
 	}
 	return s;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// A demonstration with explanations: an enclave is built, runs, is evicted and reloaded, grows, is reset, accepts, extends, and returns pages.
+// A demonstration with explanations: an enclave is built, runs, is evicted and reloaded, grows, is reset and shrinks.
 
 #include <algorithm>
 #include <cstdio>

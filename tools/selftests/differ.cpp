@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Makes random calls and enclave operations from a seed, and prints a line with the outcome of each, which scripts/differ compares between drivers.
+// Makes random calls and enclave operations from a seed, and prints the outcome of each; scripts/differ compares two drivers.
 //
 // The calls depend only on the seed, never on an outcome. A line whose outcome may differ ends with the name of the row of
 // Documentation/differences.md that describes the difference, in brackets.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Entry and exit of an enclave. EENTER continues here with CSSA in RAX, the TCS in RBX, the address after EENTER in RCX, the request in RDI.
+ * Entry and exit of an enclave. EENTER continues here: CSSA in RAX, TCS in RBX, the address after EENTER in RCX, the request in RDI.
  *
  * An entry while no SSA frame is in use runs on the stack of the thread. An entry while a frame is in use handles an exception, and
  * runs on another stack. The page at GS has the addresses of both, relative to the TCS: see ThreadData in request.h.

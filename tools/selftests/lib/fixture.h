@@ -49,12 +49,12 @@ public:
 		etracks_ = leaf(0xc);
 		emodprs_ = leaf(0xe);
 		faults_ = fdinfo(enclave_.device(), "sgx2-faults");
-		rounds_ = fdinfo(enclave_.device(), "sgx2-ipi-broadcasts");
+		broadcasts_ = fdinfo(enclave_.device(), "sgx2-ipi-broadcasts");
 	}
 	long etracks() const { return leaf(0xc) - etracks_; }
 	long emodprs() const { return leaf(0xe) - emodprs_; }
 	long faults() const { return fdinfo(enclave_.device(), "sgx2-faults") - faults_; }
-	long rounds() const { return fdinfo(enclave_.device(), "sgx2-ipi-broadcasts") - rounds_; }
+	long broadcasts() const { return fdinfo(enclave_.device(), "sgx2-ipi-broadcasts") - broadcasts_; }
 	const isa::Monitor &machine() const { return *monitor_; }
 
 private:
@@ -69,7 +69,7 @@ private:
 
 	const Enclave &enclave_;
 	std::unique_ptr<isa::Monitor> monitor_;
-	long etracks_ = 0, emodprs_ = 0, faults_ = 0, rounds_ = 0;
+	long etracks_ = 0, emodprs_ = 0, faults_ = 0, broadcasts_ = 0;
 };
 
 /// An enclave with a range in which no page is added yet.

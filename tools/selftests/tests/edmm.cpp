@@ -20,7 +20,7 @@ TEST_F(Edmm, ResetWithoutThreadsSendsNoIpi)
 	EXPECT_EQ(enclave.device().reset_permissions(offset, length), (Progress{0, length, 0}));
 	EXPECT_EQ(count.emodprs(), 4096);
 	EXPECT_LE(count.etracks(), 24);
-	EXPECT_EQ(count.rounds(), 0);
+	EXPECT_EQ(count.broadcasts(), 0);
 	EXPECT_TRUE(whole(accept(length, REG | PR)));
 	EXPECT_TRUE(whole(extend(length, REG | RW)));
 	EXPECT_TRUE(whole(enclave.ask(request(Op::fill, at, length))));
@@ -35,7 +35,7 @@ TEST_F(Edmm, ResetSendsOneBroadcastPerChunk)
 	EXPECT_EQ(enclave.device().reset_permissions(offset, length), (Progress{0, length, 0}));
 	EXPECT_EQ(count.emodprs(), 4096);
 	EXPECT_LE(count.etracks(), 24);
-	EXPECT_LE(count.rounds(), 9);
+	EXPECT_LE(count.broadcasts(), 9);
 	EXPECT_TRUE(whole(accept(length, REG | PR)));
 }
 
@@ -47,12 +47,12 @@ TEST_F(Edmm, RestrictCostsAsMuchAsReset)
 	EXPECT_EQ(enclave.device().restrict_permissions(offset, length, R), (Progress{0, length, 0}));
 	EXPECT_EQ(count.emodprs(), 4096);
 	EXPECT_LE(count.etracks(), 24);
-	EXPECT_EQ(count.rounds(), 0);
+	EXPECT_EQ(count.broadcasts(), 0);
 	EXPECT_TRUE(whole(accept(length, REG | R | PR)));
 	const Inside inside(enclave, 1);
 	count.reset();
 	EXPECT_EQ(enclave.device().restrict_permissions(offset, length, R), (Progress{0, length, 0}));
-	EXPECT_LE(count.rounds(), 9);
+	EXPECT_LE(count.broadcasts(), 9);
 	EXPECT_TRUE(whole(accept(length, REG | R | PR)));
 }
 
@@ -69,7 +69,7 @@ TEST_F(Edmm, MprotectResetsPermissions)
 	ASSERT_EQ(protect(at, length, PROT_READ), 0);
 	EXPECT_EQ(count.emodprs(), 4096);
 	EXPECT_LE(count.etracks(), 24);
-	EXPECT_EQ(count.rounds(), 0);
+	EXPECT_EQ(count.broadcasts(), 0);
 	EXPECT_TRUE(whole(accept(length, REG | PR)));
 	EXPECT_TRUE(whole(extend(length, REG | R)));
 	EXPECT_EQ(enclave.ask(request(Op::read, at + 5 * page)).status, Status::done);
@@ -81,11 +81,11 @@ TEST_F(Edmm, MprotectResetsPermissions)
 	count.reset();
 	ASSERT_EQ(protect(at, length, PROT_READ | PROT_WRITE), 0);
 	EXPECT_EQ(count.emodprs(), 4096);
-	EXPECT_LE(count.rounds(), 9);
+	EXPECT_LE(count.broadcasts(), 9);
 	EXPECT_TRUE(whole(accept(length, REG | PR)));
 }
 
-// The range has a readable mapping, a file that is not created yet, and reserved memory. Pages are added everywhere; only the first has a PTE.
+// The range has a readable mapping, a file without an enclave, and reserved memory. All pages are added; only the first has a PTE.
 TEST_F(Edmm, AugmentFollowsMappings)
 {
 	ONLY_SGX2();

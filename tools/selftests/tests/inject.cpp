@@ -41,7 +41,7 @@ private:
 };
 
 /// Enters the enclave and repeats, although EENTER or ERESUME may find pages of the enclave in use.
-Request push(const Enclave &enclave, Request r, unsigned thread = 0)
+Request enter_until_done(const Enclave &enclave, Request r, unsigned thread = 0)
 {
 	u32 leaf = EENTER;
 	for (unsigned tries = 0; tries < 10000; tries++) {
@@ -185,7 +185,7 @@ TEST_F(Inject, FaultingLeavesAreRetried)
 	};
 	disturbed([&] {
 		const Enclave other;
-		push(other, request(Op::nothing, 0));
+		enter_until_done(other, request(Op::nothing, 0));
 		u64 value = 0;
 		const int fd = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
 		const auto where = static_cast<off_t>(other.at(other.image().heap));
@@ -229,7 +229,7 @@ TEST_F(Inject, PagingUnderConflicts)
 			EXPECT_EQ(peek(at + i), 0);
 		for (u64 i = 0; i < all; i += page)
 			EXPECT_EQ(peek(other.at(first) + i), 0);
-		EXPECT_EQ(push(enclave, check).result, 0U);
+		EXPECT_EQ(enter_until_done(enclave, check).result, 0U);
 	}
 	EXPECT_GT(fdinfo(enclave.device(), "sgx2-evictions"), 0);
 	EXPECT_EQ(enclave.ask(check).result, 0U);
@@ -302,7 +302,7 @@ protected:
 		return {error, pages.count, 0};
 	}
 	/// Records a page for the signature: it was added, and measured once.
-	void sees(u64 offset, bool measured = true)
+	void expect_measured(u64 offset, bool measured = true)
 	{
 		signer.add(offset, REG | RW);
 		if (measured)
@@ -316,7 +316,7 @@ protected:
 	}
 	long there() const { return fdinfo(device, "sgx2-pages"); }
 	/// Closes the file, and checks that no resource is in use.
-	void nothing_is_left()
+	void expect_nothing_used()
 	{
 		EXPECT_EQ(device.close(), 0);
 		const LeakCheck leaks = LeakCheck::settled();
@@ -344,12 +344,12 @@ TEST_F(InjectBuild, LastingEextendConflictFails)
 	EXPECT_EQ(add(3 * page, page), (Progress{EBUSY, 0, 0})) << "the pages exist now";
 	EXPECT_EQ(there(), before + 3);
 	for (const u64 offset : {0UL, page})
-		sees(offset);
-	sees(8 * page, false);
+		expect_measured(offset);
+	expect_measured(8 * page, false);
 	for (const u64 offset : {2 * page, 3 * page})
-		sees(offset);
+		expect_measured(offset);
 	EXPECT_EQ(init(), EPERM);
-	nothing_is_left();
+	expect_nothing_used();
 }
 
 // A sequence without a persistent failure, which shows that the signature is otherwise correct.
@@ -361,10 +361,10 @@ TEST_F(InjectBuild, PassingEextendConflictIsRetried)
 	}
 	EXPECT_EQ(add(8 * page, page, false), (Progress{0, page, 0}));
 	for (u64 offset = 0; offset < 4 * page; offset += page)
-		sees(offset);
-	sees(8 * page, false);
+		expect_measured(offset);
+	expect_measured(8 * page, false);
 	EXPECT_EQ(init(), 0);
-	nothing_is_left();
+	expect_nothing_used();
 }
 
 // The call stops at the page with the persistent conflict. The pages that it counts exist, and no others.
@@ -388,10 +388,10 @@ TEST_F(InjectBuild, EextendConflictStopsCall)
 	EXPECT_LT(stops, 1000U);
 	for (u64 offset = 0; offset < size; offset += page) {
 		EXPECT_EQ(add(offset, page), (Progress{EBUSY, 0, 0})) << offset;
-		sees(offset);
+		expect_measured(offset);
 	}
 	EXPECT_EQ(init(), EPERM);
-	nothing_is_left();
+	expect_nothing_used();
 }
 
 // A speculatively added page that fails is left to a later fault, and the pages that were taken for the following ones are freed.

@@ -154,7 +154,7 @@ TEST_F(Patterns, MapProtectUnmap)
 	shim.protect(offset, some, R);
 	EXPECT_EQ(count.emodprs(), 512);
 	EXPECT_LE(count.etracks(), 3) << "one batch";
-	EXPECT_EQ(count.rounds(), 0) << "no thread is inside";
+	EXPECT_EQ(count.broadcasts(), 0) << "no thread is inside";
 	EXPECT_EQ(enclave.ask(check).result, 0U) << "the data is unchanged";
 	EXPECT_EQ(access(Op::write, 2), static_cast<u64>(pf_present | pf_write | pf_user)) << "the mapping forbids the write";
 

@@ -168,7 +168,7 @@ protected:
 		EXPECT_EQ(enclave.device().remove_pages(where - base, page), (Progress{0, page, 0}));
 	}
 	/// Accesses a page by any thread at any time: the processor may refuse it, but a mapping must exist.
-	void poke(u64 where, unsigned thread, unsigned how) const
+	void access_if_allowed(u64 where, unsigned thread, unsigned how) const
 	{
 		Request r = how % 2 ? request(Op::read, where) : request(Op::accept, where, page, REG | RW | PENDING);
 		EXPECT_NE(try_access(enclave, r, thread), Access::bus);
@@ -303,7 +303,7 @@ TEST_F(Race, AccessAgainstRemove)
 	for (unsigned thread = 1; thread < 4; thread++) {
 		threads.add([&, thread] {
 			for (unsigned i = 0; !threads.stop; i++)
-				poke(at, thread, i + thread);
+				access_if_allowed(at, thread, i + thread);
 		});
 	}
 	for (unsigned round = 0; round < rounds(300); round++) {
@@ -334,7 +334,7 @@ TEST_F(Race, AccessAgainstModify)
 	for (unsigned thread = 1; thread < 4; thread++) {
 		threads.add([&, thread] {
 			for (unsigned i = 0; !threads.stop; i++)
-				poke(tcs, thread, i + thread);
+				access_if_allowed(tcs, thread, i + thread);
 		});
 	}
 	for (unsigned round = 0; round < rounds(25); round++) {
@@ -548,7 +548,7 @@ TEST_F(Race, SixteenThreadsOnTenPages)
 			for (unsigned round = 0; round < rounds(40); round++) {
 				const u64 i = random() % owned.size(), where = at + i * page;
 				if (owned[i].exchange(true)) {
-					poke(where, thread, static_cast<unsigned>(random() >> 8));
+					access_if_allowed(where, thread, static_cast<unsigned>(random() >> 8));
 					continue;
 				}
 				grow(where, thread);
