@@ -482,7 +482,7 @@ public:
 		for (const unsigned reg : {SGX2_DEV_INJ_EMODPR, SGX2_DEV_INJ_EMODT, SGX2_DEV_INJ_GP, SGX2_DEV_INJ_EBLOCK})
 			machine_.inject(reg, 200000);
 	}
-	~Conflicts() { machine_.calm(); }
+	~Conflicts() { machine_.clear_injection(); }
 	Conflicts(const Conflicts &) = delete;
 	Conflicts &operator=(const Conflicts &) = delete;
 

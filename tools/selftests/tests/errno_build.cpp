@@ -235,7 +235,7 @@ TEST_F(Errnos, InitAttributes)
 class Injected {
 public:
 	Injected(const isa::Monitor &machine, unsigned reg, u64 rate = always) : machine_(machine) { machine_.inject(reg, rate); }
-	~Injected() { machine_.calm(); }
+	~Injected() { machine_.clear_injection(); }
 	Injected(const Injected &) = delete;
 	Injected &operator=(const Injected &) = delete;
 

@@ -225,11 +225,11 @@ TEST_F(ErrnosEdmm, Conflict)
 	EXPECT_EQ(d.modify_types(offset, page, type_trim), busy); // errno: MODIFY EFAULT conflict
 	EXPECT_EQ(d.reset_permissions(offset, page), busy);	  // errno: RESET EFAULT conflict
 	EXPECT_EQ(protect(at, page, PROT_READ), EBUSY);		  // errno: mprotect EBUSY conflict
-	machine->calm();
+	machine->clear_injection();
 	machine->inject(SGX2_DEV_INJ_GP, always);
 	EXPECT_EQ(d.restrict_permissions(offset, page, R), (Progress{EFAULT, 0, 0}));
 	EXPECT_EQ(protect(at, page, PROT_READ), EBUSY);
-	machine->calm();
+	machine->clear_injection();
 	EXPECT_EQ(d.augment_pages(offset + 4 * page, page), (Progress{0, page, 0}));
 	EXPECT_EQ(d.reset_permissions(offset, 4 * page), (Progress{0, 4 * page, 0}));
 	EXPECT_TRUE(whole(accept(4 * page, REG | PR)));

@@ -278,7 +278,7 @@ TEST(ErrnosCreate, Entropy)
 	machine->inject(SGX2_DEV_INJ_ENTROPY, 1000000);
 	ASSERT_EQ(second.open(), 0);
 	EXPECT_EQ(second.create(secs), 0) << "only the first enclave runs EUPDATESVN";
-	machine->calm();
+	machine->clear_injection();
 }
 
 bool frozen()

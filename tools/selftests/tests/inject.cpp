@@ -32,7 +32,7 @@ public:
 		for (const unsigned reg : what)
 			machine_.inject(reg, rate);
 	}
-	~Injected() { machine_.calm(); }
+	~Injected() { machine_.clear_injection(); }
 	Injected(const Injected &) = delete;
 	Injected &operator=(const Injected &) = delete;
 

@@ -91,7 +91,7 @@ TEST_F(UpdateSvn, RunsForFirstEnclaveOnly)
 	const u64 short_of = machine->counter(SGX2_DEV_CTR_ENCLS(leaf, entropy));
 	EXPECT_EQ(create(first), EAGAIN);
 	EXPECT_GT(machine->counter(SGX2_DEV_CTR_ENCLS(leaf, entropy)), short_of + 1);
-	machine->calm();
+	machine->clear_injection();
 	EXPECT_EQ(first.create(plain_secs(range.address(), range.length())), 0) << "a CREATE that failed does not count";
 }
 

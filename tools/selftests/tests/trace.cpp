@@ -117,7 +117,7 @@ TEST_F(Traces, Leaf)
 	const Traced trace("sgx2_encls");
 	machine->inject(SGX2_DEV_INJ_EMODPR, always);
 	EXPECT_EQ(enclave.device().restrict_permissions(offset, page, R), (Progress{EFAULT, 0, EPC_PAGE_CONFLICT}));
-	machine->calm();
+	machine->clear_injection();
 	expect(trace, "sgx2_encls: " + name() + "leaf=0xe address=" + hex(at) + " code=0x7");
 }
 
