@@ -56,7 +56,7 @@ apt_system_sources() {
 	done
 }
 
-# Writes the private sources: each suite that we want, at the first mirror that answers for it.
+# Writes the private sources: each suite that we want, at the first mirror that has it.
 apt_write_sources() {
 	local keys='' k uri key trusted base suite found mirrors main=() security=()
 	for k in /usr/share/keyrings/debian-archive-keyring.{gpg,pgp}; do
@@ -86,7 +86,7 @@ apt_write_sources() {
 			fi
 		done < <(printf '%s\n' "${mirrors[@]}" | awk '!seen[$0]++')
 		rm -f "$SGX2_APT/probe"
-		[ -n "$found" ] || { say "no mirror of this system answers for $suite: going on without it"; continue; }
+		[ -n "$found" ] || { say "no mirror of this system has $suite: continuing without it"; continue; }
 		[ "$key" != - ] || key=
 		base=deb
 		# Sources are wanted from these two only; the lists are long.
@@ -100,11 +100,11 @@ apt_write_sources() {
 		} >> "$SGX2_APT/x.sources.new"
 	done
 	grep -q "^Suites: $(apt_release)\$" "$SGX2_APT/x.sources.new" ||
-		die "no mirror in /etc/apt answers for $(apt_release): is this machine online?"
+		die "no mirror in /etc/apt has $(apt_release): is this machine online?"
 	mv "$SGX2_APT/x.sources.new" "$SGX2_APT/parts/x.sources"
 }
 
-# apt_cmd TOOL ARG...: an apt tool under the private configuration. It comes after the system's own configuration files, so it
+# apt_cmd TOOL ARG...: an apt tool under the private configuration. The private file is read after the system's own configuration files, so it
 # has the last word where they differ, and theirs (proxies, dates) stand where it is silent.
 apt_cmd() {
 	local tool=$1
@@ -162,7 +162,7 @@ need() {
 	apt_update "$SGX2_DAY"
 	say "installing ${missing[*]}"
 	with_lock apt-install need_install "$log" "${missing[@]}" && return
-	# A mirror drops a package when a newer one comes: with new lists once more.
+	# A mirror drops a package when a newer one is published: try once more with new lists.
 	apt_update 0
 	with_lock apt-install need_install "$log" "${missing[@]}" ||
 		{ grep -E '^E:' "$log" >&2 || tail -n 5 "$log" >&2; die "cannot install ${missing[*]} (all of apt's output: $log)"; }
@@ -175,7 +175,7 @@ need_install() {
 
 # apt_fetch bin|src PACKAGE SUITES VERSIONS FILE: prints the path of the newest file that matches the glob FILE, of a version that
 # matches the glob VERSIONS, from a suite that matches the extended regular expression SUITES. Downloaded once, checked against
-# the signed index, and looked for anew after a week.
+# the signed index, and looked up again after a week.
 apt_fetch() {
 	local name record
 	name=$(hash_of "$@")-$2

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
-# What every script here shares: messages, the cache, its locks, and the private apt of scripts/apt.sh.
+# Functions for all scripts: messages, the cache, its locks, and the private apt of scripts/apt.sh.
 # shellcheck shell=bash
 #
-# The cache holds items. An item is a file or folder whose name ends in a hash of all that went into it; it is made under a
-# temporary name and renamed when complete, so whatever stands under its final name is whole, and an interrupted run is
-# taken up again at the first item that is missing. A long build can go on where it stopped, too: stage.
+# The cache contains items. An item is a file or folder whose name ends in a hash of all its inputs. It is made under a temporary
+# name and renamed when complete, so an item with its final name is complete, and an interrupted run continues at the first missing
+# item. A long build can continue where it stopped, too: see stage.
 
 set -euo pipefail
 export LC_ALL=C.UTF-8
-# A make that we start is nobody's child, whatever started us: some Makefiles look.
+# Makefiles that the scripts run must not take themselves for the child of another make.
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
 umask 022
 

@@ -38,10 +38,10 @@ exit status:
 # Kernels that scripts/build-kernel makes.
 BUILT = ('lab', 'debug', 'kcsan', 'gcov', 'next')
 
-# What a console says when the guest's kernel is done for, most telling first.
+# Lines that a kernel prints when it fails, the most specific first.
 TROUBLE = re.compile(r'BUG: |WARNING: |Oops|general protection fault|Kernel panic|UBSAN: |KASAN: |unable to handle|RIP: 0010')
 
-# What goes wrong without a panic, whatever panic_on_warn says: lockdep, sleeping while atomic, stalls, hung tasks.
+# Reports without a panic, in spite of panic_on_warn: lockdep, sleeping while atomic, stalls, hung tasks.
 COMPLAINT = re.compile(r'^(WARNING: (?!CPU: )|BUG: |INFO: (possible|task |rcu)|rcu: INFO: )', re.IGNORECASE)
 
 
@@ -55,7 +55,7 @@ class Ended(Exception):
 
 class Parser(argparse.ArgumentParser):
     def error(self, message):
-        raise Ended(USAGE, f'{message} (--help tells the options)')
+        raise Ended(USAGE, f'{message} (see --help)')
 
 
 def parse(argv):
@@ -65,7 +65,7 @@ def parse(argv):
                    help="Debian 12's image, ours, ours with KASAN and lockdep, with KCSAN, with coverage, the newest Linux, or a bzImage (lab)")
     p.add_argument('--modules', metavar='DIR', help='lib/modules/VERSION of a --kernel FILE whose virtio is modular')
     p.add_argument('--driver', default='intree', choices=('intree', 'sgx2', 'none'),
-                   help="who owns the EPC: the kernel's driver, ours, or nobody; the last two boot with nosgx (intree)")
+                   help="the driver that owns the EPC: the kernel's, sgx2, or none; the last two boot with nosgx (intree)")
     p.add_argument('--ko', metavar='FILE', help='this sgx2.ko instead of one built from the tree; a --kernel FILE wants it')
     p.add_argument('--param', action='append', default=[], metavar='NAME=VALUE', help='parameter of the module, repeatable')
     p.add_argument('--smp', type=int, default=1, metavar='N', help='vCPUs (1)')
@@ -80,7 +80,7 @@ def parse(argv):
     p.add_argument('--env', action='append', default=[], metavar='NAME=VALUE', help='for the command, repeatable')
     p.add_argument('--append', action='append', default=[], metavar='WORDS', help='more for the kernel command line')
     p.add_argument('--cpu', metavar='MODEL', help="instead of the sgx2 CPU model; ',+x,-y' alone adds to it")
-    p.add_argument('--qemu', metavar='DIR', default=os.environ.get('SGX2_QEMU'), help='a folder with qemu-system-x86_64 and firmware instead of the cached build; $SGX2_QEMU is the same')
+    p.add_argument('--qemu', metavar='DIR', default=os.environ.get('SGX2_QEMU'), help='a folder with qemu-system-x86_64 and firmware instead of the cached build, as is $SGX2_QEMU')
     p.add_argument('--qemu-arg', action='append', default=[], metavar='WORD', help='one more word for QEMU, repeatable')
     p.add_argument('--timeout', type=float, default=900, metavar='SECONDS', help='for the command, from init on (900)')
     p.add_argument('--boot-timeout', type=float, default=300, metavar='SECONDS', help='for the kernel to reach init (300)')
@@ -98,7 +98,7 @@ def parse(argv):
         args, rest = argv[:at], argv[at + 1:]
     opt = p.parse_args(args)
     if opt.command:
-        raise Ended(USAGE, f'"{opt.command[0]}": the command comes after -- (--help tells the options)')
+        raise Ended(USAGE, f'"{opt.command[0]}": the command comes after -- (see --help)')
     opt.command = rest or (['/bin/sh', '-l'] if opt.interactive else [])
     check(opt)
     return opt
@@ -318,7 +318,7 @@ class Machine:
         if opt.driver != 'intree':
             words.append('nosgx')
         if opt.icount:
-            # Calibrating it reads the TSC in a loop, half a minute of host time, and ends in refusing it all the same.
+            # The kernel's calibration of this timer reads the TSC in a loop for half a minute of host time, and fails.
             words.append('nolapic_timer')
         if opt.interactive:
             words.append('loglevel=4')
@@ -344,7 +344,7 @@ class Run:
         names = ['verdict', 'output'] + ([] if self.opt.interactive else ['console'])
         pairs = {name: os.pipe() for name in names}
         for _, theirs in pairs.values():
-            # Room for all that a guest says at once: QEMU that has to wait for us interrupts the guest when we come.
+            # Room for bursts of output: if QEMU had to wait for the runner, it would interrupt the guest.
             fcntl.fcntl(theirs, fcntl.F_SETPIPE_SZ, 1 << 20)
         fds = {name: theirs for name, (_, theirs) in pairs.items()}
         words = machine.words(self.opt, kernel, initrd, fds)
@@ -390,7 +390,7 @@ class Run:
         return 0.2 if self.helper else wait
 
     def done(self):
-        """Ends the loop, or the run, when nothing more is to come."""
+        """Ends the loop, or the run, when no more output is expected."""
         now = time.monotonic()
         if self.trouble_at and now >= self.trouble_at + 2:
             return True
@@ -416,7 +416,7 @@ class Run:
             sys.stderr.buffer.write(data)
             sys.stderr.buffer.flush()
         tail = self.console[-len(data) - 64:]
-        # The decompressor halts the processor for good, and a panic may not get as far as the reset.
+        # The decompressor halts the CPU, and a panic may not reach the reset.
         if not self.trouble_at and (b'-- System halted' in tail or b'Kernel panic' in tail or b'end Kernel panic' in tail):
             self.trouble_at = time.monotonic()
 
@@ -456,7 +456,7 @@ class Run:
                 status = NO_BOOT if 'kernel' in said[-1] else SETUP
                 raise Ended(status, f'QEMU would not start: {said[-1]}')
             if self.opt.interactive and self.booted and self.qemu.wait(timeout=10) == 0:
-                # Whoever sits there has switched it off, and has seen whatever else it was.
+                # The user has shut down the guest, and has seen its output.
                 raise Ended(0)
             where = 'before it reached init' if not self.booted else 'without a verdict'
             raise Ended(NO_VERDICT if self.booted else NO_BOOT, f'the guest ended {where}; its last words: {self.last_words()}')
