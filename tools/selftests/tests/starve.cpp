@@ -101,6 +101,25 @@ u64 epc()
 	return Processor::epc_bytes() & ~(page - 1);
 }
 
+/// Returns the state of a process by one letter, as /proc has it.
+char state_of(pid_t pid)
+{
+	const std::string stat = read_all("/proc/" + std::to_string(pid) + "/stat");
+	const std::size_t end = stat.rfind(')');
+	return end == std::string::npos || end + 2 >= stat.size() ? '?' : stat[end + 2];
+}
+
+/// Waits until the process has slept, and the counter has not moved, for as long as that.
+void await_sleep(pid_t pid, const std::atomic<u64> &counter, Clock::duration quiet)
+{
+	u64 before = counter;
+	for (auto since = Clock::now(); Clock::now() - since < quiet; std::this_thread::sleep_for(10ms)) {
+		if (state_of(pid) != 'S' || counter != before)
+			since = Clock::now();
+		before = counter;
+	}
+}
+
 Options large()
 {
 	Options o;
@@ -234,15 +253,13 @@ protected:
 			munmap(shared, page);
 		shared = nullptr;
 	}
-	/// Another program takes the rest of the EPC and of the memory, and then waits too.
-	static void starve()
+	/// Another program takes the rest of the EPC and of the memory, and then waits too. Its first page is always to be had.
+	void starve() const
 	{
 		shared->hog_go = 1;
-		u64 before = 0;
-		do {
-			before = shared->hog_has;
-			std::this_thread::sleep_for(2s);
-		} while (shared->hog_has != before);
+		while (!shared->hog_has)
+			std::this_thread::sleep_for(1ms);
+		await_sleep(hog_, shared->hog_has, 1s);
 	}
 	/// Starts a child that prepares itself, and does the rest on request.
 	void start(const std::function<std::function<void()>()> &prepare)
@@ -328,8 +345,8 @@ TEST_P(StarvedWaiter, HandlesSignalsAndDebugger)
 	ASSERT_TRUE(starvation.good());
 	starve();
 	shared->go = 1;
-	// The child waits by now. If it does not, the test checks less.
-	std::this_thread::sleep_for(1s);
+	// The child may sleep before it waits for a page. The test checks less then.
+	await_sleep(pid, shared->done, 200ms);
 	EXPECT_EQ(kill(pid, SIGUSR1), 0);
 	EXPECT_TRUE(soon([] { return shared->handled != 0; })) << "the handler of the signal did not run";
 	EXPECT_EQ(kill(pid, SIGSTOP), 0);
