@@ -37,7 +37,7 @@ SHORT = [
     guest('inside', 2, '64M', 'life', 'threads', 'traces', '--pages', '256,4096', '--inside', '1'),
     IDLE,
     guest('rdinfo', 2, '64M', 'life', '--pages', '4096', '--inside', '0,1', cpu=RDINFO),
-    guest('paging', 1, '8M', 'paging', '--times', '2,10'),
+    guest('paging', 1, '4M', 'paging', '--times', '2,10'),
 ]
 FULL = [
     guest('alone', 1, '256M', 'life', 'growth', 'build', 'threads', 'traces', '--pages', '256,1024,4096,16384'),
