@@ -11,7 +11,7 @@ help:
 	@echo 'make demo             boot the SGX2 machine, load sgx2, run an enclave that grows, changes and shrinks; KERNEL=lab|stock'
 	@echo 'make check            set up all it needs, then run every check; CHECK="lint boot-lab" for some, see scripts/check --list'
 	@echo 'make check-full       the same and more, for a night: debug kernel, coverage, mutations, long fuzzing, ten runs of each test of Linux'
-	@echo 'make bench            sgx2 beside the in-tree driver: a table, charts, Documentation/performance.md; up to half an hour'
+	@echo 'make bench            sgx2 beside the in-tree driver: a table, charts, Documentation/performance.rst; up to half an hour'
 	@echo 'make bench-short      the same with few sizes, and no document'
 	@echo 'make selftest         the selftests on this machine'\''s own SGX2 and the driver that has it (as root)'
 	@echo 'make selftest-package  FILE=x.tar.gz: the same as static programs, for a machine that cannot build them'

@@ -18,7 +18,7 @@ struct sgx2_enclave;
 int sgx2_edmm_ready(const struct sgx2_enclave *enclave);
 
 /*
- * The calls below return mainline's values, but for those that Documentation/differences.md lists.
+ * The calls below return mainline's values, but for those that Documentation/differences.rst lists.
  * After the first checks the argument counts the bytes that are done, whatever is returned.
  */
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Runs the benchmark on both drivers, compares, holds the bounds, and writes Documentation/performance.md."""
+"""Runs the benchmark on both drivers, compares, holds the bounds, and writes Documentation/performance.rst."""
 import argparse
 import json
 import os

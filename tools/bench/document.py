@@ -1,27 +1,34 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Writes Documentation/performance.md from the text here and the numbers of the table."""
+"""Writes Documentation/performance.rst from the text here and the numbers of the table."""
 import json
 import os
 import re
-import textwrap
+import sys
 
 import bounds
 from table import TITLES, Table
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../../scripts'))
+import rst  # noqa: E402  # pylint: disable=wrong-import-position
+
 INTRO = '''\
-# Performance: sgx2 beside the kernel's own driver
+.. SPDX-License-Identifier: GPL-2.0
 
-`make bench` writes this page, numbers and charts; its text is in tools/bench/document.py. All counts are from the SGX2 machine of this tree.
-Nothing was measured on silicon: [the cost model](#cycles) estimates what the counts could mean there. Abbreviations are in the glossary of
-[README.md](../README.md#glossary).
+Performance: sgx2 beside the kernel's own driver
+================================================
 
-![How many times fewer instructions, for 4096 pages](performance/summary.svg)
+``make bench`` writes this page, numbers and charts; its text is in tools/bench/document.py. All counts are from the SGX2 machine of this tree.
+Nothing was measured on silicon: :ref:`the cost model <cycles>` estimates what the counts could mean there. Abbreviations are in the :doc:`glossary`.
 
-## Method
+.. image:: performance/summary.svg
+    :alt: How many times fewer instructions, for 4096 pages
 
-One guest kernel image, Linux 6.12, boots once with its own driver, called mainline below, and once with `nosgx` and sgx2. One static program
-with one enclave does equal work on both. QEMU runs with `-icount shift=0`: the guest's clock advances one nanosecond for each instruction, and
-each run gives equal counts, to the last instruction, with several CPUs too; `scripts/bench --twice` compares two runs. The time stamp
+Method
+------
+
+One guest kernel image, Linux 6.12, boots once with its own driver, called mainline below, and once with ``nosgx`` and sgx2. One static program
+with one enclave does equal work on both. QEMU runs with ``-icount shift=0``: the guest's clock advances one nanosecond for each instruction, and
+each run gives equal counts, to the last instruction, with several CPUs too; ``scripts/bench --twice`` compares two runs. The time stamp
 counter is that clock: its difference over a piece of work is the number of guest instructions of *all* CPUs, interrupted ones included. A
 thread that stays inside meanwhile spins; its iterations are counted and their instructions subtracted. A leaf counts as one instruction, as does each step of a REP
 prefix; the machine counts leaves separately.
@@ -37,7 +44,8 @@ does not; rows with "ERDINFO" in their name are of a processor that has it.
 '''
 
 ANSWERS = '''\
-## Questions
+Questions
+---------
 
 **What does ETRACK cost when permissions are only relaxed?** Runtime authors asked this in 2022. The row *relax* shows it: EMODPE and mprotect()
 need no ETRACK, no interrupt and no call of the driver. They take {relax:.0f} instructions a page, most of them in the kernel's walk of the page tables.
@@ -67,7 +75,8 @@ are a hundred times as many for as long as the thread evicts, so these rows are 
 '''
 
 BEHIND = '''\
-## Where sgx2 is not ahead
+Where sgx2 is not ahead
+-----------------------
 
 * **A call on a single page executes two ETRACKs** where mainline executes one: the second shows whether an interrupt is needed. The row *a new thread*
   shows it. In every row the saved instructions and interrupts outweigh the second ETRACK, but on a processor with a slow ETRACK and fast interrupts
@@ -87,12 +96,12 @@ NOT_MEASURED = '''\
 
 
 def fill(text):
-    """Return @text with its paragraphs and list items in lines of at most 100 columns; tables, headings and the like stay."""
+    """Return @text with its paragraphs and list items in lines of at most WIDTH columns; tables, headings and the like stay."""
     def wrap(block):
-        if not block or block[0] in '#|!<' or block.startswith('    '):
+        lines = block.split('\n')
+        if not block or block[0] in '=. ' and not block.startswith('...') or len(lines) > 1 and not set(lines[1]) - set('=-~'):
             return block
-        return '\n'.join(textwrap.fill(' '.join(item.split()), 100, subsequent_indent='  ' if item.startswith('* ') else '',
-                                       break_long_words=False, break_on_hyphens=False) for item in re.split(r'\n(?=\* )', block))
+        return '\n'.join(rst.paragraph(item) for item in re.split(r'\n(?=\* )', block))
 
     return '\n\n'.join(wrap(block.strip('\n')) for block in text.split('\n\n')) + '\n'
 
@@ -102,15 +111,15 @@ def number(x):
 
 
 def row_table(table, model, pairs):
-    lines = ['| work | pages | inside | instructions a page | ratio | ETRACK | interrupts | faults | exits | ratio of cycles, by the model |',
-             '|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|']
+    head = ('work', 'pages', 'inside', 'instructions a page', 'ratio', 'ETRACK', 'interrupts', 'faults', 'exits', 'ratio of cycles, by the model')
+    rows = []
     for p in pairs:
         a, b = p.per_page()
         exits = [r.get('exits by fault', 0) + r.get('exits by interrupt', 0) for r in (p.mainline, p.own)]
-        counts = ' | '.join(f'{p.mainline.get(n, 0):,} / {p.own.get(n, 0):,}' for n in ('ETRACK', 'interrupts', 'faults'))
-        lines.append(f'| {p.title()} | {p.pages:,} | {p.inside} | {number(a)} / {number(b)} | **{p.ratio():.2f}** | {counts} | '
-                     f'{exits[0]:,} / {exits[1]:,} | {model.ratio(p):.2f} |')
-    return '\n'.join(lines) + '\n\n'
+        rows.append((p.title(), f'{p.pages:,}', f'{p.inside}', f'{number(a)} / {number(b)}', f'**{p.ratio():.2f}**',
+                     *(f'{p.mainline.get(n, 0):,} / {p.own.get(n, 0):,}' for n in ('ETRACK', 'interrupts', 'faults')),
+                     f'{exits[0]:,} / {exits[1]:,}', f'{model.ratio(p):.2f}'))
+    return rst.wide_table(head, rows) + '\n'
 
 
 def pick(table, pages):
@@ -123,25 +132,25 @@ def pick(table, pages):
 def sizes(table):
     works = ('grow-up', 'grow-down', 'augment', 'willneed', 'restrict', 'reset', 'mprotect-reset', 'trim', 'remove', 'trim-accept-remove', 'teardown-grown')
     all_sizes = sorted({p.pages for w in works for p in table.series(w)})
-    lines = ['| work | ' + ' | '.join(f'{n:,}' for n in all_sizes) + ' |', '|---|' + '--:|' * len(all_sizes)]
+    rows = []
     for work in works:
         by = {p.pages: p for p in table.series(work)}
         cells = [f'{number(by[n].per_page()[0])} / {number(by[n].per_page()[1])}' if n in by else '' for n in all_sizes]
-        lines.append(f'| {TITLES[work]} | ' + ' | '.join(cells) + ' |')
-    return '\n'.join(lines) + '\n\n'
+        rows.append((TITLES[work], *cells))
+    return rst.wide_table(('work', *(f'{n:,}' for n in all_sizes)), rows) + '\n'
 
 
 def leaves(table, pages):
     names = ('EAUG', 'EADD', 'EMODPR', 'EMODT', 'EREMOVE', 'ERDINFO', 'EBLOCK', 'ETRACK', 'EWB', 'ELDU', 'EPA', 'EACCEPT', 'EMODPE', 'TLB fills')
-    rows = [p for p in table.counted() if (p.guest == 'alone' and p.pages == pages and p.inside == 0) or p.guest == 'paging']
-    lines = ['| work | ' + ' | '.join(names) + ' |', '|---|' + '--:|' * len(names)]
-    for p in sorted(rows, key=lambda p: list(TITLES).index(p.work)):
+    pairs = [p for p in table.counted() if (p.guest == 'alone' and p.pages == pages and p.inside == 0) or p.guest == 'paging']
+    rows = []
+    for p in sorted(pairs, key=lambda p: list(TITLES).index(p.work)):
         cells = []
         for n in names:
             a, b = p.per_page(n)
             cells.append(f'{a:.2f} / {b:.2f}' if a or b else '')
-        lines.append(f'| {p.title()} | ' + ' | '.join(cells) + ' |')
-    return '\n'.join(lines) + '\n\n'
+        rows.append((p.title(), *cells))
+    return rst.wide_table(('work', *names), rows) + '\n'
 
 
 def memory(table):
@@ -149,29 +158,38 @@ def memory(table):
     epc = [p for p in table.pairs if p.work == 'memory-epc'][-1]
     a, b = enclave.per_page('bytes')
     c, d = epc.per_page('bytes')
-    return f'''\
-## Kernel memory
-
-| bytes for | mainline | sgx2 |
-|---|--:|--:|
-| a page of a dense enclave ({enclave.pages:,} pages) | {a:.1f} | {b:.1f} |
-| a page of the EPC, used or not | {c:.1f} | {d:.1f} |
-| together | {a + c:.1f} | {b + d:.1f} |
-
+    return rst.heading('Kernel memory', 1) + '\n' + rst.table(('bytes for', 'mainline', 'sgx2'), [
+        (f'a page of a dense enclave ({enclave.pages:,} pages)', f'{a:.1f}', f'{b:.1f}'), ('a page of the EPC, used or not', f'{c:.1f}', f'{d:.1f}'),
+        ('together', f'{a + c:.1f}', f'{b + d:.1f}')]) + '''
 The first row is the loss of free memory while the enclave grew, without page tables, but with what the kernel allocated for itself meanwhile. The second
 is the driver's part of /proc/vmallocinfo. A chunk of a single page costs sgx2 a page of descriptors, 4 KiB.
 
 '''
 
 
+SCALING = '''\
+Two threads at once
+-------------------
+
+.. image:: performance/scaling.svg
+    :alt: Throughput of two threads
+
+These times are by the clock: multi-threaded TCG on two host CPUs, medians over three boots of medians of 15 interleaved runs. A ratio of 2 would be
+perfect. The machine's own model of the EPCM has locks, so the drivers do not cause all of the loss. An interrupt waits until the host runs the other CPU,
+for milliseconds if the host is busy. Growth by faults scales well on mainline, since most of the time of a fault is spent outside of its one mutex; calls
+on ranges do not, since mainline holds the mutex for the whole call. Mainline returns EBUSY to the second of two concurrent calls; the program then repeats
+the call until it succeeds.
+
+'''
+
+BUSY = '''
+When this was written the host had other work, as the first row shows: two threads that use no driver reached no more than that, so these ratios say
+nothing about the drivers, and are not held as bounds. Where the first row reaches 1.7, ``make bench`` requires 1.5, and nine tenths of what mainline gains.
+'''
+
+
 def scaling(table):
-    lines = ['## Two threads at once', '',
-             '![Throughput of two threads](performance/scaling.svg)', '',
-             'These times are by the clock: multi-threaded TCG on two host CPUs, medians over three boots of medians of 15 interleaved runs. A ratio of 2 would be perfect. The',
-             'machine\'s own model of the EPCM has locks, so the drivers do not cause all of the loss. An interrupt waits until the host runs the other CPU, for milliseconds',
-             'if the host is busy. Growth by faults scales well on mainline, since most of the time of a fault is spent outside of its one mutex; calls on ranges do not, since',
-             'mainline holds the mutex for the whole call. Mainline returns EBUSY to the second of two concurrent calls; the program then repeats the call until it succeeds.', '',
-             '| work, on 16384 pages a thread | one thread, ms | two threads, ms | throughput of two, one = 1 |', '|---|--:|--:|--:|']
+    rows = []
     for work, title in (('fill', 'fill the pages, no driver in it'), ('grow', 'grow, EACCEPT first'), ('augment', 'grow ahead (mainline: by faults)'),
                         ('change', 'restrict, accept, extend'), ('shrink', 'trim, accept, remove')):
         one, two = table.find(f'parallel-{work}-1'), table.find(f'parallel-{work}-2')
@@ -179,51 +197,65 @@ def scaling(table):
             continue
         m = [r['nanoseconds'] / 1e6 for r in (one.mainline, one.own, two.mainline, two.own)]
         s = table.scaling(work)
-        lines.append(f'| {title} | {m[0]:.1f} / {m[1]:.1f} | {m[2]:.1f} / {m[3]:.1f} | {s[0]:.2f} / {s[1]:.2f} |')
-    if table.host_scaling() < 1.7:
-        lines += ['', 'When this was written the host had other work, as the first row shows: two threads that use no driver reached no more than that, so these ratios say',
-                  'nothing about the drivers, and are not held as bounds. Where the first row reaches 1.7, `make bench` requires 1.5, and nine tenths of what mainline gains.']
-    return '\n'.join(lines) + '\n\n'
+        rows.append((title, f'{m[0]:.1f} / {m[1]:.1f}', f'{m[2]:.1f} / {m[3]:.1f}', f'{s[0]:.2f} / {s[1]:.2f}'))
+    head = ('work, on 16384 pages a thread', 'one thread, ms', 'two threads, ms', 'throughput of two, one = 1')
+    return SCALING + rst.table(head, rows) + (BUSY if table.host_scaling() < 1.7 else '') + '\n'
+
+
+YIELDING = '''\
+How long a call holds its CPU
+-----------------------------
+
+A thread of higher priority on the same CPU becomes runnable each millisecond. The table has its longest wait, in thousands of instructions, while a call
+works on that many pages; a tick of the timer, 4,000 instructions, may be part of it:
+
+'''
 
 
 def yielding(table):
-    rows = [p for p in table.pairs if 'longest' in p.own]
-    if not rows:
-        return ''
-    lines = ['## How long a call holds its CPU', '',
-             'A thread of higher priority on the same CPU becomes runnable each millisecond. The table has its longest wait, in thousands of instructions, while a call',
-             'works on that many pages; a tick of the timer, 4,000 instructions, may be part of it:', '', '| call | pages | mainline | sgx2 |', '|---|--:|--:|--:|']
-    for p in rows:
-        lines.append(f'| {p.work.removeprefix("yield-")} | {p.pages:,} | {p.mainline["longest"] / 1000:,.0f} | {p.own["longest"] / 1000:,.0f} |')
-    return '\n'.join(lines) + '\n\n'
+    rows = [(p.work.removeprefix('yield-'), f'{p.pages:,}', f'{p.mainline["longest"] / 1000:,.0f}', f'{p.own["longest"] / 1000:,.0f}')
+            for p in table.pairs if 'longest' in p.own]
+    return YIELDING + rst.table(('call', 'pages', 'mainline', 'sgx2'), rows) + '\n' if rows else ''
+
+
+CYCLES = '''\
+.. _cycles:
+
+The cost model
+--------------
+
+Instructions show what the driver and the kernel do; they do not show what a leaf, an exit or an interrupt costs on silicon. The model adds that::
+
+    cycles = instructions x cycles per instruction + sum over events of (number x latency)
+
+with the latencies of ``Documentation/performance/latencies.json``. **Enter those of your silicon** and run::
+
+    scripts/bench --from Documentation/performance/results.json --latencies mine.json
+
+which prints the table with your numbers in its last column, without a guest. The sources of these latencies:
+
+'''
 
 
 def cycles(model):
-    lines = ['<a name="cycles"></a>', '## The cost model', '',
-             'Instructions show what the driver and the kernel do; they do not show what a leaf, an exit or an interrupt costs on silicon. The model adds that:',
-             '', '    cycles = instructions x cycles per instruction + sum over events of (number x latency)', '',
-             'with the latencies of [performance/latencies.json](performance/latencies.json). **Enter those of your silicon** and run', '',
-             '    scripts/bench --from Documentation/performance/results.json --latencies mine.json', '',
-             'which prints the table with your numbers in its last column, without a guest. The sources of these latencies:', '',
-             '| event | cycles | source |', '|---|--:|---|',
-             f'| an instruction | {model.per_instruction:g} | {model.file["cycles_per_instruction"]["source"]} |']
+    rows = [('an instruction', f'{model.per_instruction:g}', model.file['cycles_per_instruction']['source'])]
     for name, entry in model.file['events'].items():
         seen = '' if entry.get('seen', True) else ' (from memory of the paper, which was not at hand)'
-        lines.append(f'| {name} | {entry["cycles"]:,} | {entry["source"]}{seen} |')
-    return '\n'.join(lines) + '\n\n'
+        rows.append((name, f'{entry["cycles"]:,}', entry['source'] + seen))
+    return CYCLES + rst.table(('event', 'cycles', 'source'), rows) + '\n'
 
 
 def held(checks):
     """The bounds: how many hold, then those that do not, or that hold with less than a tenth to spare."""
     behind = [c for c in checks if c.text.endswith(bounds.BEHIND)]
     tight = sorted((c for c in checks if not c.holds or (c not in behind and c.spare() < 0.1)), key=lambda c: (c.holds, c.spare()))
-    lines = ['## Bounds', '',
-             f'`make bench` checks {len(checks)} bounds, `make check` those for the sizes of its short form; tools/bench/bounds.py states them. '
+    text = (rst.heading('Bounds', 1) + '\n' +
+            f'``make bench`` checks {len(checks)} bounds, ``make check`` those for the sizes of its short form; tools/bench/bounds.py states them. '
              f'{"All" if all(c.holds for c in checks) else sum(c.holds for c in checks)} hold. {len(behind)} of them require that sgx2 takes no more instructions than mainline, or at most 3 % more for what enclaves do by '
              f'themselves; the least of these ratios is {min(c.value for c in behind):.4g}. {sum(not c.limit for c in checks)} require a count of 0. The others hold with at least a tenth to '
-             'spare, except these:', '', '| bound | value | limit | |', '|---|--:|--:|---|']
-    lines += [f'| {c.text} | {c.value:.4g} | {"≥" if c.at_least else "≤"} {c.limit:g} | {"holds" if c.holds else "**does not hold**"} |' for c in tight]
-    return '\n'.join(lines) + '\n'
+            'spare, except these:\n\n')
+    return text + rst.table(('bound', 'value', 'limit', ''), [
+        (c.text, f'{c.value:.4g}', f'{"≥" if c.at_least else "≤"} {c.limit:g}', 'holds' if c.holds else '**does not hold**') for c in tight])
 
 
 def record(folder):
@@ -234,14 +266,19 @@ def record(folder):
     rows = [p for p in table.counted() if p.pages == 4096 and (p.guest != 'rdinfo' or p.base() == 'trim-accept-remove')
             and p.guest in ('alone', 'inside', 'rdinfo') and p.base() in ('build', 'grow-up', 'augment', 'restrict', 'reset', 'mprotect-reset', 'trim-accept-remove', 'teardown-grown')]
     order = list(TITLES)
-    lines = ['## Linux 7.3', '', 'The work of above on the kernel of trixie-backports, with its own driver and with sgx2 (`scripts/bench --short --kernel next`).',
-             f'{sum(c.holds for c in checks)} of {len(checks)} bounds hold' + ''.join(f'; {c.text}: {c.value:.4g}, not {c.limit:g}' for c in checks if not c.holds) + '.', '',
-             '| work, 4096 pages | inside | instructions a page | ratio | ETRACK | interrupts |', '|---|--:|--:|--:|--:|--:|']
+    text = (rst.heading('Linux 7.3', 1) + '\nThe work of above on the kernel of trixie-backports, with its own driver and with sgx2 '
+            f'(``scripts/bench --short --kernel next``). {sum(c.holds for c in checks)} of {len(checks)} bounds hold'
+            + ''.join(f'; {c.text}: {c.value:.4g}, not {c.limit:g}' for c in checks if not c.holds) + '.\n\n')
+    cells = []
     for p in sorted(rows, key=lambda p: (order.index(p.base()), p.guest == 'rdinfo', p.inside)):
         a, b = p.per_page()
-        lines.append(f'| {p.title()} | {p.inside} | {number(a)} / {number(b)} | **{p.ratio():.2f}** | ' + ' | '.join(
-            f'{p.mainline.get(n, 0):,} / {p.own.get(n, 0):,}' for n in ('ETRACK', 'interrupts')) + ' |')
-    return '\n'.join(lines) + '\n\n'
+        cells.append((p.title(), str(p.inside), f'{number(a)} / {number(b)}', f'**{p.ratio():.2f}**',
+                      *(f'{p.mainline.get(n, 0):,} / {p.own.get(n, 0):,}' for n in ('ETRACK', 'interrupts'))))
+    return text + rst.wide_table(('work, 4096 pages', 'inside', 'instructions a page', 'ratio', 'ETRACK', 'interrupts'), cells) + '\n'
+
+
+def image(name, title):
+    return f'.. image:: performance/{name}.svg\n    :alt: {title}\n\n'
 
 
 def write(table, model, checks, folder):
@@ -256,17 +293,16 @@ def write(table, model, checks, folder):
         'rdinfo_alone': table.find('trim-accept-remove', 4096, guest='rdinfo').ratio(), 'single': table.find('grow-single', 4096).ratio(),
     }
     text = INTRO
-    text += '## The table\n\nEach cell has mainline / sgx2; the ratio is that of the instructions.\n\n'
+    text += rst.heading('The table', 1) + '\nEach cell has mainline / sgx2; the ratio is that of the instructions.\n\n'
     text += row_table(table, model, pick(table, 4096))
-    text += '### Paging, one CPU\n\n' + row_table(table, model, [p for p in table.counted() if p.guest.startswith('paging')])
-    text += ('## Sizes\n\nInstructions for each page, mainline / sgx2.\n\n![Instructions a page against pages](performance/cost.svg)\n\n'
-             + sizes(table) + '![Interrupts against pages](performance/interrupts.svg)\n\n')
-    text += '### Leaves and TLB fills for each page\n\n' + leaves(table, 4096)
+    text += rst.heading('Paging, one CPU', 2) + '\n' + row_table(table, model, [p for p in table.counted() if p.guest.startswith('paging')])
+    text += rst.heading('Sizes', 1) + '\nInstructions for each page, mainline / sgx2.\n\n' + image('cost', 'Instructions a page against pages') + sizes(table)
+    text += image('interrupts', 'Interrupts against pages') + rst.heading('Leaves and TLB fills for each page', 2) + '\n' + leaves(table, 4096)
     values['grow_mainline'], values['grow_own'] = table.scaling('grow')
     values['grow_slower'] = table.find('parallel-grow-1').ratio('nanoseconds')
     values['threads'] = NOT_MEASURED if table.host_scaling() < 1.7 else ''
     text += scaling(table) + memory(table) + yielding(table) + record(folder) + ANSWERS.format(**values) + BEHIND.format(**values) + cycles(model) + held(checks)
-    with open(os.path.join(os.path.dirname(folder), 'performance.md'), 'w', encoding='utf-8') as f:
+    with open(os.path.join(os.path.dirname(folder), 'performance.rst'), 'w', encoding='utf-8') as f:
         f.write(fill(text))
     with open(os.path.join(folder, 'results.json'), 'w', encoding='utf-8') as f:
         json.dump(table.data, f, sort_keys=True, separators=(',', ':'))

@@ -2,7 +2,7 @@
 // Makes random calls and enclave operations from a seed, and prints the outcome of each; scripts/differ compares two drivers.
 //
 // The calls depend only on the seed, never on an outcome. A line whose outcome may differ ends with the name of the row of
-// Documentation/differences.md that describes the difference, in brackets.
+// Documentation/differences.rst that describes the difference, in brackets.
 
 #include <array>
 #include <cstdio>

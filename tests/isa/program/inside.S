@@ -205,7 +205,7 @@ INSIDE popf
 	OUT
 
 /*
- * Execute one instruction of Documentation/isa.md 10, then EEXIT. Operands in memory are the words
+ * Execute one instruction of Documentation/isa.rst 10, then EEXIT. Operands in memory are the words
  * at RSI.
  */
 .macro INSN name, insn:vararg

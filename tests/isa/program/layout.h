@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// The structures and numbers of the SGX ISA in memory layout, as in Documentation/isa.md 1-5.
+// The structures and numbers of the SGX ISA in memory layout, as in Documentation/isa.rst 1-5.
 #pragma once
 
 #include <cstddef>

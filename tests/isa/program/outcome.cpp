@@ -84,7 +84,7 @@ std::string compare_fault(const Expect &expect, const Result &result, const Regs
 		want = expect.error;
 	} else if (expect.kind == Expect::epcm) {
 		want |= PFEC_P | PFEC_SGX;
-		// For ENCLS the error code has W for every access (Documentation/isa.md 9). For
+		// For ENCLS the error code has W for every access (Documentation/isa.rst 9). For
 		// ENCLU the kind of access may or may not be in W.
 		if (user)
 			mask = ~PFEC_W;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// The result of a leaf and the result that a row expects, in the notation of Documentation/isa.md:
+// The result of a leaf and the result that a row expects, in the notation of Documentation/isa.rst:
 // OK, E(n), GP, PF(rcx).
 #pragma once
 
@@ -85,7 +85,7 @@ constexpr Expect DB{Expect::fault, VEC_DB, At::rcx, 0};
 constexpr Expect BP{Expect::fault, VEC_BP, At::rcx, 0};
 } // namespace expect
 
-/// Return whether the leaf returns neither code nor flags (Documentation/isa.md 5).
+/// Return whether the leaf returns neither code nor flags (Documentation/isa.rst 5).
 bool encls_has_no_code(u32 leaf);
 bool enclu_has_no_code(u32 leaf);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // Rows on EACCEPT, EMODPE, EACCEPTCOPY and EDECCSSA; the numbers are those of the checks in
-// Documentation/isa.md 7.
+// Documentation/isa.rst 7.
 
 #include "states.h"
 #include "tables.h"

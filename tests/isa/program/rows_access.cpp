@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Rows on memory accesses: the EPCM check at a TLB fill (Documentation/isa.md 9), and the abort
+// Rows on memory accesses: the EPCM check at a TLB fill (Documentation/isa.rst 9), and the abort
 // page outside of the enclave.
 
 #include <cstring>

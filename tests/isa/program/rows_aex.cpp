@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // Rows on EEXIT and on asynchronous exits: the SSA frame as EDBGRD shows it, and the synthetic
-// state (Documentation/isa.md 11).
+// state (Documentation/isa.rst 11).
 
 #include <cstring>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Rows on EENTER and ERESUME; the numbers are those of the checks in Documentation/isa.md 7.
+// Rows on EENTER and ERESUME; the numbers are those of the checks in Documentation/isa.rst 7.
 
 #include <algorithm>
 #include <thread>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Rows on the instructions of Documentation/isa.md 10, executed inside an enclave.
+// Rows on the instructions of Documentation/isa.rst 10, executed inside an enclave.
 
 #include "tables.h"
 
@@ -83,7 +83,7 @@ void prepare(TestBench &r)
 	r.rcx = reinterpret_cast<u64>(operands);
 }
 
-/// Check EXITINFO after a fault; the type has the numbers of Documentation/isa.md 11.
+/// Check EXITINFO after a fault; the type has the numbers of Documentation/isa.rst 11.
 void check_exitinfo(TestBench &r, u32 vector, u32 type)
 {
 	r.check(r.e.saved().exitinfo == (EXITINFO_VALID | type << exitinfo_type_shift | vector),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Rows on EREPORT and EGETKEY; the steps are in the order of Documentation/isa.md 7 and 18.
+// Rows on EREPORT and EGETKEY; the steps are in the order of Documentation/isa.rst 7 and 18.
 
 #include <cstring>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // Rows on leaves that few processors support: ETRACKC, ERDINFO, ELDBC, ELDUC and EUPDATESVN
-// (Documentation/isa.md 6 and 18).
+// (Documentation/isa.rst 6 and 18).
 
 #include <cstring>
 

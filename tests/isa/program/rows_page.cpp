@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // Rows on EREMOVE, EBLOCK, EPA, ETRACK, EDBGRD and EDBGWR; the numbers are those of the checks in
-// Documentation/isa.md 6.
+// Documentation/isa.rst 6.
 
 #include "states.h"
 #include "tables.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // Rows on enumeration, MSRs, and the checks that precede any leaf: prefixes, privilege, leaf
-// numbers (Documentation/isa.md 1 and 2).
+// numbers (Documentation/isa.rst 1 and 2).
 
 #include <cpuid.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Rows on EAUG, EMODPR and EMODT; the numbers are those of the checks in Documentation/isa.md 6.
+// Rows on EAUG, EMODPR and EMODT; the numbers are those of the checks in Documentation/isa.rst 6.
 
 #include "tables.h"
 

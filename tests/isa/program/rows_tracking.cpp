@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Rows on tracking (Documentation/isa.md 8): a thread inside on another CPU delays leaves until it
+// Rows on tracking (Documentation/isa.rst 8): a thread inside on another CPU delays leaves until it
 // is interrupted.
 
 #include <unistd.h>

@@ -13,7 +13,7 @@ namespace isa {
 
 using Digest = std::array<u8, 32>;
 
-/// MRENCLAVE, record by record (Documentation/isa.md 13).
+/// MRENCLAVE, record by record (Documentation/isa.rst 13).
 class Measurement {
 public:
 	Measurement() { sha256_init(&sha_); }

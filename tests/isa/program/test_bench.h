@@ -121,7 +121,7 @@ struct Group {
 };
 
 /// Define a function that changes the operands of the leaf under test; `r` is the test bench.
-/// Operands have their names of Documentation/isa.md.
+/// Operands have their names of Documentation/isa.rst.
 #define ROW(...)             \
 	[](TestBench &r) {   \
 		(void)r;     \

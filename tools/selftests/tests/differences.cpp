@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Intended differences from the kernel's own driver: Documentation/differences.md lists them.
+// Intended differences from the kernel's own driver: Documentation/differences.rst lists them.
 
 #include <csignal>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Three patterns by which a runtime provides mmap(), mprotect() and munmap() to an enclave. Documentation/edmm.md explains this code.
+// Three patterns by which a runtime provides mmap(), mprotect() and munmap() to an enclave. Documentation/edmm.rst explains this code.
 //
 // The host is the untrusted half outside of the enclave, which makes system calls. The shim is the half inside. The worker enclave
 // executes the leaves of the shim on request, so that both halves are in one place.

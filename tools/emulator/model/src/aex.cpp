@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Asynchronous exits (Documentation/isa.md 11). No function here can fault, because EENTER or
+// Asynchronous exits (Documentation/isa.rst 11). No function here can fault, because EENTER or
 // ERESUME has checked the pages of the SSA frame and kept references to them.
 
 #include <algorithm>

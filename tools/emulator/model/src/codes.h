@@ -9,7 +9,7 @@
 
 namespace sgx2 {
 
-/// Codes that a leaf returns in RAX (Documentation/isa.md 5).
+/// Codes that a leaf returns in RAX (Documentation/isa.rst 5).
 enum class Code : uint32_t {
 	Success = 0,
 	InvalidSigStruct = 1,

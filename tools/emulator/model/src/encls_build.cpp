@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // Construction of an enclave up to EINIT, and removal of pages: ECREATE, EADD, EEXTEND, EINIT,
-// EREMOVE (Documentation/isa.md 6).
+// EREMOVE (Documentation/isa.rst 6).
 
 #include <bit>
 #include <cstring>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // Debug access to EPC pages, page information, and the update of the platform's SVN: EDBGRD,
-// EDBGWR, ERDINFO, EUPDATESVN (Documentation/isa.md 6).
+// EDBGWR, ERDINFO, EUPDATESVN (Documentation/isa.rst 6).
 
 #include <cstring>
 #include <optional>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // The leaves by which the system changes an initialized enclave: EAUG, EMODPR, EMODT
-// (Documentation/isa.md 6). The leaves that the enclave executes for this are in enclu_edmm.cpp.
+// (Documentation/isa.rst 6). The leaves that the enclave executes for this are in enclu_edmm.cpp.
 
 #include <cstring>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // Eviction and reload: EPA, EBLOCK, ETRACK, EWB, ELDB, ELDU, and the variants that return a code on
-// a conflict (Documentation/isa.md 6).
+// a conflict (Documentation/isa.rst 6).
 
 #include <cstring>
 

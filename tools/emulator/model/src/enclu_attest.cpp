@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Reports and keys: EREPORT, EGETKEY (Documentation/isa.md 7).
+// Reports and keys: EREPORT, EGETKEY (Documentation/isa.rst 7).
 
 #include <cstring>
 

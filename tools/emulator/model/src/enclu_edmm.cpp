@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // The leaves by which an enclave takes part in a change of its pages: EACCEPT, EACCEPTCOPY, EMODPE
-// (Documentation/isa.md 7). The architecture repeats some checks after it has locked the page; here
+// (Documentation/isa.rst 7). The architecture repeats some checks after it has locked the page; here
 // they run once, because they run under the lock.
 
 #include <cstring>

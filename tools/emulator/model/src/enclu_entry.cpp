@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Entry and synchronous exit: EENTER, ERESUME, EEXIT, EDECCSSA (Documentation/isa.md 7).
+// Entry and synchronous exit: EENTER, ERESUME, EEXIT, EDECCSSA (Documentation/isa.rst 7).
 
 #include <algorithm>
 

@@ -20,7 +20,7 @@ public:
 	uint64_t linear(uint64_t value) const;
 	bool canonical(uint64_t address) const;
 
-	/// Return the #PF with PFEC.SGX for @at. ENCLS always reports a write (Documentation/isa.md
+	/// Return the #PF with PFEC.SGX for @at. ENCLS always reports a write (Documentation/isa.rst
 	/// 9).
 	Fault denied(uint64_t at, sgx2_access access = SGX2_WRITE) const;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// The architectural structures in their memory layout (Documentation/isa.md 3). Members that the
+// The architectural structures in their memory layout (Documentation/isa.rst 3). Members that the
 // architecture reserves are named rsvd*. Members that no leaf reads are present, because the
 // offsets of later members depend on them.
 #pragma once

@@ -112,7 +112,7 @@ bool opted_in(const sgx2_regs &r)
 	return (r.feat_ctl & needed) == needed;
 }
 
-/// Perform the checks that precede those of the leaf, in the order of Documentation/isa.md 1.
+/// Perform the checks that precede those of the leaf, in the order of Documentation/isa.rst 1.
 MaybeFault prologue(const Cpu &cpu, bool user, const Leaf *leaf, const sgx2_regs &r)
 {
 	const sgx2_config &config = cpu.machine.config;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // The leaves by number. Each leaf is one function, which performs the checks of
-// Documentation/isa.md 6 and 7 in their order and then commits. It runs with the machine's lock
+// Documentation/isa.rst 6 and 7 in their order and then commits. It runs with the machine's lock
 // held; a late-locking leaf takes the lock after it has read its last operand.
 #pragma once
 

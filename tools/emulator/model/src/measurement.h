@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// MRENCLAVE during construction (Documentation/isa.md 13): SHA-256 over blocks of 64 bytes, so that
+// MRENCLAVE during construction (Documentation/isa.rst 13): SHA-256 over blocks of 64 bytes, so that
 // the state consists of a chaining value and a count of blocks.
 #pragma once
 

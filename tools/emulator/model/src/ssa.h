@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // State Save Area frames: EENTER and ERESUME find and check them, an AEX fills them, ERESUME loads
-// them (Documentation/isa.md 3, 7, 11).
+// them (Documentation/isa.rst 3, 7, 11).
 #pragma once
 
 #include "execution.h"

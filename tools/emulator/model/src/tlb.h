@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// The EPCM check at a TLB fill (Documentation/isa.md 9).
+// The EPCM check at a TLB fill (Documentation/isa.rst 9).
 #pragma once
 
 #include "codes.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// The CPUs inside an enclave by tracking epoch (Documentation/isa.md 8).
+// The CPUs inside an enclave by tracking epoch (Documentation/isa.rst 8).
 //
 // The epoch of an enclave is the number of its ETRACKs. A CPU belongs to the epoch in which it
 // entered. Only the current epoch and the one before it can have CPUs, because ETRACK returns

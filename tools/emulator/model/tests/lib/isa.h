@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// The numbers and layouts of the ISA, taken from Documentation/isa.md and not from the model.
+// The numbers and layouts of the ISA, taken from Documentation/isa.rst and not from the model.
 #pragma once
 
 #include <array>

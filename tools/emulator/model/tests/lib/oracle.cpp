@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// The second implementation: each leaf as its list of checks in Documentation/isa.md.
+// The second implementation: each leaf as its list of checks in Documentation/isa.rst.
 
 #include "oracle.h"
 
