@@ -116,7 +116,9 @@ static void __exit sgx2_exit(void)
 module_init(sgx2_init);
 module_exit(sgx2_exit);
 
-MODULE_DESCRIPTION("Intel SGX2 enclaves that grow, shrink and change while they run");
+/* The device by which firmware describes the EPC; udev loads the module where it is. */
+MODULE_ALIAS("acpi*:INT0E0C:*");
+MODULE_DESCRIPTION("Intel SGX2 driver: pages of running enclaves are added, changed, removed");
 MODULE_AUTHOR("The sgx2 developers");
 MODULE_LICENSE("GPL");
 MODULE_VERSION(SGX2_VERSION);

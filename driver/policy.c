@@ -56,7 +56,7 @@ static const struct kernel_param_ops sgx2_dynamic_code_ops = {
 };
 
 module_param_cb(dynamic_code, &sgx2_dynamic_code_ops, &sgx2_dynamic_code, 0644);
-MODULE_PARM_DESC(dynamic_code, "allow code that is added after EINIT: 1 (default) or 0");
+MODULE_PARM_DESC(dynamic_code, "1 (default) allows code that is added after EINIT, 0 forbids it");
 
 /*
  * Decides which value holds. Value 0 holds wherever it is given. A parameter of 1 beside it is an

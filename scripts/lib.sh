@@ -40,19 +40,27 @@ export SGX2_CACHE
 mkdir -p "$SGX2_CACHE/lock" "$SGX2_CACHE/log"
 
 # hash_of ARG...: twelve hex digits that stand for the arguments. hash_files PATH...: the same for the content of files and
-# folders; a path that does not exist counts as its name.
+# folders; a path that does not exist counts as its name. Files that make builds beside the sources do not count.
 hash_of() { printf '%s\0' "$@" | sha256sum | cut -c1-12; }
+SGX2_PRODUCTS=(-name '*.o' -o -name '*.ko' -o -name '*.mod' -o -name '*.mod.c' -o -name '*.a' -o -name '.*.cmd' -o -name '.*.d'
+	-o -name Module.symvers -o -name modules.order)
 hash_files() {
 	local p
 	for p; do
 		if [ -d "$p" ]; then
-			(cd "$p" && find . -type f -not -name '*.pyc' -print0 | sort -z | xargs -0r sha256sum)
+			(cd "$p" && find . -type f -not -name '*.pyc' -not \( "${SGX2_PRODUCTS[@]}" \) -print0 | sort -z | xargs -0r sha256sum)
 		elif [ -f "$p" ]; then
 			sha256sum < "$p"
 		else
 			echo "none $p"
 		fi
 	done | sha256sum | cut -c1-12
+}
+
+# copy_sources PATH... FOLDER: copies files and folders, without what make built in them.
+copy_sources() {
+	cp -r "$@"
+	find "${@: -1}" -type f \( "${SGX2_PRODUCTS[@]}" \) -delete
 }
 
 # with_lock NAME COMMAND...: two runs at once make each item once. The lock is closed before children that could outlive us.
@@ -89,7 +97,7 @@ item_make() {
 	[ -d "$tmp/.stages" ] || rm -rf "$tmp"
 	mkdir -p "$tmp"
 	# A bash of its own: set -e does not act in a function, or subshell, whose result is tested.
-	bash -euo pipefail -c 'eval "$1"; shift; "$@"' "$SGX2_SELF" "$(declare -f; declare -p SGX2_TOP SGX2_SELF SGX2_JOBS SGX2_APT SGX2_DAY)" \
+	bash -euo pipefail -c 'eval "$1"; shift; "$@"' "$SGX2_SELF" "$(declare -f; declare -p SGX2_TOP SGX2_SELF SGX2_JOBS SGX2_APT SGX2_DAY SGX2_PRODUCTS)" \
 		"$builder" "$tmp" "$@" > "$log" < /dev/null || rc=$?
 	if [ $rc -ne 0 ]; then
 		tail -n 25 "$log" >&2
