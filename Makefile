@@ -85,6 +85,7 @@ help:
 	@echo '  make machine          a shell in a guest that has SGX2; KERNEL=lab|stock, SMP=n'
 	@echo '  make linux-selftests  the SGX selftests of Linux in a guest; DRIVER=intree|sgx2, KERNEL=lab|stock, SMP=n,'
 	@echo '                        ICOUNT=1, RUNS=n, SELFTESTS=6.1|6.12'
+	@echo '  make htmldocs         build the documentation as a site, and print its first page'
 	@echo '  make clean-room       make check from a fresh clone on a bare Debian 12, in a chroot (as root, long)'
 	@echo '  make clean-cache      remove all downloads and builds in the cache'
 
@@ -121,6 +122,9 @@ linux-selftests:
 	@scripts/linux-selftests --driver '$(DRIVER)' --kernel '$(KERNEL)' --smp '$(SMP)' --runs '$(RUNS)' \
 		--selftests '$(SELFTESTS)' $(if $(filter-out 0,$(ICOUNT)),--icount)
 
+htmldocs:
+	@scripts/htmldocs
+
 clean-room:
 	@scripts/clean-room
 
@@ -128,4 +132,4 @@ clean-cache:
 	@scripts/clean-cache
 
 .PHONY: modules headers modules_install install uninstall clean python help demo selftest selftest-package check check-full bench bench-short \
-	machine linux-selftests clean-room clean-cache
+	machine linux-selftests htmldocs clean-room clean-cache
