@@ -16,6 +16,8 @@ import sys
 import tempfile
 import termios
 import time
+from types import FrameType
+from typing import Any, BinaryIO, NoReturn, Optional
 
 from initramfs import Initramfs, Modules, Problem
 
@@ -48,17 +50,49 @@ COMPLAINT = re.compile(r'^(WARNING: (?!CPU: )|BUG: |INFO: (possible|task |rcu)|r
 class Ended(Exception):
     """The run is over and this is its exit status; a text is the one line to say."""
 
-    def __init__(self, status, text=''):
+    def __init__(self, status: int, text: str = '') -> None:
         super().__init__(text)
         self.status = status
 
 
+class Options(argparse.Namespace):
+    """The options of one run."""
+    kernel: str
+    modules: Optional[str]
+    driver: str
+    ko: Optional[str]
+    param: list[str]
+    smp: int
+    mem: str
+    numa: int
+    epc: Optional[list[str]]
+    no_monitor: bool
+    icount: bool
+    add: list[str]
+    cwd: str
+    env: list[str]
+    append: list[str]
+    cpu: Optional[str]
+    qemu: Optional[str]
+    qemu_arg: list[str]
+    timeout: float
+    boot_timeout: float
+    qmp: Optional[str]
+    qmp_script: Optional[str]
+    console: Optional[str]
+    interactive: bool
+    keep: bool
+    verbose: bool
+    command: list[str]
+    sections: list[tuple[int, int]]  # bytes and node of each EPC section, from --epc
+
+
 class Parser(argparse.ArgumentParser):
-    def error(self, message):
+    def error(self, message: str) -> NoReturn:
         raise Ended(USAGE, f'{message} (see --help)')
 
 
-def parse(argv):
+def parse(argv: list[str]) -> Options:
     p = Parser(prog='tests/machine/run', usage='tests/machine/run [option...] -- COMMAND...', epilog=CODES,
                formatter_class=argparse.RawDescriptionHelpFormatter, description=__doc__, allow_abbrev=False)
     p.add_argument('--kernel', default='lab', metavar='stock|lab|debug|kcsan|gcov|next|FILE',
@@ -92,11 +126,11 @@ def parse(argv):
     p.add_argument('--keep', action='store_true', help='keep the initramfs and the console, and say where')
     p.add_argument('-v', '--verbose', action='store_true', help="say what is done and show the guest's console")
     p.add_argument('command', nargs='*', metavar='COMMAND')
-    args, rest = argv, []
+    args, rest = argv, list[str]()
     if '--' in argv:
         at = argv.index('--')
         args, rest = argv[:at], argv[at + 1:]
-    opt = p.parse_args(args)
+    opt = p.parse_args(args, namespace=Options())
     if opt.command:
         raise Ended(USAGE, f'"{opt.command[0]}": the command comes after -- (see --help)')
     opt.command = rest or (['/bin/sh', '-l'] if opt.interactive else [])
@@ -104,15 +138,15 @@ def parse(argv):
     return opt
 
 
-def size(text):
+def size(text: str) -> Optional[int]:
     """Bytes of 32M and the like, or None."""
     m = re.fullmatch(r'(\d+)([KMG]?)', text, re.I)
     return int(m.group(1)) << {'': 0, 'K': 10, 'M': 20, 'G': 30}[m.group(2).upper()] if m else None
 
 
-def check(opt):
+def check(opt: Options) -> None:
     """Options that argparse lets pass and the machine would not."""
-    def bad(text):
+    def bad(text: str) -> NoReturn:
         raise Ended(USAGE, text)
 
     if not opt.command:
@@ -127,8 +161,8 @@ def check(opt):
         bad('a time limit must be more than 0 seconds')
     opt.sections = []
     for text in opt.epc or (['32M'] if opt.epc is None else []):
-        amount, _, node = text.partition('@')
-        amount, node = size(amount), int(node) if node.isdigit() else None if node else 0
+        length, _, number = text.partition('@')
+        amount, node = size(length), int(number) if number.isdigit() else None if number else 0
         if amount is None or node is None or amount % 4096:
             bad(f'--epc {text}: a size in whole pages, and @ with the number of a node if wanted')
         if node >= opt.numa:
@@ -154,7 +188,7 @@ def check(opt):
         bad('--interactive wants a terminal on standard input')
 
 
-def script(*words):
+def script(*words: str) -> str:
     """The path that one of our build scripts prints; it shows its own progress."""
     done = subprocess.run([os.path.join(TOP, 'scripts', words[0]), *words[1:]], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL,
                           text=True, check=False)
@@ -166,8 +200,8 @@ def script(*words):
 class Kernel:
     """A kernel image, and the modules without which it has no virtio port."""
 
-    def __init__(self, opt):
-        self.modules = None
+    def __init__(self, opt: Options) -> None:
+        self.modules: Optional[Modules] = None
         if opt.kernel in BUILT:
             self.image = os.path.join(script('build-kernel', opt.kernel), 'bzImage')
         elif opt.kernel == 'stock':
@@ -180,7 +214,7 @@ class Kernel:
                 self.modules = Modules(opt.modules)
         self.check()
 
-    def check(self):
+    def check(self) -> None:
         """Both formats say how long they are: an ELF file ends in its section table, for bzImage see "syssize" in Linux's
         Documentation/arch/x86/boot.rst."""
         try:
@@ -199,14 +233,14 @@ class Kernel:
             raise Ended(NO_BOOT, f'{self.image} is truncated: {length} of at least {wanted} bytes')
 
 
-def glob_one(folder, prefix):
+def glob_one(folder: str, prefix: str) -> str:
     names = [n for n in os.listdir(folder) if n.startswith(prefix)]
     if len(names) != 1:
         raise Ended(SETUP, f'{folder} should hold one {prefix}* and holds {len(names)}')
     return os.path.join(folder, names[0])
 
 
-def build_initramfs(opt, kernel, token, path):
+def build_initramfs(opt: Options, kernel: Kernel, token: str, path: str) -> None:
     fs = Initramfs()
     for name in ('dev', 'proc', 'sys', 'tmp', 'run', 'root', 'job', 'add', 'etc'):
         fs.folder(name)
@@ -238,22 +272,22 @@ def build_initramfs(opt, kernel, token, path):
         fs.copy(ko, 'lib/modules/sgx2.ko')
         drivers.append('/lib/modules/sgx2.ko')
     env = {'PATH': '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', 'HOME': '/root', 'TERM': os.environ.get('TERM', 'dumb')}
-    env.update(text.partition('=')[::2] for text in opt.env)
-    job = {
+    env.update((name, value) for name, _, value in (text.partition('=') for text in opt.env))
+    job: dict[str, str | list[str]] = {
         'param': ' '.join(opt.param), 'argv': opt.command, 'env': [f'{k}={v}' for k, v in env.items()], 'modules': modules, 'drivers': drivers,
         'token': token, 'cwd': opt.cwd, 'want': '' if opt.driver == 'none' else 'epc',
         'mode': 'console' if opt.interactive else 'port',
     }
     for name, value in job.items():
-        text = value if isinstance(value, str) else ''.join(v + '\0' for v in value)
-        fs.file('job/' + name, os.fsencode(text), 0o600)
+        content = value if isinstance(value, str) else ''.join(v + '\0' for v in value)
+        fs.file('job/' + name, os.fsencode(content), 0o600)
     fs.write(path)
 
 
 class Machine:
     """QEMU's folder, and what this QEMU can do."""
 
-    def __init__(self, opt):
+    def __init__(self, opt: Options) -> None:
         self.folder = opt.qemu or script('build-qemu')
         self.program = os.path.join(self.folder, 'qemu-system-x86_64')
         try:
@@ -268,16 +302,16 @@ class Machine:
         if opt.driver != 'none' and not opt.sections:
             raise Ended(NO_EPC, f'machine has no EPC: --driver {opt.driver} wants a section, and --epc says none')
 
-    def words(self, opt, kernel, initrd, ports):
+    def words(self, opt: Options, kernel: Kernel, initrd: str, ports: dict[str, int]) -> list[str]:
         """QEMU's command line; ports are the file descriptors of its ends of our pipes, by name."""
         model = 'sgx2' if self.sgx2 else 'max'
         if opt.cpu:
             model = model + opt.cpu if opt.cpu.startswith(',') else opt.cpu
-        machine = 'q35'
+        machine, megabytes = 'q35', (size(opt.mem) or 0) >> 20
         # The kernel warns, and so panics, about cores of one socket on different nodes.
         smp = f'{opt.smp}' if opt.numa == 1 else f'{opt.smp},sockets={opt.numa if opt.smp % opt.numa == 0 else opt.smp}'
         words = [self.program, '-L', self.folder, '-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot',
-                 '-cpu', model, '-smp', smp, '-m', f'{size(opt.mem) >> 20}M', '-kernel', kernel.image,
+                 '-cpu', model, '-smp', smp, '-m', f'{megabytes}M', '-kernel', kernel.image,
                  '-initrd', initrd]
         if opt.icount:
             # Nor may the host's clock or randomness show through: the same run every time.
@@ -286,9 +320,9 @@ class Machine:
         else:
             words += ['-accel', 'tcg,thread=multi']
         if opt.numa > 1:
-            share = (size(opt.mem) >> 20) // opt.numa
+            share = megabytes // opt.numa
             for node in range(opt.numa):
-                amount = (size(opt.mem) >> 20) - share * (opt.numa - 1) if node == 0 else share
+                amount = megabytes - share * (opt.numa - 1) if node == 0 else share
                 first, last = opt.smp * node // opt.numa, opt.smp * (node + 1) // opt.numa - 1
                 words += ['-object', f'memory-backend-ram,id=ram{node},size={amount}M',
                           '-numa', f'node,nodeid={node},memdev=ram{node},cpus={first}-{last}']
@@ -312,7 +346,7 @@ class Machine:
         return words + opt.qemu_arg
 
     @staticmethod
-    def cmdline(opt):
+    def cmdline(opt: Options) -> str:
         # The early console is for what goes wrong while the kernel unpacks itself.
         words = ['console=ttyS0', 'earlyprintk=ttyS0,115200', 'panic=-1', 'oops=panic', 'panic_on_warn=1', 'nokaslr', 'random.trust_cpu=on']
         if opt.driver != 'intree':
@@ -328,19 +362,21 @@ class Machine:
 class Run:
     """One guest, from start to verdict."""
 
-    def __init__(self, opt, folder, token):
+    def __init__(self, opt: Options, folder: str, token: str) -> None:
         self.opt, self.folder, self.token = opt, folder, token
-        self.qemu = self.helper = None
+        self.qemu: Optional[subprocess.Popen[bytes]] = None
+        self.helper: Optional[subprocess.Popen[bytes]] = None
         self.selector = selectors.DefaultSelector()
-        self.open = set()
-        self.verdict = None
-        self.booted = None
+        self.open: set[str] = set()
+        self.verdict: Optional[dict[str, Any]] = None
+        self.begin = 0.0
+        self.booted: Optional[float] = None
         self.console = b''
-        self.console_file = None
-        self.trouble_at = None
+        self.console_file: Optional[BinaryIO] = None
+        self.trouble_at: Optional[float] = None
         self.pending = b''
 
-    def start(self, machine, kernel, initrd):
+    def start(self, machine: Machine, kernel: Kernel, initrd: str) -> None:
         names = ['verdict', 'output'] + ([] if self.opt.interactive else ['console'])
         pairs = {name: os.pipe() for name in names}
         for _, theirs in pairs.values():
@@ -362,7 +398,7 @@ class Run:
             self.open.add(name)
         self.console_file = open(self.opt.console or os.path.join(self.folder, 'console'), 'wb')
 
-    def loop(self):
+    def loop(self) -> None:
         while self.open:
             for key, _ in self.selector.select(self.wait_time()):
                 try:
@@ -379,17 +415,17 @@ class Run:
                 break
         self.finish()
 
-    def deadline(self):
+    def deadline(self) -> Optional[float]:
         if self.opt.interactive:
             return None
         return self.booted + self.opt.timeout if self.booted else self.begin + self.opt.boot_timeout
 
-    def wait_time(self):
+    def wait_time(self) -> Optional[float]:
         limits = [t for t in (self.deadline(), self.trouble_at and self.trouble_at + 2) if t]
         wait = max(0, min(limits) - time.monotonic()) if limits else None
         return 0.2 if self.helper else wait
 
-    def done(self):
+    def done(self) -> bool:
         """Ends the loop, or the run, when no more output is expected."""
         now = time.monotonic()
         if self.trouble_at and now >= self.trouble_at + 2:
@@ -404,11 +440,12 @@ class Run:
             raise Ended(TIMEOUT, f'the command did not end within {self.opt.timeout:g} seconds: {shlex.join(self.opt.command)}')
         return False
 
-    def got_output(self, data):
+    def got_output(self, data: bytes) -> None:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
 
-    def got_console(self, data):
+    def got_console(self, data: bytes) -> None:
+        assert self.console_file
         self.console_file.write(data)
         self.console_file.flush()
         self.console += data
@@ -420,7 +457,7 @@ class Run:
         if not self.trouble_at and (b'-- System halted' in tail or b'Kernel panic' in tail or b'end Kernel panic' in tail):
             self.trouble_at = time.monotonic()
 
-    def got_verdict(self, data):
+    def got_verdict(self, data: bytes) -> None:
         self.pending += data
         *lines, self.pending = self.pending.split(b'\n')
         for line in lines:
@@ -441,7 +478,7 @@ class Run:
             elif message.get('at') == 'end' and not self.verdict:
                 self.verdict = message
 
-    def finish(self):
+    def finish(self) -> NoReturn:
         """Turns what was seen into the end of the run."""
         text = self.console.decode('utf-8', 'replace')
         if 'Kernel panic' in text:
@@ -455,7 +492,7 @@ class Run:
             if not self.console and not self.booted and said:
                 status = NO_BOOT if 'kernel' in said[-1] else SETUP
                 raise Ended(status, f'QEMU would not start: {said[-1]}')
-            if self.opt.interactive and self.booted and self.qemu.wait(timeout=10) == 0:
+            if self.opt.interactive and self.booted and self.qemu and self.qemu.wait(timeout=10) == 0:
                 # The user has shut down the guest, and has seen its output.
                 raise Ended(0)
             where = 'before it reached init' if not self.booted else 'without a verdict'
@@ -478,12 +515,12 @@ class Run:
             raise Ended(128 + number, f'the command was ended by signal {number}')
         raise Ended(self.verdict['status'])
 
-    def last_words(self, part=''):
+    def last_words(self, part: str = '') -> str:
         lines = [clean(line) for line in self.console.decode('utf-8', 'replace').splitlines()]
         lines = [line for line in lines if line and part in line]
         return lines[-1] if lines else 'none'
 
-    def stop(self):
+    def stop(self) -> None:
         """Leaves nothing behind: only what this run started, by its process."""
         for process in (self.helper, self.qemu):
             if process and process.poll() is None:
@@ -498,22 +535,22 @@ class Run:
             os.unlink(self.opt.qmp)
 
 
-def clean(line):
+def clean(line: str) -> str:
     """A console line without its time stamp and control characters."""
     line = re.sub(r'\x1b\[[0-9;?]*[A-Za-z]|\x1bc|[\x00-\x08\x0b-\x1f]', '', line)
     return re.sub(r'^\s*\[\s*\d+\.\d+\](\[[^]]*\])?\s*', '', line).strip()
 
 
-def note(text):
+def note(text: str) -> None:
     print(f'run: {text}', file=sys.stderr, flush=True)
 
 
-def die_with_parent():
+def die_with_parent() -> None:
     """Even a runner that is killed outright leaves no QEMU behind: PR_SET_PDEATHSIG."""
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
-def guest(opt):
+def guest(opt: Options) -> None:
     machine = Machine(opt)
     kernel = Kernel(opt)
     folder = tempfile.mkdtemp(prefix='sgx2-run-')
@@ -535,8 +572,8 @@ def guest(opt):
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def main():
-    def stop(number, _):
+def main() -> int:
+    def stop(number: int, _: Optional[FrameType]) -> NoReturn:
         raise Ended(128 + number, f'stopped by {signal.Signals(number).name}')
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
