@@ -83,7 +83,7 @@ void sgx2_chunk_set_state(struct sgx2_chunk *chunk, unsigned int index, enum sgx
 
 /**
  * sgx2_chunk_free() - remove the EPC pages of a chunk and free it
- * @chunk: a chunk of an enclave whose last reference is gone
+ * @chunk: a chunk of an enclave that has no reference left
  *
  * Context: process; sleeps. Allocates nothing and cannot fail.
  */

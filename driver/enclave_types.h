@@ -22,7 +22,7 @@
 #define SGX2_CHUNK_ORDER 9
 #define SGX2_CHUNK_PAGES 512U
 
-/* Where the content of a page is. */
+/* A page has one of these states, which names the place of its content. */
 enum sgx2_page_state {
 	/* The enclave has no such page. */
 	SGX2_ABSENT,

@@ -162,7 +162,7 @@ struct sgx_enclave_reset_permissions {
  * @existing:	number of bytes in @count that had pages before.
  *
  * The pages wait for EACCEPT or EACCEPTCOPY. They may be mapped with any permission, but with
- * dynamic_code=0 not as executable. Where the caller has mapped the enclave, they can be accepted
+ * dynamic_code=0 not as executable. If the caller has mapped the enclave, they can be accepted
  * without a fault. A page that the enclave never accepts does no harm, but uses an EPC page.
  *
  * Fails with E2BIG, EFAULT, EINTR, EINVAL, EIO, ENODEV, ENOMEM.

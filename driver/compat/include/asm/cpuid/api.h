@@ -1,4 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Where CPUID was before 6.16; on the include path only of a kernel that lacks this header. */
+/* asm/cpuid.h declares CPUID before 6.16. Only a kernel without this header has it on its include path. */
 #include <asm/cpuid.h>
 #include <asm/processor.h>
