@@ -21,7 +21,7 @@ class Guest:
     name: str
     machine: tuple
     words: tuple
-    # Whether instructions are counted, with -icount; otherwise times are measured, in several runs.
+    # If true, one run with -icount counts instructions; otherwise several runs measure times.
     counted: bool = True
     times: int = 1
     drivers: tuple = field(default=DRIVERS)

@@ -18,12 +18,12 @@ struct Plan {
 	std::vector<u64> pages;
 	/// Numbers of threads that stay inside.
 	std::vector<unsigned> inside;
-	/// Whether a thread sleeps outside, on another CPU.
+	/// True if a thread sleeps outside of the enclave, on another CPU.
 	bool idle = false;
 	/// For paging: sizes of the enclaves, in multiples of the EPC.
 	std::vector<u64> times;
 	std::vector<std::string> works;
-	/// Whether the driver is sgx2.
+	/// True if the driver is sgx2.
 	bool own = false;
 };
 

@@ -22,7 +22,7 @@ using namespace sgx;
 namespace {
 
 bool all_good = true;
-/// Whether a table was printed last; an empty line follows it.
+/// True if a table was printed last; an empty line follows the table.
 bool after_table = false;
 
 /// Prints a heading, and an explanation for a reader new to SGX.

@@ -30,7 +30,7 @@ struct Segment {
 	/// SECINFO.FLAGS.
 	u64 secinfo;
 	std::vector<u8> content;
-	/// Whether EEXTEND measures the content; otherwise the content is not part of the enclave's identity.
+	/// True if EEXTEND measures the content; otherwise the content is not part of the enclave's identity.
 	bool measured = true;
 };
 

@@ -19,7 +19,7 @@ namespace sgx {
 struct DriverView {
 	std::map<u64, u64> pages;
 	bool dead = false;
-	/// Whether fdinfo was truncated.
+	/// True if fdinfo was truncated.
 	bool cut = false;
 
 	/// Returns the view of an open file of this process, or nothing if it is not an enclave of sgx2.

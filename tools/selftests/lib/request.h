@@ -54,7 +54,7 @@ struct Request {
 	u64 source;
 	/// SECINFO.FLAGS, for leaves that have a SECINFO.
 	u64 secinfo;
-	/// Whether the operation runs from the end of the range to its start.
+	/// Not 0 if the operation runs from the end of the range to its start.
 	u64 descending;
 
 	Status status;

@@ -451,7 +451,7 @@ TEST_F(Inject, EventsDuringEinit)
 /// Work during which the EPC is lost. It may succeed or return EIO.
 struct Work {
 	const char *name;
-	/// Whether the work can be repeated on one enclave.
+	/// True if the work can be repeated on one enclave.
 	bool again;
 	/// Runs the work, and returns its last errno, or 0.
 	Errno (*run)(const Enclave &);
@@ -613,8 +613,8 @@ TEST(EpcLoss, DeadEnclavesYieldPages)
 		EXPECT_EQ(fresh.ask(request(Op::nothing, 0)).status, Status::done);
 		const u64 most = all * 3 / 4 / page * page;
 		EXPECT_EQ(fresh.device().augment_pages(end_of(fresh), most), (Progress{0, most, 0}));
-		// Without that, it would have to evict nearly all of its own pages. How many pages of living enclaves the clock evicts before it
-		// reaches the dead ones is not specified.
+		// Without that, it would have to evict nearly all of its own pages. The number of pages of living enclaves that the clock evicts before
+		// it reaches the dead ones is not specified.
 		EXPECT_LE(fdinfo(fresh.device(), "sgx2-evictions"), static_cast<long>(most / page / 2));
 		EXPECT_EQ(idle.device().augment_pages(end_of(idle), all).error, EIO);
 	}

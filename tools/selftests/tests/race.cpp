@@ -84,7 +84,7 @@ private:
 	std::atomic<bool> open_ = false;
 };
 
-/// Whether a thread uses a page at the moment, for each page.
+/// Each element is true while a thread uses the page with its index.
 using Owners = std::vector<std::atomic<bool>>;
 
 /// Makes the reclaimer evict pages that are in use as readily as others: it looks for accessed PTEs in eight address spaces, beginning

@@ -11,7 +11,7 @@ namespace sgx2 {
 
 namespace {
 
-/// What the checks of an entry leaf have found before the leaf commits.
+/// The checks of an entry leaf store their results here before the leaf commits.
 struct Thread {
 	Epc page;
 	uint64_t linear;

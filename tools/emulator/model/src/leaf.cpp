@@ -11,7 +11,7 @@ namespace {
 
 enum class Feature : uint8_t { Sgx1, Sgx2, EnclsC, Edeccssa, Eupdatesvn, Never };
 
-/// Whether a leaf of ENCLU needs enclave mode.
+/// A leaf of ENCLU runs anywhere, only in enclave mode, or only outside of it.
 enum class Place : uint8_t { Anywhere, Inside, Outside };
 
 struct Leaf {

@@ -59,7 +59,7 @@ public:
 
 	Machine m{MachineOptions{.epc_pages = kPages}};
 	Oracle o{m, kCpus + 1};
-	std::map<std::string, u64> seen; // how often each leaf had each result
+	std::map<std::string, u64> seen; // count of each result of each leaf
 
 private:
 	u64 random(u64 n) { return std::uniform_int_distribution<u64>(0, n - 1)(rng_); }
