@@ -14,7 +14,7 @@ class Problem(Exception):
 
 
 class Initramfs:
-    """A cpio archive (newc) in memory. What is added later wins, folders above a file come by themselves."""
+    """A cpio archive (newc) in memory. A later entry replaces an earlier entry of its path; parent folders are added."""
 
     def __init__(self) -> None:
         self.entries: dict[str, tuple[int, bytes, tuple[int, int]]] = {}

@@ -110,7 +110,7 @@ def parse(argv: list[str]) -> Options:
     p.add_argument('--icount', action='store_true', help='count instructions: deterministic time, single-threaded TCG')
     p.add_argument('--add', action='append', default=[], metavar='PATH[:TARGET]',
                    help='put a folder or file into the guest, at /add/NAME or TARGET, with the libraries its programs want')
-    p.add_argument('--cwd', default='/', metavar='DIR', help='where in the guest the command starts (/)')
+    p.add_argument('--cwd', default='/', metavar='DIR', help='folder of the guest in which the command starts (/)')
     p.add_argument('--env', action='append', default=[], metavar='NAME=VALUE', help='for the command, repeatable')
     p.add_argument('--append', action='append', default=[], metavar='WORDS', help='more for the kernel command line')
     p.add_argument('--cpu', metavar='MODEL', help="instead of the sgx2 CPU model; ',+x,-y' alone adds to it")

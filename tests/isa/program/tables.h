@@ -37,7 +37,7 @@ u64 cpuid_xfrm();
 constexpr u32 CPUID_SGX1 = 1, CPUID_SGX2 = 2, CPUID_ENCLV = 1 << 5, CPUID_ENCLS_C = 1 << 6, CPUID_EVERIFYREPORT2 = 1 << 7,
 	      CPUID_EUPDATESVN = 1 << 10, CPUID_EDECCSSA = 1 << 11;
 
-/// Whether the machine was started with sgx-epc.strict-tcs=on.
+/// True if the machine was started with sgx-epc.strict-tcs=on.
 extern bool strict_tcs;
 
 } // namespace isa
