@@ -77,8 +77,8 @@ with_lock() {
 	return $rc
 }
 
-# item NAME BUILDER ARG...: prints the path of cache item NAME, having BUILDER make it in "$1" first if it is missing. What
-# BUILDER prints on stdout goes to a log, shown in part when it fails.
+# item NAME BUILDER ARG...: prints the path of cache item NAME, having BUILDER make it in "$1" first if it is missing. The
+# stdout of BUILDER is written to a log, which is shown in part when BUILDER fails.
 item() {
 	local name=$1
 	local path=$SGX2_CACHE/$name

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-# What the files of steps share. Each is called with the name of one of its steps, and with its arguments; a step of the name a-b is
-# the function step_a_b. A step fails if a command in it does, or if its KTAP says so; status 77 is a skip.
+# The files of steps share this library. A caller runs each file with the name of one of its steps and the step's arguments; function
+# step_a_b runs step a-b. A step fails if one of its commands fails, or if its KTAP reports a failure; status 77 means a skip.
 # shellcheck shell=bash
 
 # shellcheck source=scripts/lib.sh
