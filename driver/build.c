@@ -140,7 +140,7 @@ static bool sgx2_secinfo_valid(const struct sgx_secinfo *secinfo)
 		return false;
 	if (memchr_inv(secinfo->reserved, 0, sizeof(secinfo->reserved)))
 		return false;
-	/* EADD clears the permissions of a TCS, and would measure other ones than requested. */
+	/* EADD clears the permissions of a TCS, so MRENCLAVE would not match the request. */
 	if (type == SGX_SECINFO_TCS)
 		return !(secinfo->flags & SGX_SECINFO_PERMISSION_MASK);
 	if (type != SGX_SECINFO_REG)

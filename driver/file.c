@@ -51,7 +51,7 @@ struct sgx2_ioctl {
 	int (*ready)(const struct sgx2_enclave *enclave);
 	/** @build: @ready and @run are called under sgx2_enclave::build_lock. */
 	bool build;
-	/** @sized: the argument begins with its size, and may be longer than the kernel knows. */
+	/** @sized: the argument begins with its size, which newer programs may set above @size. */
 	bool sized;
 	/** @dead: the call works on a dead enclave, too. */
 	bool dead;
@@ -82,7 +82,7 @@ static const struct sgx2_ioctl sgx2_ioctls[] = {
 	  sgx2_ioc_augment_pages, sgx2_edmm_ready, .sized = true },
 };
 
-/* Copies an argument that begins with its size; what the program's version lacks is zero. */
+/* Copies an argument that begins with its size; members beyond that size are zero. */
 static int sgx2_copy_in_sized(union sgx2_param *param, size_t size, void __user *arg)
 {
 	u32 theirs;

@@ -17,7 +17,7 @@ struct sgx2_enclave;
  * Context: process; sleeps. mmap_lock of @mm is held for writing.
  * Return:
  * * 0 - the VMA is counted
- * * -ENOMEM - not possible for an address space that has another VMA of the enclave
+ * * -ENOMEM - out of memory; never returned if @mm has another VMA of the enclave
  */
 int sgx2_mm_list_add(struct sgx2_enclave *enclave, struct mm_struct *mm);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Reclaim: the choice of pages to be evicted, ksgx2d, and waiting for a free EPC page.
+ * The reclaimer chooses the pages to be evicted. This file also has its thread, ksgx2d, and the
+ * functions that wait for a free EPC page.
  *
  * The choice is made by a clock over the resident pages of all chunks. The driver keeps no list of
  * pages, and no pointer from an EPC page to its owner: both would cost memory for every EPC page.
@@ -8,16 +9,18 @@
  * chunks got their first page. Accessed bits are read and cleared where the hand moves, and nowhere
  * else.
  *
- * A page has a credit of passes. A page that was accessed since the hand passed it gets some; a
- * page that was not loses one; a page without credit is evicted. A page that was accessed again
- * while it still had credit gets the most. So a page that is accessed again and again survives
- * several passes in which it was not accessed. A stream of pages that are accessed once each does
- * not evict it, however fast the stream moves the hand.
+ * Each page has a credit: the number of passes of the hand that it survives without an access. If
+ * the page was accessed since the last pass, its credit is set to SGX2_CREDIT_USED, or to the
+ * larger SGX2_CREDIT_HOT if it still had credit. If the page was not accessed, it loses one unit,
+ * and is evicted if it has none left. So a page that is accessed repeatedly survives several passes
+ * without an access. A stream of pages that are accessed once each does not evict it, however fast
+ * the stream moves the hand.
  *
- * If a whole pass has freed nothing, the next one takes twice as much credit from each page. The
- * last one spares no page.
+ * If a whole pass has freed nothing, each page loses twice as much credit in the next pass. The
+ * last pass spares no page.
  *
- * ksgx2d removes the pages from before the module, and then keeps a few EPC pages free.
+ * ksgx2d first removes the pages that were valid before the module was loaded. Then it keeps a few
+ * EPC pages free.
  */
 #include <linux/bitmap.h>
 #include <linux/freezer.h>

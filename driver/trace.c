@@ -1,4 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The tracepoints of trace.h, made once. */
+/* Defines the tracepoints of trace.h; all other files only declare them. */
 #define CREATE_TRACE_POINTS
 #include "trace.h"

@@ -68,11 +68,11 @@ int sgx2_va_slot_get(struct sgx2_va_user *user, u32 *slot);
 void sgx2_va_slot_put(struct sgx2_va_user *user, u32 slot);
 
 /**
- * sgx2_va_slot_drop() - give back the slot of a page that is never reloaded
+ * sgx2_va_slot_drop() - abandon the slot of an evicted page that is never reloaded
  * @user: the slots of the enclave
  * @slot: from sgx2_va_slot_get(), written by EWB
  *
- * The slot stays occupied until its Version Array page is removed.
+ * Only ELDU empties a slot, so the slot is not used again until its Version Array page is removed.
  *
  * Context: as sgx2_va_slot_put().
  */

@@ -88,7 +88,7 @@ static inline void release_fault_lock(struct vm_fault *vmf)
 #define mm_get_unmapped_area(...) (mm_get_unmapped_area(current->mm, __VA_ARGS__))
 #endif
 
-/* 7.0 gave the flags of a VMA a type of their own. */
+/* Linux 7.0 has a type for the flags of a VMA; earlier ones use an unsigned long. */
 #ifndef mk_vma_flags
 #define VMA_NORESERVE_BIT	VM_NORESERVE
 #define mk_vma_flags(flag)	(flag)
