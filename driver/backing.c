@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The backing file: where the evicted pages of an enclave are kept, and how they get there. It is a
+ * The backing file keeps the evicted pages of an enclave: EWB writes them, ELDU reads them. It is a
  * shmem file, so its pages can be swapped out and are charged to a memory cgroup.
  *
  * Each chunk has 528 pages in the file: 512 of ciphertext, then 16 of 32 PCMDs each. Two pages for

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The backing file: where the evicted pages of an enclave are kept, and how they get there. */
+/* The backing file keeps the evicted pages of an enclave: EWB writes them, ELDU reads them. */
 #ifndef SGX2_BACKING_H
 #define SGX2_BACKING_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* An ioctl in flight: what file.c hands to the function that carries it out. */
+/* file.c describes an ioctl in flight to the function that executes it. */
 #ifndef SGX2_CALL_H
 #define SGX2_CALL_H
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* QUERY and CONFIGURE: what the driver is, and how it treats an enclave. */
+/* QUERY reports the properties of the driver; CONFIGURE sets options of one enclave. */
 #include <linux/string.h>
 #include <linux/sgx2.h>
 #include "call.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* QUERY and CONFIGURE: what the driver is, and how it treats an enclave. */
+/* QUERY reports the properties of the driver; CONFIGURE sets options of one enclave. */
 #ifndef SGX2_CONFIGURE_H
 #define SGX2_CONFIGURE_H
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The policy: which permissions a page may be mapped with, and whether dynamic code is allowed.
+ * The policy limits the permissions of mappings, and decides whether dynamic code is allowed.
  *
  * Dynamic code is code that was not in the enclave at EINIT. With dynamic_code=0 the executable
  * pages of an enclave are those that EADD added as executable, and none of them is writable. An

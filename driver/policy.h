@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The policy: which permissions a page may be mapped with, and whether dynamic code is allowed. */
+/* The policy limits the permissions of mappings, and decides whether dynamic code is allowed. */
 #ifndef SGX2_POLICY_H
 #define SGX2_POLICY_H
 

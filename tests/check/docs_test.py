@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Tests of scripts/documented.py and scripts/run-docs: what no document describes, and what does not run, is reported."""
+"""Tests of scripts/documented.py and scripts/run-docs: each interface without a description and each command that fails is reported."""
 import pathlib
 import shutil
 import subprocess

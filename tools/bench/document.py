@@ -246,7 +246,7 @@ def cycles(model):
 
 
 def held(checks):
-    """The bounds: how many hold, then those that do not, or that hold with less than a tenth to spare."""
+    """Return the number of bounds that hold, and a table of those that do not, or that have less than a tenth to spare."""
     behind = [c for c in checks if c.text.endswith(bounds.BEHIND)]
     tight = sorted((c for c in checks if not c.holds or (c not in behind and c.spare() < 0.1)), key=lambda c: (c.holds, c.spare()))
     text = (rst.heading('Bounds', 1) + '\n' +

@@ -209,7 +209,7 @@ struct ExInfo {
 };
 static_assert(sizeof(ExInfo) == 16);
 
-/// Bits of Gprs::exit_info: whether an exception caused the exit, and its vector.
+/// Bits of Gprs::exit_info: one is set if an exception caused the exit, others hold the vector of the exception.
 constexpr u32 exit_info_valid = 1U << 31;
 constexpr u32 exit_vector(u32 exit_info)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Tracking epochs: how the CPUs inside affect EWB, EACCEPT and ETRACK.
+// Tracking epochs: the CPUs inside of an enclave affect EWB, EACCEPT and ETRACK.
 
 #include <gtest/gtest.h>
 

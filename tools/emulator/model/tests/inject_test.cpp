@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// Injected conflicts: which leaves meet them, in which order of checks, and that a seed repeats
-// them.
+// Tests that leaves meet injected conflicts at the right place in the order of checks, and that a
+// seed repeats the conflicts.
 
 #include <algorithm>
 

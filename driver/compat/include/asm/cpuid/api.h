@@ -1,4 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* asm/cpuid.h declares CPUID before 6.16. Only a kernel without this header has it on its include path. */
+/* Includes the headers of CPUID before 6.16; used only if the kernel lacks this header. */
 #include <asm/cpuid.h>
 #include <asm/processor.h>

@@ -35,7 +35,7 @@ enum class Op : std::uint8_t {
 	Poke,	 // cpu, linear page, offset u16, value u64 (through the TLB check)
 	Ram,	 // RAM page, offset u16, value u64
 	State,	 // cpu, field, value u64
-	Inject,	 // which, rate selector, seed byte
+	Inject,	 // leaf or kind of conflict, rate selector, seed byte
 	Machine, ///< 0 lose EPC, 1 reset, 2 CPU reset, 3 JSON, 4 counters
 	Event,	 // cpu, EINIT's pending event
 	Count,
