@@ -17,6 +17,8 @@ c_id_attributes = ['__user', '__init', '__exit', '__iomem', '__must_check', '__a
 
 html_theme = 'furo'
 html_title = 'sgx2'
+html_static_path = ['_static']
+html_css_files = ['site.css']
 html_copy_source = False
 html_show_sphinx = False
 html_theme_options = {'sidebar_hide_name': False}
