@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* file.c describes an ioctl in flight to the function that executes it. */
+/* struct sgx2_call describes an ioctl to the function that executes it. */
 #ifndef SGX2_CALL_H
 #define SGX2_CALL_H
 

@@ -36,11 +36,7 @@
 #include "reclaim.h"
 #include "secs.h"
 
-/*
- * Credit of a page that was accessed once, and of a page that was accessed again while it had
- * credit. The first has to be a power of 2: the price of a pass doubles, so other values are used
- * up at once.
- */
+/* Credit of a page that was accessed once, and of one that was accessed while it had credit. */
 #define SGX2_CREDIT_USED 4U
 #define SGX2_CREDIT_HOT 15U
 
