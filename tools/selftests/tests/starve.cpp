@@ -75,7 +75,7 @@ private:
 
 /// State that the waiting program shares.
 struct Shared {
-	std::atomic<u64> ready, go, handled, done, refused, hog_ready, hog_go, hog_has;
+	std::atomic<u64> ready, go, begun, handled, done, refused, hog_ready, hog_go, hog_has;
 	std::atomic<int> wrong;
 };
 Shared *shared = nullptr;
@@ -85,11 +85,11 @@ void handler(int)
 	shared->handled = shared->handled + 1;
 }
 
-/// Waits for an event that takes a moment, for as long as it may take on a very busy host.
+/// Waits for an event that takes a moment, and returns false if it has not happened after minutes, on whatever host.
 template <typename What>
 bool soon(What what)
 {
-	for (const auto end = Clock::now() + 20s; Clock::now() < end; std::this_thread::sleep_for(2ms)) {
+	for (const auto end = Clock::now() + 5min; Clock::now() < end; std::this_thread::sleep_for(2ms)) {
 		if (what())
 			return true;
 	}
@@ -101,23 +101,28 @@ u64 epc()
 	return Processor::epc_bytes() & ~(page - 1);
 }
 
-/// Returns the state of a process by one letter, as /proc has it.
-char state_of(pid_t pid)
+/// Returns the state of a thread by one letter, as /proc has it; '?' if the thread has ended.
+char state_of(pid_t thread)
 {
-	const std::string stat = read_all("/proc/" + std::to_string(pid) + "/stat");
+	const std::string stat = read_all("/proc/" + std::to_string(thread) + "/stat");
 	const std::size_t end = stat.rfind(')');
 	return end == std::string::npos || end + 2 >= stat.size() ? '?' : stat[end + 2];
 }
 
-/// Waits until the process has slept, and the counter has not moved, for as long as that.
-void await_sleep(pid_t pid, const std::atomic<u64> &counter, Clock::duration quiet)
+/// Waits until the counter is not 0, and then until the thread has slept for that long without a change of the counter. Returns false
+/// if the thread ends.
+bool sleeps(pid_t thread, const std::atomic<u64> &counter, Clock::duration quiet)
 {
 	u64 before = counter;
 	for (auto since = Clock::now(); Clock::now() - since < quiet; std::this_thread::sleep_for(10ms)) {
-		if (state_of(pid) != 'S' || counter != before)
+		const char state = state_of(thread);
+		if (state == 'Z' || state == '?')
+			return false;
+		if (state != 'S' || !counter || counter != before)
 			since = Clock::now();
 		before = counter;
 	}
+	return true;
 }
 
 Options large()
@@ -253,13 +258,11 @@ protected:
 			munmap(shared, page);
 		shared = nullptr;
 	}
-	/// Another program takes the rest of the EPC and of the memory, and then waits too. Its first page is always to be had.
-	void starve() const
+	/// Another program takes the rest of the EPC and of the memory, and then waits too. Returns false if that program ends.
+	bool starve() const
 	{
 		shared->hog_go = 1;
-		while (!shared->hog_has)
-			std::this_thread::sleep_for(1ms);
-		await_sleep(hog_, shared->hog_has, 1s);
+		return sleeps(hog_, shared->hog_has, 1s);
 	}
 	/// Starts a child that prepares itself, and does the rest on request.
 	void start(const std::function<std::function<void()>()> &prepare)
@@ -275,6 +278,7 @@ protected:
 				shared->ready = 1;
 				while (!shared->go)
 					usleep(1000);
+				shared->begun = 1;
 				rest();
 				shared->done = 1;
 			});
@@ -343,10 +347,9 @@ TEST_P(StarvedWaiter, HandlesSignalsAndDebugger)
 	ASSERT_NO_FATAL_FAILURE(start(GetParam().prepare));
 	Starvation starvation;
 	ASSERT_TRUE(starvation.good());
-	starve();
+	ASSERT_TRUE(starve());
 	shared->go = 1;
-	// The child may sleep before it waits for a page. The test checks less then.
-	await_sleep(pid, shared->done, 200ms);
+	ASSERT_TRUE(sleeps(pid, shared->begun, 200ms)) << "the child ended, and did not wait";
 	EXPECT_EQ(kill(pid, SIGUSR1), 0);
 	EXPECT_TRUE(soon([] { return shared->handled != 0; })) << "the handler of the signal did not run";
 	EXPECT_EQ(kill(pid, SIGSTOP), 0);
@@ -415,6 +418,8 @@ TEST_F(Starved, CallsReturnEintr)
 	const Secs secs = plain_secs(range.address(), 16 * page);
 	// This thread blocks the signals, waits for its page, and holds the enclave meanwhile.
 	std::atomic<bool> go = false;
+	std::atomic<pid_t> waiter = 0;
+	std::atomic<u64> creates = 0;
 	sigset_t set = {};
 	sigemptyset(&set);
 	sigaddset(&set, SIGALRM);
@@ -422,12 +427,14 @@ TEST_F(Starved, CallsReturnEintr)
 	std::thread thread([&] {
 		while (!go)
 			usleep(1000);
+		waiter = gettid();
+		creates = 1;
 		EXPECT_EQ(other.create(secs), 0);
 	});
 	pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
 	Starvation starvation;
 	EXPECT_TRUE(starvation.good());
-	starve();
+	EXPECT_TRUE(starve());
 	const Progress nothing = {EINTR, 0, 0};
 	{
 		const Alarms alarms;
@@ -442,7 +449,9 @@ TEST_F(Starved, CallsReturnEintr)
 		EXPECT_EQ(other.create(secs), EINTR);			      // errno: CREATE EINTR signal
 	}
 	go = true;
-	std::this_thread::sleep_for(1s);
+	while (!creates)
+		usleep(1000);
+	EXPECT_TRUE(sleeps(waiter, creates, 200ms)) << "CREATE did not wait";
 	{
 		const Alarms alarms;
 		EXPECT_EQ(other.provision(static_cast<u64>(key.fd())), EINTR); // errno: PROVISION EINTR signal
@@ -473,7 +482,7 @@ TEST_F(Starved, MprotectReturnsEagain)
 	}));
 	Starvation starvation;
 	ASSERT_TRUE(starvation.good());
-	starve();
+	ASSERT_TRUE(starve());
 	shared->go = 1;
 	const bool refused = soon([] { return shared->refused != 0; });
 	EXPECT_TRUE(refused) << "mprotect() waits for a page";
