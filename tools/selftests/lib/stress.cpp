@@ -76,6 +76,18 @@ RealTime::~RealTime()
 	sched_setscheduler(0, SCHED_OTHER, &none);
 }
 
+void evict(const Enclave &enclave, long most)
+{
+	const u64 epc = Processor::epc_bytes();
+	Options options;
+	options.size = std::max<u64>(std::bit_ceil(4 * epc), 128 << 20);
+	unsigned times = 0;
+	do {
+		const Enclave other(options);
+		must(other.device().augment_pages(other.image().end, 3 * epc).error, "AUGMENT");
+	} while (++times < 32 && fdinfo(enclave.device(), "sgx2-resident") >= most);
+}
+
 Options EpcPressure::options()
 {
 	Options o;

@@ -45,6 +45,10 @@ public:
 	RealTime &operator=(const RealTime &) = delete;
 };
 
+/// Adds three times as many pages as the EPC has to another enclave, and repeats that until fewer than @p most pages of @p enclave are
+/// resident, but not more than 32 times. One time may not suffice: the reclaimer spares pages that were accessed between its passes.
+void evict(const Enclave &enclave, long most);
+
 /// Runs another enclave, which accesses as many pages as the EPC has, one after the other, until the destructor runs. Pages of the
 /// enclaves under test are therefore evicted repeatedly.
 class EpcPressure {

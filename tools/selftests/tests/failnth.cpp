@@ -13,6 +13,7 @@
 
 #include "fail.h"
 #include "fixture.h"
+#include "stress.h"
 
 using namespace sgx;
 
@@ -277,15 +278,10 @@ protected:
 		ASSERT_EQ(enclave.device().augment_pages(offset, count * page), (Progress{0, count * page, 0}));
 		ASSERT_TRUE(whole(enclave.ask(request(Op::accept, enclave.at(offset), count * page, REG | RW | PENDING))));
 	}
-	/// Evicts the pages by an enclave as large as the EPC.
+	/// Evicts most of the pages.
 	void evict() const
 	{
-		Options options;
-		options.size = 1;
-		while (options.size < 4 * Processor::epc_bytes() || options.size < 128 << 20)
-			options.size *= 2;
-		const Enclave other(options);
-		ASSERT_EQ(other.device().augment_pages(other.image().end, 3 * Processor::epc_bytes()).error, 0);
+		sgx::evict(enclave, fdinfo(enclave.device(), "sgx2-pages") - 300);
 		EXPECT_GT(fdinfo(enclave.device(), "sgx2-pages"), fdinfo(enclave.device(), "sgx2-resident") + 300);
 	}
 

@@ -13,17 +13,6 @@ namespace {
 
 constexpr u64 page = page_size;
 
-/// Adds three times as many pages as the EPC has, in another enclave: the clock of the reclaimer passes all pages that often.
-void press_once()
-{
-	const u64 epc = Processor::epc_bytes();
-	Options options;
-	for (options.size = 128 << 20; options.size < 4 * epc; options.size *= 2)
-		;
-	const Enclave other(options);
-	must(other.device().augment_pages(other.image().end, 3 * epc).error, "AUGMENT");
-}
-
 class Paging : public Dynamic {
 protected:
 	static constexpr u64 some = 600 * page;
@@ -45,12 +34,8 @@ protected:
 		r.value = 3;
 		EXPECT_EQ(enclave.ask(r).result, 0U);
 	}
-	/// Evicts most pages of the enclave: pages that were used survive some passes of the clock.
-	void press() const
-	{
-		for (unsigned times = 0; times < 20 && resident() >= all() / 2; times++)
-			press_once();
-	}
+	/// Evicts half of the pages of the enclave, at least.
+	void press() const { evict(enclave, all() / 2); }
 	long resident() const { return fdinfo(enclave.device(), "sgx2-resident"); }
 	long all() const { return fdinfo(enclave.device(), "sgx2-pages"); }
 };

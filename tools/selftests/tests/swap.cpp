@@ -17,6 +17,7 @@
 
 #include "fail.h"
 #include "fixture.h"
+#include "stress.h"
 
 using namespace sgx;
 
@@ -142,14 +143,7 @@ protected:
 	}
 	void out() const
 	{
-		const u64 epc = Processor::epc_bytes();
-		{
-			Options options;
-			for (options.size = 128 << 20; options.size < 4 * epc; options.size *= 2)
-				;
-			const Enclave other(options);
-			must(other.device().augment_pages(other.image().end, 3 * epc).error, "AUGMENT");
-		}
+		evict(enclave, 100);
 		ASSERT_LT(fdinfo(enclave.device(), "sgx2-resident"), 100);
 		swap->push();
 		ASSERT_GT(swap->used(), length * 3 / 4);
@@ -242,6 +236,8 @@ TEST_F(Swap, UnreadableSecsReturnsEio)
 {
 	if (!SwapSpace::may_fail())
 		GTEST_SKIP() << "needs CONFIG_FAIL_MAKE_REQUEST";
+	// The reclaimer evicts the SECS once no page is resident.
+	evict(enclave, 1);
 	out();
 	swap->count_requests();
 	swap->unreadable(true);
