@@ -18,6 +18,7 @@
 #include "backing.h"
 #include "enclave_types.h"
 #include "encls.h"
+#include "va.h"
 
 /* PCMDs in a page, and pages of the file for a chunk and for the SECS. */
 #define SGX2_PAGE_PCMDS (PAGE_SIZE / sizeof(struct sgx_pcmd))
@@ -169,7 +170,7 @@ void sgx2_backing_drop(struct sgx2_enclave *enclave, struct sgx2_chunk *chunk, u
 	sgx2_backing_truncate(enclave, start + SGX2_CHUNK_PAGES + index / SGX2_PAGE_PCMDS);
 }
 
-int sgx2_backing_ewb(sgx2_epc_t epc, struct sgx2_backing *backing, void *slot)
+static int sgx2_backing_write(sgx2_epc_t epc, struct sgx2_backing *backing, void *slot)
 {
 	struct sgx_pageinfo info = {};
 	void *data, *pcmd;
@@ -183,6 +184,18 @@ int sgx2_backing_ewb(sgx2_epc_t epc, struct sgx2_backing *backing, void *slot)
 	kunmap_local(pcmd);
 	kunmap_local(data);
 	return ret;
+}
+
+int sgx2_backing_ewb(sgx2_epc_t epc, struct sgx2_backing *backing, u32 slot)
+{
+	void *address = sgx2_va_slot_address(slot);
+	int ret = sgx2_backing_write(epc, backing, address);
+
+	if (!sgx2_encls_faulted(ret) || !sgx2_va_slot_shared(slot))
+		return ret;
+	/* The EPC may have been lost after the VA page was made, and before the enclave was. */
+	sgx2_va_slot_restore(slot);
+	return sgx2_backing_write(epc, backing, address);
 }
 
 int sgx2_backing_eldu(sgx2_epc_t epc, struct sgx2_backing *backing, unsigned long address,

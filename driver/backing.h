@@ -111,12 +111,14 @@ void sgx2_backing_drop(struct sgx2_enclave *enclave, struct sgx2_chunk *chunk, u
  * sgx2_backing_ewb() - write an EPC page to its place
  * @epc: the EPC page, blocked and tracked, or a SECS without children
  * @backing: its place
- * @slot: kernel address of its Version Array slot
+ * @slot: its Version Array slot, from sgx2_va_slot_get()
+ *
+ * If EWB faults with a slot in the shared pool, it is run again after sgx2_va_slot_restore().
  *
  * Context: process.
  * Return: the value of EWB, see encls.h.
  */
-int sgx2_backing_ewb(sgx2_epc_t epc, struct sgx2_backing *backing, void *slot);
+int sgx2_backing_ewb(sgx2_epc_t epc, struct sgx2_backing *backing, u32 slot);
 
 /**
  * sgx2_backing_eldu() - load a page from its place

@@ -183,15 +183,14 @@ static int sgx2_victim_write(struct sgx2_batch *batch, struct sgx2_victim *victi
 {
 	struct sgx2_enclave *enclave = chunk->enclave;
 	sgx2_epc_t epc = chunk->page[victim->index].where;
-	void *slot = sgx2_va_slot_address(victim->slot);
 	int ret;
 
-	ret = sgx2_backing_ewb(epc, &victim->backing, slot);
+	ret = sgx2_backing_ewb(epc, &victim->backing, victim->slot);
 	if (ret == SGX2_NOT_TRACKED && !batch->interrupted) {
 		scoped_guard(mutex, &enclave->track_lock)
 			sgx2_track_broadcast_ipi(enclave);
 		batch->interrupted = true;
-		ret = sgx2_backing_ewb(epc, &victim->backing, slot);
+		ret = sgx2_backing_ewb(epc, &victim->backing, victim->slot);
 	}
 	if (ret) {
 		trace_sgx2_encls(enclave, SGX2_LEAF_EWB, sgx2_chunk_address(chunk, victim->index),

@@ -109,7 +109,7 @@ bool sgx2_secs_evict(struct sgx2_enclave *enclave)
 		sgx2_backing_cancel(enclave, NULL, 0, &backing);
 		return false;
 	}
-	ret = sgx2_backing_ewb(enclave->secs, &backing, sgx2_va_slot_address(slot));
+	ret = sgx2_backing_ewb(enclave->secs, &backing, slot);
 	if (ret) {
 		trace_sgx2_encls(enclave, SGX2_LEAF_EWB, 0, ret);
 		sgx2_backing_cancel(enclave, NULL, 0, &backing);

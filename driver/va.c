@@ -231,6 +231,16 @@ void *sgx2_va_slot_address(u32 slot)
 	return sgx2_epc_address(page->epc) + slot % SGX2_VA_PAGE_SLOTS * sizeof(u64);
 }
 
+void sgx2_va_slot_restore(u32 slot)
+{
+	struct sgx2_va_page *page = xa_load(&sgx2_va_pages, slot / SGX2_VA_PAGE_SLOTS);
+
+	if (WARN_ON_ONCE(!page))
+		return;
+	/* Another task may have restored the page first; its EPA makes this one fault. */
+	sgx2_retry(sgx2_epa(sgx2_epc_address(page->epc)));
+}
+
 static void sgx2_va_pool_exit(struct sgx2_va_pool *pool)
 {
 	struct sgx2_va_page *page, *next;

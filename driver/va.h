@@ -88,6 +88,18 @@ void sgx2_va_slot_drop(struct sgx2_va_user *user, u32 slot);
 void *sgx2_va_slot_address(u32 slot);
 
 /**
+ * sgx2_va_slot_restore() - make the EPC page of a slot a Version Array page again
+ * @slot: from sgx2_va_slot_get(), not given back
+ *
+ * S3, S4 and the migration of a virtual machine empty the EPC, and the shared pool outlives that.
+ * EPA makes a page that was lost a Version Array page with empty slots, and faults on a page that
+ * was not lost. Only dead enclaves have versions in a page that was lost, and ELDU refuses them.
+ *
+ * Context: process.
+ */
+void sgx2_va_slot_restore(u32 slot);
+
+/**
  * sgx2_va_user_exit() - remove the Version Array pages of an enclave's own
  * @user: the slots of an enclave that has given back all slots in the shared pool
  *

@@ -511,6 +511,37 @@ static void lost_test(struct kunit *test)
 	stop(test, f);
 }
 
+/* A VA page was lost, and an enclave that is created later uses its slots. */
+static void lost_va_test(struct kunit *test)
+{
+	struct fixture *f = &fixture;
+	struct sgx2_chunk *chunk;
+	unsigned int i, pages = 0;
+
+	start(test, f);
+	for (i = 0; i < 3; i++)
+		KUNIT_ASSERT_EQ(test, grow(f, i, 100 + i), 0);
+	chunk = sgx2_chunk_find(f->enclave, BASE / PAGE_SIZE);
+	mutex_lock(&chunk->lock);
+	KUNIT_EXPECT_EQ(test, evict(chunk, 1), 1);
+	for (i = 0; i < PROCESSOR_PAGES; i++) {
+		if (!processor.page[i].valid || processor.page[i].flags != SGX_SECINFO_VA)
+			continue;
+		processor.page[i].valid = false;
+		pages++;
+	}
+	KUNIT_EXPECT_EQ(test, pages, 1);
+	KUNIT_EXPECT_EQ(test, evict(chunk, 1), 1);
+	KUNIT_EXPECT_FALSE(test, sgx2_enclave_is(f->enclave, SGX2_DEAD));
+	/* The version of this page is in the page that was restored. */
+	KUNIT_EXPECT_EQ(test, sgx2_page_load(chunk, 1), 0);
+	/* The version of this page was lost. */
+	KUNIT_EXPECT_EQ(test, sgx2_page_load(chunk, 0), -EIO);
+	KUNIT_EXPECT_TRUE(test, sgx2_enclave_is(f->enclave, SGX2_DEAD));
+	mutex_unlock(&chunk->lock);
+	stop(test, f);
+}
+
 static void inject(enum sgx2_leaf leaf, int code)
 {
 	processor.inject_leaf = leaf;
@@ -802,25 +833,16 @@ static void chunk_memory_test(struct kunit *test)
 }
 
 static struct kunit_case cases[] = {
-	KUNIT_CASE(random_test),
-	KUNIT_CASE(va_test),
-	KUNIT_CASE(va_shared_test),
-	KUNIT_CASE(secs_test),
-	KUNIT_CASE(poison_test),
-	KUNIT_CASE(track_test),
-	KUNIT_CASE(batch_test),
-	KUNIT_CASE(credit_test),
-	KUNIT_CASE(lost_test),
-	KUNIT_CASE(page_refused_test),
-	KUNIT_CASE(secs_refused_test),
-	KUNIT_CASE(va_refused_test),
-	KUNIT_CASE(fruitless_test),
-	KUNIT_CASE(evict_memory_test),
-	KUNIT_CASE(secs_memory_test),
-	KUNIT_CASE(va_memory_test),
-	KUNIT_CASE(chunk_test),
-	KUNIT_CASE(chunk_memory_test),
-	{},
+	KUNIT_CASE(random_test),       KUNIT_CASE(va_test),
+	KUNIT_CASE(va_shared_test),    KUNIT_CASE(secs_test),
+	KUNIT_CASE(poison_test),       KUNIT_CASE(track_test),
+	KUNIT_CASE(batch_test),	       KUNIT_CASE(credit_test),
+	KUNIT_CASE(lost_test),	       KUNIT_CASE(lost_va_test),
+	KUNIT_CASE(page_refused_test), KUNIT_CASE(secs_refused_test),
+	KUNIT_CASE(va_refused_test),   KUNIT_CASE(fruitless_test),
+	KUNIT_CASE(evict_memory_test), KUNIT_CASE(secs_memory_test),
+	KUNIT_CASE(va_memory_test),    KUNIT_CASE(chunk_test),
+	KUNIT_CASE(chunk_memory_test), {},
 };
 
 /* Clean up after a test, also after an aborted one. */

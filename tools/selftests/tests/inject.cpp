@@ -595,6 +595,27 @@ TEST(EpcLoss, EvictedEnclavesAreDead)
 	EXPECT_TRUE(leaks.clean()) << leaks.text();
 }
 
+// The enclaves of the driver share Version Array pages. Those that a dead enclave still has slots in were lost, too.
+TEST(EpcLoss, EnclavesBuiltLaterAreEvicted)
+{
+	ONLY_SGX2();
+	const auto machine = isa::Monitor::find();
+	if (!machine)
+		GTEST_SKIP() << "needs a machine that can lose its EPC";
+	{
+		const Enclave dead;
+		evict(dead, 1);
+		machine->lose_epc();
+		const Enclave fresh;
+		evict(fresh, 1);
+		EXPECT_GT(fdinfo(fresh.device(), "sgx2-evictions"), 0);
+		EXPECT_EQ(fresh.ask(request(Op::nothing, 0)).status, Status::done);
+		EXPECT_EQ(dead.device().reset_permissions(0, page).error, EIO);
+	}
+	const LeakCheck leaks = LeakCheck::settled();
+	EXPECT_TRUE(leaks.clean()) << leaks.text();
+}
+
 // Programs that have not noticed the loss, and keep dead enclaves open, do not keep the pages of these enclaves.
 TEST(EpcLoss, DeadEnclavesYieldPages)
 {
