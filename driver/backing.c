@@ -191,7 +191,7 @@ int sgx2_backing_ewb(sgx2_epc_t epc, struct sgx2_backing *backing, u32 slot)
 	void *address = sgx2_va_slot_address(slot);
 	int ret = sgx2_backing_write(epc, backing, address);
 
-	if (!sgx2_encls_faulted(ret) || !sgx2_va_slot_shared(slot))
+	if (ret != (SGX2_ENCLS_FAULT | X86_TRAP_PF) || !sgx2_va_slot_shared(slot))
 		return ret;
 	/* The EPC may have been lost after the VA page was made, and before the enclave was. */
 	sgx2_va_slot_restore(slot);

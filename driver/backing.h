@@ -113,7 +113,8 @@ void sgx2_backing_drop(struct sgx2_enclave *enclave, struct sgx2_chunk *chunk, u
  * @backing: its place
  * @slot: its Version Array slot, from sgx2_va_slot_get()
  *
- * If EWB faults with a slot in the shared pool, it is run again after sgx2_va_slot_restore().
+ * If EWB with a slot in the shared pool faults with #PF, it is run again after
+ * sgx2_va_slot_restore().
  *
  * Context: process.
  * Return: the value of EWB, see encls.h.

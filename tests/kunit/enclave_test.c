@@ -511,7 +511,7 @@ static void lost_test(struct kunit *test)
 	stop(test, f);
 }
 
-/* A VA page was lost, and an enclave that is created later uses its slots. */
+/* A VA page of the shared pool was lost, and an enclave that was not lost uses its slots. */
 static void lost_va_test(struct kunit *test)
 {
 	struct fixture *f = &fixture;
