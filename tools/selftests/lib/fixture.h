@@ -26,6 +26,15 @@ namespace sgx {
 	throw testing::AssertionException(testing::TestPartResult(testing::TestPartResult::kSkip, __FILE__, __LINE__, why));
 }
 
+/// Returns the monitor of the SGX2 machine, or skips the test where there is none, as on silicon.
+inline std::unique_ptr<isa::Monitor> machine_or_skip()
+{
+	auto machine = isa::Monitor::find();
+	if (!machine)
+		skip("needs the SGX2 machine, which can inject failures and lose its EPC");
+	return machine;
+}
+
 /// Succeeds if the operation completed for all of its range.
 inline testing::AssertionResult whole(const Request &r)
 {

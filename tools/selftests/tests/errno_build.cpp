@@ -243,11 +243,6 @@ private:
 	const isa::Monitor &machine_;
 };
 
-#define ON_THE_MACHINE()                           \
-	const auto machine = isa::Monitor::find(); \
-	if (!machine)                              \
-	GTEST_SKIP() << "needs a machine that can inject failures"
-
 void nothing(int) {}
 
 /// Sends signals that interrupt sleeps of this thread, until the destructor runs.
@@ -281,7 +276,7 @@ private:
 TEST_F(Errnos, InitWithPendingEvents)
 {
 	ONLY_SGX2();
-	ON_THE_MACHINE();
+	const auto machine = machine_or_skip();
 	create();
 	{
 		const Injected events(*machine, SGX2_DEV_INJ_EINIT);
@@ -360,7 +355,7 @@ TEST_F(Errnos, AddInterrupted)
 TEST_F(Errnos, BuildAfterEpcLoss)
 {
 	ONLY_SGX2();
-	ON_THE_MACHINE();
+	const auto machine = machine_or_skip();
 	create();
 	machine->lose_epc();
 	EXPECT_EQ(add(), EIO);			  // errno: ADD_PAGES EIO lost

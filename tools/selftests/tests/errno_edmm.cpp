@@ -205,15 +205,10 @@ TEST_F(ErrnosEdmm, Pending)
 	}
 }
 
-#define ON_THE_MACHINE()                           \
-	const auto machine = isa::Monitor::find(); \
-	if (!machine)                              \
-	GTEST_SKIP() << "needs a machine that can inject failures"
-
 TEST_F(ErrnosEdmm, Conflict)
 {
 	ONLY_SGX2();
-	ON_THE_MACHINE();
+	const auto machine = machine_or_skip();
 	const Device &d = enclave.device();
 	grow(4 * page);
 	const Progress busy = {EFAULT, 0, EPC_PAGE_CONFLICT};
@@ -238,7 +233,7 @@ TEST_F(ErrnosEdmm, Conflict)
 TEST_F(ErrnosEdmm, Lost)
 {
 	ONLY_SGX2();
-	ON_THE_MACHINE();
+	const auto machine = machine_or_skip();
 	Configure c = {sizeof(c), configure_mprotect, mprotect_reset, 0, 0, 0};
 	// Each enclave discovers the loss in its first call; all later calls know it.
 	for (const RangeCall &call : calls()) {

@@ -249,9 +249,7 @@ TEST(ErrnosAccess, Production)
 TEST(ErrnosAccess, Lost)
 {
 	ONLY_SGX2();
-	const auto machine = isa::Monitor::find();
-	if (!machine)
-		GTEST_SKIP() << "needs a machine that can lose its EPC";
+	const auto machine = machine_or_skip();
 	const Enclave enclave;
 	machine->lose_epc();
 	EXPECT_EQ(enclave.device().reset_permissions(0, page), (Progress{EIO, 0, 0}));

@@ -527,9 +527,7 @@ class LossDuringWork : public testing::TestWithParam<Work> {};
 TEST_P(LossDuringWork, ReturnsEioOrEnds)
 {
 	ONLY_SGX2();
-	const auto machine = isa::Monitor::find();
-	if (!machine)
-		GTEST_SKIP() << "needs a machine that can lose its EPC";
+	const auto machine = machine_or_skip();
 	std::minstd_rand random(std::random_device{}());
 	for (unsigned round = 0; round < rounds(3); round++) {
 		auto enclave = std::make_unique<Enclave>();
@@ -574,9 +572,7 @@ INSTANTIATE_TEST_SUITE_P(Works, LossDuringWork, testing::ValuesIn(works),
 TEST(EpcLoss, EvictedEnclavesAreDead)
 {
 	ONLY_SGX2();
-	const auto machine = isa::Monitor::find();
-	if (!machine)
-		GTEST_SKIP() << "needs a machine that can lose its EPC";
+	const auto machine = machine_or_skip();
 	{
 		const Enclave away, busy;
 		away.ask(request(Op::nothing, 0));
@@ -599,9 +595,7 @@ TEST(EpcLoss, EvictedEnclavesAreDead)
 TEST(EpcLoss, EnclavesBuiltLaterAreEvicted)
 {
 	ONLY_SGX2();
-	const auto machine = isa::Monitor::find();
-	if (!machine)
-		GTEST_SKIP() << "needs a machine that can lose its EPC";
+	const auto machine = machine_or_skip();
 	{
 		const Enclave dead;
 		evict(dead, 1);
@@ -620,9 +614,7 @@ TEST(EpcLoss, EnclavesBuiltLaterAreEvicted)
 TEST(EpcLoss, DeadEnclavesYieldPages)
 {
 	ONLY_SGX2();
-	const auto machine = isa::Monitor::find();
-	if (!machine)
-		GTEST_SKIP() << "needs a machine that can lose its EPC";
+	const auto machine = machine_or_skip();
 	Options large;
 	large.size = std::max<u64>(1 << 27, std::bit_ceil(4 * Processor::epc_bytes()));
 	{

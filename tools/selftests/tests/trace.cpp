@@ -111,9 +111,7 @@ TEST_F(Traces, Fault)
 TEST_F(Traces, Leaf)
 {
 	grow(page, PROT_READ | PROT_WRITE);
-	const auto machine = isa::Monitor::find();
-	if (!machine)
-		GTEST_SKIP() << "needs a machine that can inject failures";
+	const auto machine = machine_or_skip();
 	const Traced trace("sgx2_encls");
 	machine->inject(SGX2_DEV_INJ_EMODPR, always);
 	EXPECT_EQ(enclave.device().restrict_permissions(offset, page, R), (Progress{EFAULT, 0, EPC_PAGE_CONFLICT}));
@@ -146,9 +144,7 @@ TEST_F(Traces, Refusal)
 TEST_F(Traces, Loss)
 {
 	grow(page, PROT_READ | PROT_WRITE);
-	const auto machine = isa::Monitor::find();
-	if (!machine)
-		GTEST_SKIP() << "needs a machine that can lose its EPC while the test runs";
+	const auto machine = machine_or_skip();
 	const Traced trace("sgx2_dead");
 	machine->lose_epc();
 	EXPECT_EQ(enclave.device().restrict_permissions(offset, page, R), (Progress{EIO, 0, 0}));
