@@ -115,6 +115,11 @@ static void sgx2_va_page_free(struct sgx2_va_page *page)
 	kfree(page);
 }
 
+static int sgx2_va_page_epa(struct sgx2_va_page *page)
+{
+	return sgx2_retry(sgx2_epa(sgx2_epc_address(page->epc)));
+}
+
 /* Makes an EPC page a VA page. The caller keeps the EPC page if this fails. */
 static int sgx2_va_page_make(struct sgx2_va_page *page)
 {
@@ -127,7 +132,7 @@ static int sgx2_va_page_make(struct sgx2_va_page *page)
 		       GFP_KERNEL);
 	if (ret)
 		return ret == -EBUSY ? -ENOMEM : ret;
-	if (sgx2_retry(sgx2_epa(sgx2_epc_address(page->epc)))) {
+	if (sgx2_va_page_epa(page)) {
 		xa_erase(&sgx2_va_pages, page->number);
 		return -EIO;
 	}
@@ -238,7 +243,7 @@ void sgx2_va_slot_restore(u32 slot)
 	if (WARN_ON_ONCE(!page))
 		return;
 	/* Another task may have restored the page first; its EPA makes this one fault. */
-	sgx2_retry(sgx2_epa(sgx2_epc_address(page->epc)));
+	sgx2_va_page_epa(page);
 }
 
 static void sgx2_va_pool_exit(struct sgx2_va_pool *pool)
