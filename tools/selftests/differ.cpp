@@ -12,7 +12,6 @@
 #include <utility>
 
 #include <CLI/CLI.hpp>
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -56,16 +55,6 @@ std::string text(const Progress &p)
 std::string letters(int prot)
 {
 	return fmt::format("{}{}{}", prot & PROT_READ ? 'r' : '-', prot & PROT_WRITE ? 'w' : '-', prot & PROT_EXEC ? 'x' : '-');
-}
-
-/// Reads or writes a word through /proc/self/mem.
-Errno debug(u64 at, u64 &value, bool write)
-{
-	const int fd = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
-	const ssize_t got = write ? pwrite(fd, &value, 8, static_cast<off_t>(at)) : pread(fd, &value, 8, static_cast<off_t>(at));
-	const Errno e = errno_of(got);
-	close(fd);
-	return e;
 }
 
 /// A running enclave, with a window of pages on which each operation is allowed.
@@ -325,7 +314,7 @@ private:
 				     enclave_.image().tcs[2] + 8};
 		const u64 offset = 8 * random_.below(512), other = random_.of(words);
 		u64 value = 0;
-		const Errno e = debug(window ? at(r.first) + offset : enclave_.at(other), value, write);
+		const Errno e = debug_word(window ? at(r.first) + offset : enclave_.at(other), value, write);
 		return fmt::format("{} {}: {}{}", write ? "poke" : "peek", window ? r.first : other, e.name(),
 				   window ? " [debug-waiting]" : "");
 	}

@@ -7,6 +7,9 @@
 #include <csignal>
 #include <utility>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 namespace sgx {
 
 Mapping::Mapping(u64 length, int prot)
@@ -117,6 +120,15 @@ int probe(u64 at)
 	sigaction(SIGBUS, &bus, nullptr);
 	sigaction(SIGSEGV, &segv, nullptr);
 	return number;
+}
+
+Errno debug_word(u64 at, u64 &value, bool write)
+{
+	const int fd = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
+	const auto where = static_cast<off_t>(at);
+	const Errno error = errno_of(write ? pwrite(fd, &value, sizeof(value), where) : pread(fd, &value, sizeof(value), where));
+	close(fd);
+	return error;
 }
 
 } // namespace sgx

@@ -51,5 +51,7 @@ Errno protect(u64 at, u64 length, int prot);
 Errno unmap(u64 at, u64 length);
 /// Reads from outside, and returns the signal that the read raises, or 0. A read of an enclave page returns all ones, and maps the page.
 int probe(u64 at);
+/// Reads or writes a word of a debug enclave through /proc/self/mem, as a debugger does.
+Errno debug_word(u64 at, u64 &value, bool write);
 
 } // namespace sgx

@@ -316,31 +316,22 @@ TEST(Fork, ChildAndParentShareEnclave)
 	EXPECT_EQ(enclave.ask(r).result, 5678U);
 }
 
-/// Reads or writes a word through /proc/self/mem; returns false on an error.
-bool debug(u64 at, u64 &value, bool write)
-{
-	const int fd = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
-	const ssize_t got = write ? pwrite(fd, &value, 8, static_cast<off_t>(at)) : pread(fd, &value, 8, static_cast<off_t>(at));
-	close(fd);
-	return got == 8;
-}
-
 TEST(Debug, DebugEnclaveIsAccessible)
 {
 	const Enclave enclave;
 	const u64 where = enclave.at(enclave.image().heap) + 12;
 	u64 value = 0x1122334455667788;
-	EXPECT_TRUE(debug(where, value, true));
+	EXPECT_EQ(debug_word(where, value, true), 0);
 	EXPECT_EQ(enclave.ask(request(Op::read, where)).result, 0x1122334455667788U);
 	value = 0;
-	EXPECT_TRUE(debug(where, value, false));
+	EXPECT_EQ(debug_word(where, value, false), 0);
 	EXPECT_EQ(value, 0x1122334455667788U);
 	// Write to a TCS as gdb does, to allow breakpoints.
 	value = tcs_dbgoptin;
-	EXPECT_TRUE(debug(enclave.threads[0] + 8, value, true));
-	EXPECT_FALSE(debug(enclave.threads[0], value, true));
+	EXPECT_EQ(debug_word(enclave.threads[0] + 8, value, true), 0);
+	EXPECT_EQ(debug_word(enclave.threads[0], value, true), EIO);
 	enclave.map(enclave.image().end, page, PROT_READ | PROT_WRITE);
-	EXPECT_FALSE(debug(enclave.at(enclave.image().end), value, false)) << "no page is there";
+	EXPECT_EQ(debug_word(enclave.at(enclave.image().end), value, false), EIO) << "no page is there";
 }
 
 TEST(Debug, ProductionEnclaveIsNotAccessible)
@@ -350,8 +341,8 @@ TEST(Debug, ProductionEnclaveIsNotAccessible)
 	const Enclave enclave(options);
 	enclave.ask(request(Op::nothing, 0));
 	u64 value = 0;
-	EXPECT_FALSE(debug(enclave.at(enclave.image().heap), value, false));
-	EXPECT_FALSE(debug(enclave.at(enclave.image().heap), value, true));
+	EXPECT_EQ(debug_word(enclave.at(enclave.image().heap), value, false), EIO);
+	EXPECT_EQ(debug_word(enclave.at(enclave.image().heap), value, true), EIO);
 }
 
 TEST(Entry, RegistersSurviveExits)

@@ -414,7 +414,8 @@ TEST(EpcShortage, CallsReturnEnomem)
 	// Each call waits for a second before it fails, so they run at the same time.
 	const Device &d = enclave.device();
 	Progress restricted, reset, modified, removed, augmented;
-	Errno added;
+	Errno added, debugged;
+	u64 word = 0;
 	std::array threads = {
 		std::thread([&] { restricted = d.restrict_permissions(offset, page, R); }),
 		std::thread([&] { reset = d.reset_permissions(offset + page, page); }),
@@ -422,6 +423,7 @@ TEST(EpcShortage, CallsReturnEnomem)
 		std::thread([&] { removed = d.remove_pages(offset + 4 * page, page); }),
 		std::thread([&] { augmented = d.augment_pages(offset + 16 * page, page); }),
 		std::thread([&] { added = fill[0].add_pages(pages); }),
+		std::thread([&] { debugged = debug_word(at + 6 * page, word, false); }),
 	};
 	for (auto &thread : threads)
 		thread.join();
@@ -432,10 +434,12 @@ TEST(EpcShortage, CallsReturnEnomem)
 	EXPECT_EQ(removed, (Progress{ENOMEM, 0, 0}));
 	EXPECT_EQ(augmented, (Progress{ENOMEM, 0, 0}));
 	EXPECT_EQ(added, ENOMEM); // errno: ADD_PAGES ENOMEM epc
+	EXPECT_EQ(debugged, EIO); // errno: access EIO epc
 	fill.clear();
 	// With free pages all calls continue.
 	EXPECT_EQ(d.restrict_permissions(offset, page, R), (Progress{0, page, 0}));
 	EXPECT_EQ(d.remove_pages(offset + 4 * page, page), (Progress{0, page, 0}));
+	EXPECT_EQ(debug_word(at + 6 * page, word, false), 0);
 	EXPECT_EQ(enclave.ask(request(Op::read, at + 7 * page)).status, Status::done);
 }
 

@@ -5,7 +5,6 @@
 #include <cstring>
 #include <fstream>
 
-#include <fcntl.h>
 #include <sys/personality.h>
 #include <unistd.h>
 
@@ -16,16 +15,6 @@ using namespace sgx;
 namespace {
 
 constexpr u64 page = page_size;
-
-/// Reads or writes a word through /proc/self/mem.
-Errno debug(u64 at, u64 &value, bool write)
-{
-	const int fd = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
-	const ssize_t got = write ? pwrite(fd, &value, 8, static_cast<off_t>(at)) : pread(fd, &value, 8, static_cast<off_t>(at));
-	const Errno e = errno_of(got);
-	close(fd);
-	return e;
-}
 
 /// An enclave of two pages, R at 0 and RX at 4096, whose range was mapped with all permissions before CREATE.
 class ErrnosMap : public ByHand {
@@ -203,10 +192,10 @@ TEST_F(ErrnosMap, AccessAbsent)
 	ASSERT_EQ(map(0, 2 * page, PROT_READ), 0);
 	ASSERT_EQ(map(4 * page, page, PROT_READ), 0);
 	u64 value = 0;
-	EXPECT_EQ(debug(range.address(), value, false), 0);
-	EXPECT_EQ(debug(range.address() + page - 4, value, false), 0) << "the word is in two pages";
+	EXPECT_EQ(debug_word(range.address(), value, false), 0);
+	EXPECT_EQ(debug_word(range.address() + page - 4, value, false), 0) << "the word is in two pages";
 	if (Driver::is_sgx2()) {
-		EXPECT_EQ(debug(range.address() + 4 * page, value, false), EIO); // errno: access EIO absent
+		EXPECT_EQ(debug_word(range.address() + 4 * page, value, false), EIO); // errno: access EIO absent
 	}
 }
 
@@ -214,9 +203,9 @@ TEST(ErrnosAccess, Field)
 {
 	const Enclave enclave;
 	u64 value = ~0UL;
-	EXPECT_EQ(debug(enclave.threads[0], value, true), EIO); // errno: access EIO field
-	EXPECT_EQ(debug(enclave.threads[0] + 16, value, true), EIO);
-	EXPECT_EQ(debug(enclave.threads[0], value, false), 0);
+	EXPECT_EQ(debug_word(enclave.threads[0], value, true), EIO); // errno: access EIO field
+	EXPECT_EQ(debug_word(enclave.threads[0] + 16, value, true), EIO);
+	EXPECT_EQ(debug_word(enclave.threads[0], value, false), 0);
 }
 
 TEST(ErrnosAccess, Pending)
@@ -227,11 +216,11 @@ TEST(ErrnosAccess, Pending)
 	enclave.map(offset, page, PROT_READ | PROT_WRITE);
 	ASSERT_EQ(enclave.device().augment_pages(offset, page), (Progress{0, page, 0}));
 	u64 value = 0;
-	EXPECT_EQ(debug(at, value, false), EIO); // errno: access EIO waiting
-	EXPECT_EQ(debug(at, value, true), EIO);
+	EXPECT_EQ(debug_word(at, value, false), EIO); // errno: access EIO waiting
+	EXPECT_EQ(debug_word(at, value, true), EIO);
 	ASSERT_EQ(enclave.ask(request(Op::accept, at, page, REG | RW | PENDING)).result, 0U);
 	value = 5;
-	EXPECT_EQ(debug(at, value, true), 0);
+	EXPECT_EQ(debug_word(at, value, true), 0);
 }
 
 TEST(ErrnosAccess, Production)
@@ -241,9 +230,9 @@ TEST(ErrnosAccess, Production)
 	const Enclave enclave(options);
 	u64 value = 0;
 	// errno: access EIO production
-	EXPECT_EQ(debug(enclave.at(0), value, false), EIO);
-	EXPECT_EQ(debug(enclave.at(enclave.image().heap), value, true), EIO);
-	EXPECT_EQ(debug(enclave.threads[0], value, false), EIO);
+	EXPECT_EQ(debug_word(enclave.at(0), value, false), EIO);
+	EXPECT_EQ(debug_word(enclave.at(enclave.image().heap), value, true), EIO);
+	EXPECT_EQ(debug_word(enclave.threads[0], value, false), EIO);
 }
 
 TEST(ErrnosAccess, Lost)
@@ -254,8 +243,8 @@ TEST(ErrnosAccess, Lost)
 	machine->lose_epc();
 	EXPECT_EQ(enclave.device().reset_permissions(0, page), (Progress{EIO, 0, 0}));
 	u64 value = 0;
-	EXPECT_EQ(debug(enclave.at(0), value, false), EIO); // errno: access EIO lost
-	EXPECT_EQ(probe(enclave.at(0)), SIGBUS);	    // errno: fault SIGBUS lost
+	EXPECT_EQ(debug_word(enclave.at(0), value, false), EIO); // errno: access EIO lost
+	EXPECT_EQ(probe(enclave.at(0)), SIGBUS);		 // errno: fault SIGBUS lost
 	EXPECT_EQ(probe(enclave.at(enclave.image().end - page)), SIGSEGV) << "the address is not mapped";
 }
 
@@ -302,8 +291,8 @@ TEST_F(ErrnosMap, Frozen)
 	ASSERT_EQ(map(5 * page, page, PROT_READ), 0);
 	EXPECT_EQ(protect(range.address() + 5 * page, page, PROT_READ | PROT_EXEC), EACCES); // errno: mprotect EACCES frozen
 	u64 value = 0;
-	EXPECT_EQ(debug(range.address() + page, value, true), EIO); // errno: access EIO frozen
-	EXPECT_EQ(debug(range.address() + page, value, false), 0);
+	EXPECT_EQ(debug_word(range.address() + page, value, true), EIO); // errno: access EIO frozen
+	EXPECT_EQ(debug_word(range.address() + page, value, false), 0);
 }
 
 TEST(ErrnosFrozen, Fetch)

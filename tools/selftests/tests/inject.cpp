@@ -187,11 +187,9 @@ TEST_F(Inject, FaultingLeavesAreRetried)
 		const Enclave other;
 		enter_until_done(other, request(Op::nothing, 0));
 		u64 value = 0;
-		const int fd = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
-		const auto where = static_cast<off_t>(other.at(other.image().heap));
-		EXPECT_EQ(pwrite(fd, &value, 8, where), 8);
-		EXPECT_EQ(pread(fd, &value, 8, where), 8);
-		close(fd);
+		const u64 where = other.at(other.image().heap);
+		EXPECT_EQ(debug_word(where, value, true), 0);
+		EXPECT_EQ(debug_word(where, value, false), 0);
 	});
 	disturbed([&] { EXPECT_EQ(d.augment_pages(offset, some), (Progress{0, some, 0})); });
 	enclave.map(offset, 2 * some, PROT_READ | PROT_WRITE);

@@ -346,13 +346,10 @@ TEST_F(Policy, RemovedCodeReturnsAsData)
 	EXPECT_TRUE(frozen ? g.ends_in(SIGSEGV, at) : g.adds(2, at));
 }
 
-/// Writes a word through /proc/self/mem.
+/// Writes a word as a debugger does.
 bool patch(u64 at, u64 value)
 {
-	const int fd = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
-	const ssize_t got = pwrite(fd, &value, sizeof(value), static_cast<off_t>(at));
-	close(fd);
-	return got == sizeof(value);
+	return debug_word(at, value, true) == 0;
 }
 
 TEST_F(Policy, DebuggerPatchesCode)
