@@ -2,7 +2,7 @@
 // PID 1 of a guest: mounts filesystems, runs the job that the runner put into the initramfs, and reports its end.
 //
 // /job has a file for each part of the job. Lists have a NUL after each element: argv, env, modules, drivers. Other files: token, cwd, want,
-// mode, and param, the parameters of the drivers.
+// mode, param, the parameters of the drivers, and root, a disk with a distribution. Its systemd then starts this program as a service.
 // The output of the job and the verdict are on different virtio ports, so no output, also not on the console, can be taken for a
 // verdict. The runner draws a token for each run, and /job is removed before the job starts.
 
@@ -30,6 +30,7 @@
 namespace {
 
 constexpr int not_found = 127;
+constexpr const char *service_folder = "/run/sgx2";
 
 std::string read_file(const std::string &path)
 {
@@ -218,27 +219,72 @@ int wait_for(pid_t job)
 	}
 }
 
+void write_file(const std::string &path, const std::string &text, mode_t mode)
+{
+	const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+	if (fd < 0)
+		give_up(path.c_str());
+	send_line(fd, text);
+	close(fd);
+}
+
+// Makes the disk the root, under the file systems that are mounted already, and starts its systemd. This program and the job are copied to
+// /run, which systemd keeps, with a unit that runs them last.
+[[noreturn]] void start_distribution(const std::string &disk)
+{
+	const std::string run = service_folder, units = "/run/systemd/system", wants = units + "/multi-user.target.wants";
+	for (const std::string &folder : {run, run + "/job", std::string("/run/systemd"), units, wants, std::string("/disk")})
+		mkdir(folder.c_str(), 0755);
+	write_file(run + "/init", read_file("/init"), 0755);
+	for (const char *name : {"argv", "env", "token", "cwd", "want", "mode"})
+		write_file(run + "/job/" + name, read_file(std::string("/job/") + name), 0600);
+	write_file(
+		units + "/sgx2-job.service",
+		"[Unit]\nDescription=The job of tests/machine/run\nAfter=multi-user.target\n[Service]\nType=simple\nExecStart=" +
+			run + "/init\nTimeoutStartSec=infinity\nOOMPolicy=continue\n",
+		0644);
+	if (symlink("../sgx2-job.service", (wants + "/sgx2-job.service").c_str()) != 0)
+		give_up("the unit");
+	for (int tries = 0; mount(disk.c_str(), "/disk", "ext4", 0, nullptr) != 0; tries++) {
+		if (errno != ENOENT || tries == 6000)
+			give_up(disk.c_str());
+		nap(10);
+	}
+	for (const char *name : {"/dev", "/proc", "/sys", "/run"})
+		if (mount(name, (std::string("/disk") + name).c_str(), nullptr, MS_MOVE, nullptr) != 0)
+			give_up(name);
+	if (chdir("/disk") != 0 || mount(".", "/", nullptr, MS_MOVE, nullptr) != 0 || chroot(".") != 0 || chdir("/") != 0)
+		give_up("/disk");
+	execl("/sbin/init", "/sbin/init", nullptr);
+	give_up("/sbin/init");
+}
+
 } // namespace
 
 int main()
 {
-	mount_all();
-	const auto argv = read_list("/job/argv");
-	const auto env = read_list("/job/env");
-	const auto token = read_file("/job/token");
-	const auto cwd = read_file("/job/cwd");
-	const auto want = read_file("/job/want");
-	const bool on_console = read_file("/job/mode") == "console";
-	const auto drivers = read_list("/job/drivers");
-	const auto parameters = read_file("/job/param");
-	for (const auto &module : read_list("/job/modules"))
+	const bool service = getpid() != 1;
+	const std::string folder = service ? std::string(service_folder) + "/job" : "/job";
+	if (!service)
+		mount_all();
+	const auto argv = read_list(folder + "/argv");
+	const auto env = read_list(folder + "/env");
+	const auto token = read_file(folder + "/token");
+	const auto cwd = read_file(folder + "/cwd");
+	const auto want = read_file(folder + "/want");
+	const bool on_console = read_file(folder + "/mode") == "console";
+	const auto drivers = read_list(folder + "/drivers");
+	const auto parameters = read_file(folder + "/param");
+	for (const auto &module : read_list(folder + "/modules"))
 		load_module(module);
+	if (const auto disk = read_file(folder + "/root"); !disk.empty())
+		start_distribution(disk);
 	const int verdict = open_port("sgx2.verdict", O_WRONLY);
 	const int out = open_port("sgx2.output", O_WRONLY);
 	if (verdict < 0 || out < 0 || argv.empty() || token.empty())
 		give_up("no virtio port, or no job");
-	for (const char *name : {"argv", "env", "token", "cwd", "want", "mode", "modules", "drivers", "param"})
-		unlink((std::string("/job/") + name).c_str());
+	for (const char *name : {"argv", "env", "token", "cwd", "want", "mode", "modules", "drivers", "param", "root"})
+		unlink((folder + "/" + name).c_str());
 
 	const std::string head = "{\"token\": \"" + token + "\", ";
 	send_line(verdict, head + "\"at\": \"init\", \"tsc\": " + std::to_string(__builtin_ia32_rdtsc()) + "}\n");

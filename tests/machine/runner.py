@@ -98,6 +98,8 @@ def parse(argv: list[str]) -> Options:
     p.add_argument('--kernel', default='lab', metavar='stock|lab|debug|kcsan|gcov|next|FILE',
                    help="Debian 12's image, ours, ours with KASAN and lockdep, with KCSAN, with coverage, the newest Linux, or a bzImage (lab)")
     p.add_argument('--modules', metavar='DIR', help='lib/modules/VERSION of a --kernel FILE whose virtio is modular')
+    p.add_argument('--root', metavar='FILE', help="an ext4 image of a distribution: its systemd starts, and runs the command as a service; "
+                   'what the guest writes is discarded. --driver none then boots with nosgx and loads nothing')
     p.add_argument('--driver', default='intree', choices=('intree', 'sgx2', 'none'),
                    help="the driver that owns the EPC: the kernel's, sgx2, or none; the last two boot with nosgx (intree)")
     p.add_argument('--ko', metavar='FILE', help='this sgx2.ko instead of one built from the tree; a --kernel FILE wants it')
@@ -182,6 +184,10 @@ def check(opt: Options) -> None:
         bad('--driver sgx2 with a kernel of yours wants --ko')
     if opt.ko and not os.path.isfile(opt.ko):
         bad(f'--ko {opt.ko}: no such file')
+    if opt.root and not os.path.isfile(opt.root):
+        bad(f'--root {opt.root}: no such file')
+    if opt.root and (opt.driver == 'sgx2' or opt.add):
+        bad('--root with --driver sgx2 or --add: the module and all files must be in the image')
     if opt.qmp_script and not os.access(opt.qmp_script, os.X_OK):
         bad(f'--qmp-script {opt.qmp_script}: no such program')
     if opt.interactive and not sys.stdin.isatty():
@@ -256,11 +262,16 @@ def build_initramfs(opt: Options, kernel: Kernel, token: str, path: str) -> None
         fs.copy(source, target or '/add/' + os.path.basename(source))
         added.append(source)
     fs.libraries(added)
-    fs.busybox(script('fetch', 'busybox'))
+    if not opt.root:
+        fs.busybox(script('fetch', 'busybox'))
 
     modules = []
     if kernel.modules:
-        for name, data in kernel.modules.closure(['virtio_pci', 'virtio_console']):
+        wanted = ['virtio_pci', 'virtio_console']
+        if opt.root:
+            # ext4 asks for crc32c by a name that no dependency states.
+            wanted += ['virtio_blk', 'ext4'] + [name for name in ('crc32c_generic',) if name in kernel.modules.paths]
+        for name, data in kernel.modules.closure(wanted):
             fs.file(f'lib/modules/{name}.ko', data)
             modules.append(f'/lib/modules/{name}.ko')
         # Init does not load this one: a test that makes up machine checks does.
@@ -275,7 +286,7 @@ def build_initramfs(opt: Options, kernel: Kernel, token: str, path: str) -> None
     env.update((name, value) for name, _, value in (text.partition('=') for text in opt.env))
     job: dict[str, str | list[str]] = {
         'param': ' '.join(opt.param), 'argv': opt.command, 'env': [f'{k}={v}' for k, v in env.items()], 'modules': modules, 'drivers': drivers,
-        'token': token, 'cwd': opt.cwd, 'want': '' if opt.driver == 'none' else 'epc',
+        'token': token, 'cwd': opt.cwd, 'root': '/dev/vda' if opt.root else '', 'want': '' if opt.driver == 'none' else 'epc',
         'mode': 'console' if opt.interactive else 'port',
     }
     for name, value in job.items():
@@ -338,6 +349,8 @@ class Machine:
             words += ['-chardev', 'stdio,id=console,signal=off,mux=on', '-mon', 'chardev=console,mode=readline']
         else:
             words += ['-chardev', f'file,id=console,path=/dev/fd/{ports["console"]}']
+        if opt.root:
+            words += ['-drive', f'file={opt.root},format=raw,if=virtio,snapshot=on']
         words += ['-serial', 'chardev:console', '-append', self.cmdline(opt)]
         if opt.qmp:
             words += ['-qmp', f'unix:{opt.qmp},server=on,wait=off']
