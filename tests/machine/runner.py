@@ -40,6 +40,9 @@ exit status:
 # Kernels that scripts/build-kernel makes.
 BUILT = ('lab', 'debug', 'kcsan', 'gcov', 'next')
 
+# Files of --secure-boot.
+SIGNED = ('code.fd', 'vars.fd', 'shimx64.efi', 'grubx64.efi')
+
 # Lines that a kernel prints when it fails, the most specific first.
 TROUBLE = re.compile(r'BUG: |WARNING: |Oops|general protection fault|Kernel panic|UBSAN: |KASAN: |unable to handle|RIP: 0010')
 
@@ -59,6 +62,8 @@ class Options(argparse.Namespace):
     """The options of one run."""
     kernel: str
     modules: Optional[str]
+    root: Optional[str]
+    secure_boot: Optional[str]
     driver: str
     ko: Optional[str]
     param: list[str]
@@ -100,6 +105,8 @@ def parse(argv: list[str]) -> Options:
     p.add_argument('--modules', metavar='DIR', help='lib/modules/VERSION of a --kernel FILE whose virtio is modular')
     p.add_argument('--root', metavar='FILE', help="an ext4 image of a distribution: its systemd starts, and runs the command as a service; "
                    'what the guest writes is discarded. --driver none then boots with nosgx and loads nothing')
+    p.add_argument('--secure-boot', metavar='DIR', help='let the firmware of this folder start a signed --kernel FILE: it has code.fd and vars.fd of OVMF, '
+                   'shimx64.efi and grubx64.efi')
     p.add_argument('--driver', default='intree', choices=('intree', 'sgx2', 'none'),
                    help="the driver that owns the EPC: the kernel's, sgx2, or none; the last two boot with nosgx (intree)")
     p.add_argument('--ko', metavar='FILE', help='this sgx2.ko instead of one built from the tree; a --kernel FILE wants it')
@@ -186,6 +193,9 @@ def check(opt: Options) -> None:
         bad(f'--ko {opt.ko}: no such file')
     if opt.root and not os.path.isfile(opt.root):
         bad(f'--root {opt.root}: no such file')
+    for name in SIGNED if opt.secure_boot else ():
+        if not os.path.isfile(os.path.join(opt.secure_boot or '', name)):
+            bad(f'--secure-boot {opt.secure_boot}: no file {name}')
     if opt.root and (opt.driver == 'sgx2' or opt.add):
         bad('--root with --driver sgx2 or --add: the module and all files must be in the image')
     if opt.qmp_script and not os.access(opt.qmp_script, os.X_OK):
@@ -295,6 +305,26 @@ def build_initramfs(opt: Options, kernel: Kernel, token: str, path: str) -> None
     fs.write(path)
 
 
+def build_boot_disk(opt: Options, kernel: Kernel, initrd: str, path: str) -> None:
+    """Make a FAT file system from which firmware starts shim, shim GRUB, and GRUB the kernel."""
+    folder = opt.secure_boot or ''
+    config = f'linux /vmlinuz {Machine.cmdline(opt)}\ninitrd /initrd\nboot\n'
+    with open(path + '.cfg', 'w', encoding='ascii') as f:
+        f.write(config)
+    files = {'EFI/BOOT/BOOTX64.EFI': os.path.join(folder, 'shimx64.efi'), 'EFI/BOOT/grubx64.efi': os.path.join(folder, 'grubx64.efi'),
+             'EFI/debian/grub.cfg': path + '.cfg', 'vmlinuz': kernel.image, 'initrd': initrd}
+    sectors = sum(os.path.getsize(name) for name in files.values()) // 512 + 16384
+    with open(path, 'wb') as f:
+        f.truncate(sectors * 512)
+    try:
+        subprocess.run(['mformat', '-i', path, '-h', '16', '-s', '63', '-T', str(sectors), '::'], check=True)
+        subprocess.run(['mmd', '-i', path, '::/EFI', '::/EFI/BOOT', '::/EFI/debian'], check=True)
+        for name, source in files.items():
+            subprocess.run(['mcopy', '-i', path, source, f'::/{name}'], check=True)
+    except (OSError, subprocess.CalledProcessError) as e:
+        raise Ended(SETUP, f'--secure-boot: mtools: {e}') from e
+
+
 class Machine:
     """QEMU's folder, and what this QEMU can do."""
 
@@ -322,8 +352,14 @@ class Machine:
         # The kernel warns, and so panics, about cores of one socket on different nodes.
         smp = f'{opt.smp}' if opt.numa == 1 else f'{opt.smp},sockets={opt.numa if opt.smp % opt.numa == 0 else opt.smp}'
         words = [self.program, '-L', self.folder, '-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot',
-                 '-cpu', model, '-smp', smp, '-m', f'{megabytes}M', '-kernel', kernel.image,
-                 '-initrd', initrd]
+                 '-cpu', model, '-smp', smp, '-m', f'{megabytes}M']
+        if opt.secure_boot:
+            machine += ',smm=on'
+            words += ['-global', 'driver=cfi.pflash01,property=secure,value=on']
+            for unit, name, more in ((0, 'code.fd', 'readonly=on'), (1, 'vars.fd', 'snapshot=on')):
+                words += ['-drive', f'if=pflash,unit={unit},format=raw,{more},file={os.path.join(opt.secure_boot, name)}']
+        else:
+            words += ['-kernel', kernel.image, '-initrd', initrd, '-append', self.cmdline(opt)]
         if opt.icount:
             # Nor may the host's clock or randomness show through: the same run every time.
             words += ['-accel', 'tcg,thread=single', '-icount', 'shift=0,sleep=off', '-seed', '1',
@@ -350,8 +386,10 @@ class Machine:
         else:
             words += ['-chardev', f'file,id=console,path=/dev/fd/{ports["console"]}']
         if opt.root:
-            words += ['-drive', f'file={opt.root},format=raw,if=virtio,snapshot=on']
-        words += ['-serial', 'chardev:console', '-append', self.cmdline(opt)]
+            words += ['-drive', f'file={opt.root},format=raw,if=none,id=root,snapshot=on', '-device', 'virtio-blk-pci,drive=root']
+        if opt.secure_boot:
+            words += ['-drive', f'file={initrd}.disk,format=raw,if=none,id=boot', '-device', 'virtio-blk-pci,drive=boot,bootindex=0']
+        words += ['-serial', 'chardev:console']
         if opt.qmp:
             words += ['-qmp', f'unix:{opt.qmp},server=on,wait=off']
         if opt.qmp_script:
@@ -573,6 +611,8 @@ def guest(opt: Options) -> None:
     try:
         initrd = os.path.join(folder, 'initrd')
         build_initramfs(opt, kernel, token, initrd)
+        if opt.secure_boot:
+            build_boot_disk(opt, kernel, initrd, initrd + '.disk')
         run.start(machine, kernel, initrd)
         run.loop()
     finally:
