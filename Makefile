@@ -74,6 +74,7 @@ help:
 	@echo '  make install          the module, <linux/sgx2.h>, sgx2.pc, the udev rule and the groups; in addition prefix=/usr/local'
 	@echo '  make uninstall        remove what make install installed, with the same parameters'
 	@echo '  make clean            remove what make built in this folder'
+	@echo '  make deb              Debian packages, in DIR=build/deb'
 	@echo 'The tree, on any x86-64 computer with Debian 12:'
 	@echo '  make demo             boot the SGX2 machine, load sgx2, run an enclave that grows, changes and shrinks; KERNEL=lab|stock'
 	@echo '  make check            set up all it needs, then run every check; CHECK="lint boot-lab" for some, see scripts/check --list'
@@ -131,5 +132,9 @@ clean-room:
 clean-cache:
 	@scripts/clean-cache
 
-.PHONY: modules headers modules_install install uninstall clean python help demo selftest selftest-package check check-full bench bench-short \
+DIR ?= build/deb
+deb:
+	@scripts/build-deb '$(DIR)'
+
+.PHONY: modules headers modules_install install uninstall clean deb python help demo selftest selftest-package check check-full bench bench-short \
 	machine linux-selftests htmldocs clean-room clean-cache
