@@ -16,7 +16,9 @@ UAPI = 'include/uapi/linux/sgx2.h'
 SYSFS, PARAMETERS, EVENTS = '/sys/class/misc/sgx_enclave/', '/sys/module/sgx2/parameters/', '/sys/kernel/tracing/events/sgx2/'
 FDINFO = '/proc/<pid>/fdinfo/<fd>: '
 NODE = '/sys/devices/system/node/nodeX/x86/'
-KINDS = ('host', 'stage', 'guest', 'full', 'no')
+KINDS = ('host', 'stage', 'guest', 'full', 'debian', 'no')
+# Files that run the blocks for debian.
+DEBIAN = ('scripts/distro', 'tests/distro/guest')
 
 
 def sources(top: Path) -> dict[str, str]:
@@ -151,6 +153,10 @@ def marks(top: Path) -> Iterator[str]:
                 yield f'{where}: no comment "run:" with one of {", ".join(KINDS)}'
             elif (block.kind == 'no') != bool(block.reason):
                 yield f'{where}: a reason is for "no" only, and needed there'
+            elif block.kind == 'debian':
+                for line in block.text.splitlines():
+                    if not any(line in (top / name).read_text(encoding='utf-8') for name in DEBIAN):
+                        yield f'{where}: neither {" nor ".join(DEBIAN)} runs "{line}"'
         text = (top / document).read_text(encoding='utf-8')
         if document.endswith('.md') and re.search(r'(?m)^(?: {4}|\t)\S', text):
             yield f'{document}: an indented block of code: use a fence with a language'

@@ -22,6 +22,9 @@ class Undocumented(unittest.TestCase):
         for name in ('driver', 'include', 'Documentation'):
             shutil.copytree(TOP / name, self.top / name)
         shutil.copy(TOP / 'README.md', self.top)
+        for name in documented.DEBIAN:
+            (self.top / name).parent.mkdir(parents=True)
+            shutil.copy(TOP / name, self.top / name)
 
     def change(self, name, old, new):
         path = self.top / name
@@ -115,6 +118,10 @@ class Undocumented(unittest.TestCase):
     def test_block_that_is_not_run_without_reason(self):
         self.append('README.md', '\n<!-- run: no -->\n```sh\nmake sense\n```\n')
         self.reports('README.md', 'a reason')
+
+    def test_block_that_no_debian_runs(self):
+        self.append('README.md', '\n<!-- run: debian -->\n```sh\nmake sense\n```\n')
+        self.reports('README.md', 'make sense', 'tests/distro/guest')
 
 
 class Runner(unittest.TestCase):
