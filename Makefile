@@ -75,7 +75,7 @@ help:
 	@echo '  make uninstall        remove what make install installed, with the same parameters'
 	@echo '  make clean            remove what make built in this folder'
 	@echo '  make deb              Debian packages, in DIR=build/deb'
-	@echo 'The tree, on any x86-64 computer with Debian 12:'
+	@echo 'The tree, on any x86-64 computer with Debian 12 or 13:'
 	@echo '  make demo             boot the SGX2 machine, load sgx2, run an enclave that grows, changes and shrinks; KERNEL=lab|stock'
 	@echo '  make check            set up all it needs, then run every check; CHECK="lint boot-lab" for some, see scripts/check --list'
 	@echo '  make check-full       the same and more, for a night: debug kernel, coverage, mutations, long fuzzing, ten runs of each test of Linux'
@@ -87,7 +87,7 @@ help:
 	@echo '  make linux-selftests  the SGX selftests of Linux in a guest; DRIVER=intree|sgx2, KERNEL=lab|stock, SMP=n,'
 	@echo '                        ICOUNT=1, RUNS=n, SELFTESTS=6.1|6.12'
 	@echo '  make htmldocs         build the documentation as a site, and print its first page'
-	@echo '  make clean-room       make check from a fresh clone on a bare Debian 12, in a chroot (as root, long)'
+	@echo '  make clean-room       make demo and make check from a fresh clone on a bare Debian, in a chroot (as root, long); RELEASE=bookworm|trixie'
 	@echo '  make clean-cache      remove all downloads and builds in the cache'
 
 # A bare Debian has no python3.
@@ -126,8 +126,9 @@ linux-selftests:
 htmldocs:
 	@scripts/htmldocs
 
+RELEASE ?= bookworm
 clean-room:
-	@scripts/clean-room
+	@scripts/clean-room --release '$(RELEASE)'
 
 clean-cache:
 	@scripts/clean-cache
