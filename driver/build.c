@@ -37,11 +37,16 @@ const struct file_operations sgx2_provision_fops = {
 	.owner = THIS_MODULE,
 };
 
-/* Allocates an EPC page; waits for one. Returns -EINTR for a signal. */
-static int sgx2_build_page(sgx2_epc_t *epc)
+/* Allocates 1 to @count EPC pages; waits for the first one. Returns -EINTR for a signal. */
+static int sgx2_build_pages(sgx2_epc_t *epc, unsigned int count, unsigned int *allocated)
 {
-	return sgx2_with_room(sgx2_epc_alloc(epc, 1, SGX2_EPC_ORDINARY) ? 0 : -EAGAIN,
-			      sgx2_reclaim_wait(1, true));
+	int ret;
+
+	do {
+		*allocated = sgx2_epc_alloc(epc, count, SGX2_EPC_ORDINARY);
+		ret = *allocated ? 0 : sgx2_reclaim_wait(1, true);
+	} while (!ret && !*allocated);
+	return ret;
 }
 
 int sgx2_create_ready(const struct sgx2_enclave *enclave)
@@ -64,6 +69,7 @@ static int sgx2_create_secs(struct sgx2_enclave *enclave, struct sgx_secs *secs)
 		.metadata = (unsigned long)&secinfo,
 	};
 	struct file *backing;
+	unsigned int allocated;
 	sgx2_epc_t epc;
 	int ret;
 
@@ -73,7 +79,7 @@ static int sgx2_create_secs(struct sgx2_enclave *enclave, struct sgx_secs *secs)
 	backing = sgx2_backing_file(secs->base, secs->size);
 	if (IS_ERR(backing))
 		return PTR_ERR(backing);
-	ret = sgx2_ioc_result(sgx2_build_page(&epc), 0);
+	ret = sgx2_ioc_result(sgx2_build_pages(&epc, 1, &allocated), 0);
 	if (ret) {
 		fput(backing);
 		return ret;
@@ -148,21 +154,35 @@ static bool sgx2_secinfo_valid(const struct sgx_secinfo *secinfo)
 	return (secinfo->flags & (SGX_SECINFO_R | SGX_SECINFO_W)) != SGX_SECINFO_W;
 }
 
-/* Pins a source page, which must lie in a mapping that may become executable. */
-static int sgx2_source_pin(unsigned long src, struct page **page)
+/*
+ * Gets up to @count source pages, which must lie in one mapping that may become executable. Returns
+ * the number of pages in @page, or an error if the first page cannot be had.
+ */
+static long sgx2_sources_get(unsigned long src, unsigned int count, struct page **page)
 {
 	struct mm_struct *mm = current->mm;
 	struct vm_area_struct *vma;
-	int ret = -EFAULT;
+	long got = -EFAULT;
 
 	mmap_read_lock(mm);
 	vma = vma_lookup(mm, src);
-	if (vma && !(vma->vm_flags & VM_MAYEXEC))
-		ret = -EACCES;
-	else if (vma && pin_user_pages(src, 1, 0, page) == 1)
-		ret = 0;
+	if (vma && !(vma->vm_flags & VM_MAYEXEC)) {
+		got = -EACCES;
+	} else if (vma) {
+		count = min_t(unsigned long, count, (vma->vm_end - src) >> PAGE_SHIFT);
+		got = get_user_pages_fast_only(src, count, 0, page);
+		/* Faults in pages that are not present. */
+		if (got <= 0)
+			got = get_user_pages(src, count, 0, page);
+	}
 	mmap_read_unlock(mm);
-	return ret;
+	return got > 0 ? got : got == -EACCES ? got : -EFAULT;
+}
+
+static void sgx2_sources_put(struct page **page, unsigned int count)
+{
+	while (count)
+		put_page(page[--count]);
 }
 
 static int sgx2_measure(struct sgx2_enclave *enclave, sgx2_epc_t epc)
@@ -182,7 +202,7 @@ static int sgx2_measure(struct sgx2_enclave *enclave, sgx2_epc_t epc)
 }
 
 /**
- * struct sgx2_add - the parameters that all pages of an ADD_PAGES call share
+ * struct sgx2_add - an ADD_PAGES call: the parameters of all pages, and the pages of one batch
  *
  * Belongs to the task that makes the call.
  */
@@ -191,45 +211,71 @@ struct sgx2_add {
 	struct sgx2_enclave *enclave;
 	/** @secinfo: type and permissions of the pages. */
 	struct sgx_secinfo secinfo;
+	/** @type: the page type of @secinfo. */
+	u8 type;
+	/** @max_prot: sgx2_page::max_prot of the pages. */
+	u8 max_prot;
 	/** @measure: the pages are measured by EEXTEND. */
 	bool measure;
+	/** @count: number of pages of the batch. */
+	unsigned int count;
+	/** @done: number of pages of the batch that were added. */
+	unsigned int done;
+	/** @used: number of EPC pages that belong to the enclave, or are freed after an error. */
+	unsigned int used;
+	/** @epc: EPC pages of the batch. */
+	sgx2_epc_t *epc;
+	/** @source: source pages of the batch, with a reference to each. */
+	struct page **source;
 };
 
-/* Adds a page to a chunk. The EPC page belongs to the chunk afterwards, or is free. */
-static int sgx2_add_to(struct sgx2_add *add, struct sgx2_chunk *chunk, unsigned long address,
-		       sgx2_epc_t epc, struct page *source) __must_hold(&chunk->lock)
+/* Adds the next page of the batch to a chunk. */
+static int sgx2_add_page(struct sgx2_add *add, struct sgx2_chunk *chunk, unsigned long address)
+	__must_hold(&chunk->lock)
 {
+	sgx2_epc_t epc = add->epc[add->done];
 	struct sgx_pageinfo info = {
 		.addr = address,
 		.metadata = (unsigned long)&add->secinfo,
 		.secs = (unsigned long)sgx2_secs_address(add->enclave),
 	};
-	u8 type = (add->secinfo.flags & SGX_SECINFO_PAGE_TYPE_MASK) >> SGX2_SECINFO_TYPE_SHIFT;
 	int ret;
 
-	info.contents = (unsigned long)kmap_local_page(source);
+	info.contents = (unsigned long)kmap_local_page(add->source[add->done]);
 	ret = sgx2_retry(sgx2_eadd(&info, sgx2_epc_address(epc)));
 	kunmap_local((void *)(unsigned long)info.contents);
 	if (ret) {
 		trace_sgx2_encls(add->enclave, SGX2_LEAF_EADD, address, ret);
-		sgx2_epc_free(epc);
 		return -EIO;
 	}
 	if (add->measure) {
 		ret = sgx2_measure(add->enclave, epc);
 		if (ret) {
 			sgx2_epc_remove(epc);
+			add->used++;
 			return ret;
 		}
 	}
-	sgx2_chunk_add_page(chunk, (address >> PAGE_SHIFT) % SGX2_CHUNK_PAGES, epc, type,
-			    sgx2_policy_added_prot(add->secinfo.flags), 0);
+	sgx2_chunk_add_page(chunk, (address >> PAGE_SHIFT) % SGX2_CHUNK_PAGES, epc, add->type,
+			    add->max_prot, 0);
+	add->used++;
+	add->done++;
 	return 0;
 }
 
-/* Creates a chunk and adds its first page. The EPC page belongs to the chunk then, or is free. */
-static int sgx2_add_first(struct sgx2_add *add, unsigned long address, sgx2_epc_t epc,
-			  struct page *source)
+/* Adds the pages of the batch to a chunk, until one fails. */
+static int sgx2_add_to(struct sgx2_add *add, struct sgx2_chunk *chunk, unsigned long address)
+{
+	int ret = 0;
+
+	guard(mutex)(&chunk->lock);
+	while (!ret && add->done < add->count)
+		ret = sgx2_add_page(add, chunk, address + add->done * PAGE_SIZE);
+	return ret;
+}
+
+/* Creates a chunk, and adds the pages of the batch to it. */
+static int sgx2_add_first(struct sgx2_add *add, unsigned long address)
 {
 	struct sgx2_enclave *enclave = add->enclave;
 	struct sgx2_chunk *chunk;
@@ -237,43 +283,62 @@ static int sgx2_add_first(struct sgx2_add *add, unsigned long address, sgx2_epc_
 
 	guard(mutex)(&enclave->chunk_create_lock);
 	chunk = sgx2_chunk_create(enclave, address >> PAGE_SHIFT);
-	if (IS_ERR(chunk)) {
-		sgx2_epc_free(epc);
+	if (IS_ERR(chunk))
 		return PTR_ERR(chunk);
-	}
-	scoped_guard(mutex, &chunk->lock)
-		ret = sgx2_add_to(add, chunk, address, epc, source);
+	ret = sgx2_add_to(add, chunk, address);
 	sgx2_chunk_create_done(chunk);
 	return ret;
 }
 
-static int sgx2_add_page(struct sgx2_add *add, unsigned long src, unsigned long address)
+/* Returns how many of @count pages from @address on are absent, and lie in one chunk. */
+static unsigned int sgx2_add_absent(struct sgx2_chunk *chunk, unsigned long address,
+				    unsigned int count)
+{
+	unsigned int first = (address >> PAGE_SHIFT) % SGX2_CHUNK_PAGES, i;
+
+	count = min(count, SGX2_CHUNK_PAGES - first);
+	/* Before EINIT only this call adds pages and chunks, and it is serialized by build_lock. */
+	for (i = 0; chunk && i < count; i++) {
+		if (READ_ONCE(chunk->page[first + i].state) != SGX2_ABSENT)
+			return i;
+	}
+	return count;
+}
+
+/*
+ * Adds up to @count pages, as many as one chunk, the free EPC pages and one mapping of the source
+ * allow. The checks of the first page are made in the order of mainline. A later page that would
+ * fail one of them ends the batch, and is the first one of the next batch.
+ */
+static noinline_for_stack int sgx2_add_batch(struct sgx2_add *add, unsigned long src,
+					     unsigned long address, unsigned int count)
 {
 	struct sgx2_chunk *chunk = sgx2_chunk_find(add->enclave, address >> PAGE_SHIFT);
-	struct page *source;
-	sgx2_epc_t epc;
+	struct page *source[SGX2_EPC_BATCH_PAGES];
+	sgx2_epc_t epc[SGX2_EPC_BATCH_PAGES];
+	unsigned int allocated;
+	long got;
 	int ret;
 
-	/* Before EINIT only this call adds pages and chunks, and it is serialized by build_lock. */
-	if (chunk &&
-	    READ_ONCE(chunk->page[(address >> PAGE_SHIFT) % SGX2_CHUNK_PAGES].state) != SGX2_ABSENT)
+	add->done = 0;
+	add->used = 0;
+	count = sgx2_add_absent(chunk, address, min(count, SGX2_EPC_BATCH_PAGES));
+	if (!count)
 		return -EBUSY;
-	ret = sgx2_build_page(&epc);
+	ret = sgx2_build_pages(epc, count, &allocated);
 	if (ret)
 		return ret;
-	ret = sgx2_source_pin(src, &source);
-	if (ret) {
-		sgx2_epc_free(epc);
-		return ret;
-	}
-	if (chunk) {
-		mutex_lock(&chunk->lock);
-		ret = sgx2_add_to(add, chunk, address, epc, source);
-		mutex_unlock(&chunk->lock);
+	got = sgx2_sources_get(src, allocated, source);
+	if (got < 0) {
+		ret = got;
 	} else {
-		ret = sgx2_add_first(add, address, epc, source);
+		add->epc = epc;
+		add->source = source;
+		add->count = got;
+		ret = chunk ? sgx2_add_to(add, chunk, address) : sgx2_add_first(add, address);
+		sgx2_sources_put(source, got);
 	}
-	unpin_user_page(source);
+	sgx2_epc_free_all(epc + add->used, allocated - add->used);
 	return ret;
 }
 
@@ -281,7 +346,7 @@ int sgx2_ioc_add_pages(struct sgx2_call *call)
 {
 	struct sgx2_enclave *enclave = call->enclave;
 	struct sgx_enclave_add_pages *param = call->param;
-	struct sgx2_add add = { .enclave = enclave, .measure = param->flags & SGX_PAGE_MEASURE };
+	struct sgx2_add add;
 	unsigned long done;
 	int ret = 0;
 
@@ -294,14 +359,19 @@ int sgx2_ioc_add_pages(struct sgx2_call *call)
 		return -EINVAL;
 	if (!sgx2_policy_may_add(enclave, add.secinfo.flags))
 		return -EACCES;
-	for (done = 0; done < param->length; done += PAGE_SIZE) {
-		ret = -EINTR;
-		if (signal_pending(current))
+	add.enclave = enclave;
+	add.type = (add.secinfo.flags & SGX_SECINFO_PAGE_TYPE_MASK) >> SGX2_SECINFO_TYPE_SHIFT;
+	add.max_prot = sgx2_policy_added_prot(add.secinfo.flags);
+	add.measure = param->flags & SGX_PAGE_MEASURE;
+	for (done = 0; !ret && done < param->length; done += add.done * PAGE_SIZE) {
+		add.done = 0;
+		if (signal_pending(current)) {
+			ret = -EINTR;
 			break;
+		}
 		cond_resched();
-		ret = sgx2_add_page(&add, param->src + done, enclave->base + param->offset + done);
-		if (ret)
-			break;
+		ret = sgx2_add_batch(&add, param->src + done, enclave->base + param->offset + done,
+				     min_t(u64, (param->length - done) >> PAGE_SHIFT, U32_MAX));
 	}
 	param->count = done;
 	call->copy_back = true;

@@ -53,15 +53,15 @@ static inline void vma_start_write(struct vm_area_struct *vma)
 }
 #endif
 
-/* Before 6.5 the pin functions had a parameter for the VMAs. */
+/* Before 6.5 get_user_pages() had a parameter for the VMAs. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
-static inline long sgx2_compat_pin_user_pages(unsigned long start, unsigned long count,
+static inline long sgx2_compat_get_user_pages(unsigned long start, unsigned long count,
 					      unsigned int flags, struct page **pages)
 {
-	return pin_user_pages(start, count, flags, pages, NULL);
+	return get_user_pages(start, count, flags, pages, NULL);
 }
 
-#define pin_user_pages sgx2_compat_pin_user_pages
+#define get_user_pages sgx2_compat_get_user_pages
 #endif
 
 /* Since 6.6 a fault may come under the lock of the VMA alone. */

@@ -77,6 +77,17 @@ def growth(table, checks):
             checks.least(f'{where(p)}: times fewer instructions', p.ratio(), 8)
 
 
+def building(table, checks):
+    """Bound what ADD_PAGES takes around its leaves: those of a measured page and their loop are as many on both drivers."""
+    plain = {p.pages: p for p in table.counted() if p.work == 'build'}
+    for p in table.counted():
+        if p.pages < 4096 or p.work not in ('build', 'build-measured'):
+            continue
+        mainline, own = p.per_page()
+        leaves = mainline - plain[p.pages].per_page()[0] if p.work == 'build-measured' else 0
+        checks.most(f'{where(p)}: instructions a page around the leaves', own - leaves, 500)
+
+
 def paging(table, checks):
     for p in table.counted():
         if p.work.startswith(('evict', 'reload')):
@@ -130,6 +141,6 @@ def scaling(table, checks):
 
 def check(table):
     checks = Checks()
-    for part in (change, growth, paging, memory, straight, longest, scaling, nowhere_behind):
+    for part in (change, growth, building, paging, memory, straight, longest, scaling, nowhere_behind):
         part(table, checks)
     return checks

@@ -172,6 +172,21 @@ TEST_F(Errnos, AddFromNoexecMount)
 		const Mapping file = Mapping::adopt(mmap(nullptr, page, PROT_READ, MAP_SHARED, fd, 0), page);
 		EXPECT_EQ(add_with(&sgx_enclave_add_pages::src, file.address()), EACCES); // errno: ADD_PAGES EACCES source
 	}
+	{
+		// Behind a page that may be executed. Both pages are present.
+		const Mapping two(2 * page);
+		two.data()[0] = 0;
+		ASSERT_NE(mmap(two.data() + page, page, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0), MAP_FAILED);
+		ASSERT_EQ(static_cast<volatile u8 *>(two.data())[page], 0);
+		pages.src = two.address();
+		pages.offset = 8 * page;
+		pages.length = 2 * page;
+		EXPECT_EQ(add(), EACCES);
+		EXPECT_EQ(pages.count, page);
+		pages.src = source.address();
+		pages.offset = 0;
+		pages.length = page;
+	}
 	close(fd);
 	EXPECT_EQ(umount(folder), 0);
 	rmdir(folder);
@@ -350,6 +365,46 @@ TEST_F(Errnos, AddInterrupted)
 	}
 	EXPECT_TRUE(waited) << "no signal came while the call waited";
 	EXPECT_TRUE(stopped) << "no call ended with a short count, and no error";
+}
+
+// The driver adds pages in batches. A page that fails ends the call at its place, wherever that is in a batch: the pages before it exist,
+// and neither it nor a later one does.
+TEST_F(Errnos, AddStopsAtThePageThatFails)
+{
+	info.flags = TCS;
+	constexpr u64 length = 600 * page;
+	for (const u64 place : {0UL, 1UL, 31UL, 32UL, 33UL, 99UL, 504UL, 505UL, 506UL, 599UL}) {
+		SCOPED_TRACE(place);
+		const LongBuild enclave;
+		const auto add_at = [&](u64 offset, u64 bytes) {
+			sgx_enclave_add_pages p = enclave.pages(info, offset, bytes);
+			p.flags = 0;
+			// A page on its own has a source of its own.
+			p.src += bytes == page ? length : 0;
+			const Errno error = enclave.device.add_pages(p);
+			return Progress{error, p.count, 0};
+		};
+		const u64 stop = place * page;
+		u8 *const bad = enclave.source.data() + stop;
+		// Each range begins behind the first page of a chunk, and ends in the next chunk.
+		u64 offset = 7 * page;
+		const auto stops = [&](Errno error) {
+			EXPECT_EQ(add_at(offset, length), (Progress{error, stop, 0}));
+			if (stop) {
+				EXPECT_EQ(add_at(offset + stop - page, page), (Progress{EBUSY, 0, 0}))
+					<< "an earlier page exists";
+			}
+			EXPECT_EQ(add_at(offset + stop + page, page), (Progress{0, page, 0})) << "a later page did not exist";
+			offset += 2 * 512 * page;
+		};
+		ASSERT_EQ(add_at(offset + stop, page), (Progress{0, page, 0}));
+		stops(EBUSY);
+		ASSERT_EQ(protect(enclave.source.address() + stop, page, PROT_NONE), 0);
+		stops(EFAULT);
+		ASSERT_EQ(protect(enclave.source.address() + stop, page, PROT_READ | PROT_WRITE), 0);
+		std::memset(bad, 0xff, page);
+		stops(EIO);
+	}
 }
 
 TEST_F(Errnos, BuildAfterEpcLoss)
