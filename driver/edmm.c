@@ -3,10 +3,11 @@
  * Changes of pages after EINIT, by range: permissions, types, removal.
  *
  * A range is processed chunk by chunk. Under the mutex of the chunk each page is loaded and
- * changed. Then one ETRACK begins a tracking cycle for all of them. A second ETRACK finds out
- * whether a thread that was inside is still inside, and only then CPUs are interrupted. Pages are
- * counted after that, so the enclave can accept what is counted. An error, a lack of EPC pages and
- * a signal end the work between two pages, and the pages before are completed.
+ * changed. Then one ETRACK begins a tracking cycle for all of them. If another CPU may have a
+ * thread inside, a second ETRACK finds out whether a thread that was inside is still inside, and
+ * only then CPUs are interrupted. Pages are counted after that, so the enclave can accept what is
+ * counted. An error, a lack of EPC pages and a signal end the work between two pages, and the pages
+ * before are completed.
  *
  * A thread that accesses a page meanwhile is not disturbed: the PTE stays, and the CPU faults with
  * the SGX bit if the EPCM forbids the access. Only removal zaps PTEs, one zap for each run of

@@ -102,6 +102,20 @@ bool sgx2_mm_list_cpus(struct sgx2_enclave *enclave, struct cpumask *cpus)
 	return true;
 }
 
+bool sgx2_mm_list_has_other_cpu(struct sgx2_enclave *enclave, unsigned int cpu)
+{
+	struct sgx2_mm *entry;
+
+	if (sgx2_enclave_is(enclave, SGX2_ALL_CPUS))
+		return true;
+	guard(spinlock)(&enclave->mm_list_lock);
+	list_for_each_entry(entry, &enclave->mm_list, node) {
+		if (cpumask_any_but(mm_cpumask(entry->mm), cpu) < nr_cpu_ids)
+			return true;
+	}
+	return false;
+}
+
 unsigned int sgx2_mm_list_users(struct sgx2_enclave *enclave, struct mm_struct **mm)
 {
 	struct sgx2_mm *entry;

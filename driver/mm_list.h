@@ -41,6 +41,16 @@ void sgx2_mm_list_del(struct sgx2_enclave *enclave, struct mm_struct *mm);
 bool sgx2_mm_list_cpus(struct sgx2_enclave *enclave, struct cpumask *cpus);
 
 /**
+ * sgx2_mm_list_has_other_cpu() - test whether a thread may be inside on another CPU
+ * @enclave: the enclave
+ * @cpu: the number of the CPU that does not count
+ *
+ * Context: any that may take a spinlock.
+ * Return: true if the CPUs of sgx2_mm_list_cpus() include one other than @cpu.
+ */
+bool sgx2_mm_list_has_other_cpu(struct sgx2_enclave *enclave, unsigned int cpu);
+
+/**
  * sgx2_mm_list_users() - get the address spaces that have users
  * @enclave: the enclave
  * @mm: filled in with at most SGX2_AGE_MMS address spaces, each with a reference by mmget()

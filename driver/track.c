@@ -38,6 +38,26 @@ void sgx2_track_broadcast_ipi(struct sgx2_enclave *enclave)
 		on_each_cpu(sgx2_track_ipi, NULL, true);
 }
 
+/*
+ * Returns whether no other CPU can have a thread inside that was inside at ETRACK, without asking
+ * the CPU by a second ETRACK.
+ *
+ * A thread is inside only while its CPU is in the mask of an address space that maps the enclave: a
+ * CPU sets its bit before it runs a thread of the address space, and clears the bit after that
+ * thread was interrupted, which is an AEX. The masks are read after ETRACK. So a CPU whose bit is
+ * clear then had no thread inside at ETRACK that has not left since. The current CPU, whose bit may
+ * be set, runs this function after ETRACK, and therefore no thread that was inside there at ETRACK
+ * is still inside; if this task migrates afterwards, that stays true. Bits of CPUs that are idle,
+ * or run a kernel thread with the address space (kthread_use_mm()), only cause the question.
+ * Address spaces that are being destroyed stay on the list until their last VMA is closed.
+ */
+static bool sgx2_track_is_alone(struct sgx2_enclave *enclave)
+{
+	/* Read the CPU and the masks after ETRACK. */
+	smp_mb();
+	return !sgx2_mm_list_has_other_cpu(enclave, raw_smp_processor_id());
+}
+
 static int sgx2_track_once(struct sgx2_enclave *enclave)
 {
 	sgx2_enclave_count(enclave, SGX2_COUNT_TRACKS);
@@ -71,6 +91,8 @@ int sgx2_track_finish(struct sgx2_enclave *enclave)
 	int ret;
 
 	lockdep_assert_held(&enclave->track_lock);
+	if (sgx2_track_is_alone(enclave))
+		return 0;
 	ret = sgx2_track_once(enclave);
 	if (ret == SGX2_PREV_TRK_INCMPL) {
 		/* No thread of that epoch is inside after it, so ETRACK is not run again. */

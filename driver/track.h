@@ -22,8 +22,8 @@ int sgx2_track_start(struct sgx2_enclave *enclave);
  * sgx2_track_finish() - complete the tracking cycle
  * @enclave: the enclave, whose SECS is pinned
  *
- * A further ETRACK finds out whether a thread from before sgx2_track_start() is still inside. Only
- * then CPUs are interrupted.
+ * If another CPU may have a thread inside, a further ETRACK finds out whether a thread from before
+ * sgx2_track_start() is still inside. Only then CPUs are interrupted.
  *
  * Context: process; sleeps. Under sgx2_enclave::track_lock.
  * Return:

@@ -389,7 +389,12 @@ static void track_test(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, sgx2_secs_pin(f->enclave), 0);
 	mutex_lock(&f->enclave->track_lock);
 	reset_counts(f);
-	/* No thread is inside: two ETRACKs and no IPI. */
+	/* No CPU can run a thread of the enclave: one ETRACK. */
+	KUNIT_EXPECT_EQ(test, sgx2_track_start(f->enclave), 0);
+	KUNIT_EXPECT_EQ(test, sgx2_track_finish(f->enclave), 0);
+	expect_counts(test, f, 1, 0);
+	/* Each CPU can, and no thread is inside: two ETRACKs and no IPI. */
+	sgx2_enclave_set(f->enclave, SGX2_ALL_CPUS);
 	KUNIT_EXPECT_EQ(test, sgx2_track_start(f->enclave), 0);
 	KUNIT_EXPECT_EQ(test, sgx2_track_finish(f->enclave), 0);
 	expect_counts(test, f, 2, 0);

@@ -124,7 +124,7 @@ def row_table(table, model, pairs):
 
 def pick(table, pages):
     order = list(TITLES)
-    rows = [p for p in table.counted() if p.guest in ('alone', 'inside', 'idle', 'rdinfo', 'many') and (p.pages == pages or p.work.startswith(('trace', 'thread')))
+    rows = [p for p in table.counted() if p.guest in ('alone', 'inside', 'idle', 'rdinfo', 'many') and (p.pages == pages or p.work.startswith(('trace', 'thread', 'one-')))
             and (p.guest not in ('rdinfo', 'idle') or p.base() in ('restrict', 'remove', 'trim-accept-remove'))]
     return sorted(rows, key=lambda p: (order.index(p.base()), p.guest == 'rdinfo', p.guest == 'idle', p.inside))
 

@@ -25,6 +25,9 @@ TITLES = {
     'accept-trimmed': 'EACCEPT of the trim',
     'remove': 'REMOVE_PAGES',
     'trim-accept-remove': 'trim, accept, remove together',
+    'one-restrict': 'RESTRICT_PERMISSIONS of one page',
+    'one-reset': 'RESET_PERMISSIONS of one page',
+    'one-type': 'MODIFY_TYPES of one page',
     'thread': 'a new thread: 4 pages, one a TCS',
     'trace-gramine': "Gramine's calls",
     'trace-intel': "calls of Intel's allocator",
@@ -35,6 +38,8 @@ TITLES = {
     'evict-10x': 'grow to 10 times the EPC',
     'reload-10x': 'read all of it, 10 times the EPC',
     'reload-written-10x': 'write all of it, 10 times the EPC',
+    'memory-backing-2x': 'backing file, 2 times the EPC',
+    'memory-backing-10x': 'backing file, 10 times the EPC',
 }
 
 

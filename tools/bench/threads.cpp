@@ -31,12 +31,34 @@ void make_thread(const Workload &s, u64 number)
 	whole(e, request(Op::accept, page(tcs), page_size, TCS | MODIFIED));
 }
 
+/// Measures calls on one page each. Mainline has no RESET, and restricts to no permission instead.
+void one_page(Bench &bench, u64 count, unsigned inside)
+{
+	Workload s(bench.meter, count, inside);
+	const Device &d = s.enclave->device();
+	const auto row = [&](const char *name, const std::function<Progress(u64)> &call) {
+		bench.results.add(name, count, inside, s.measure([&] {
+			for (u64 i = 0; i < count; i++)
+				whole(call(s.offset + i * page_size), page_size, name);
+		}));
+	};
+	s.accept(REG | RW | PENDING);
+	row("one-restrict", [&](u64 at) { return d.restrict_permissions(at, page_size, R); });
+	s.accept(REG | R | PR);
+	row("one-reset", [&](u64 at) {
+		return bench.plan.own ? d.reset_permissions(at, page_size) : d.restrict_permissions(at, page_size, 0);
+	});
+	s.accept(REG | PR);
+	row("one-type", [&](u64 at) { return d.modify_types(at, page_size, type_trim); });
+}
+
 } // namespace
 
 void measure_threads(Bench &bench)
 {
 	constexpr u64 count = 64;
 	for (const unsigned inside : bench.plan.inside) {
+		one_page(bench, count, inside);
 		Workload s(bench.meter, count * parts, inside);
 		bench.results.add("thread", count, inside, s.measure([&] {
 			for (u64 i = 0; i < count; i++)
