@@ -3,10 +3,11 @@
  * The backing file keeps the evicted pages of an enclave: EWB writes them, ELDU reads them. It is a
  * shmem file, so its pages can be swapped out and are charged to a memory cgroup.
  *
- * Each chunk has 528 pages in the file: 512 of ciphertext, then 16 of 32 PCMDs each. Two pages for
- * the SECS follow the last chunk. The pages of a chunk are accessed only under the mutex of the
- * chunk, and those of the SECS only under the track mutex. Therefore no task truncates a page of
- * PCMDs while another one writes to it.
+ * The file is divided into groups of 32 places: one page with 32 PCMDs, then 32 pages of
+ * ciphertext. A page is assigned a place when it is evicted, and the Version Array slot of the page
+ * records which; see place.c. The ciphertext of a place is accessed only by the task that holds the
+ * mutex of the chunk, or the track mutex for the SECS. A page of PCMDs has memory as long as a
+ * place of its group is used or kept.
  */
 #include <linux/highmem.h>
 #include <linux/memcontrol.h>
@@ -18,34 +19,33 @@
 #include "backing.h"
 #include "enclave_types.h"
 #include "encls.h"
+#include "place.h"
 #include "va.h"
 
-/* PCMDs in a page, and pages of the file for a chunk and for the SECS. */
-#define SGX2_PAGE_PCMDS (PAGE_SIZE / sizeof(struct sgx_pcmd))
-#define SGX2_CHUNK_STRIDE (SGX2_CHUNK_PAGES + SGX2_CHUNK_PAGES / SGX2_PAGE_PCMDS)
-#define SGX2_SECS_STRIDE 2
+/* Pages of the file for a group of places: one of PCMDs, and the ciphertext. */
+#define SGX2_GROUP_PAGES (1 + SGX2_PLACE_GROUP)
 
-static unsigned long sgx2_backing_chunks(unsigned long base, unsigned long size)
+static_assert(PAGE_SIZE / sizeof(struct sgx_pcmd) == SGX2_PLACE_GROUP);
+
+struct file *sgx2_backing_file(unsigned long size)
 {
-	unsigned long last = (base + size - 1) >> (PAGE_SHIFT + SGX2_CHUNK_ORDER);
+	loff_t groups = size / PAGE_SIZE / SGX2_PLACE_GROUP;
 
-	return last - (base >> (PAGE_SHIFT + SGX2_CHUNK_ORDER)) + 1;
+	/* Groups that are partly used, at the same time, are far fewer than this. */
+	groups = groups * 2 + SGX2_SPARE_PLACES;
+	return shmem_file_setup("sgx2", groups * SGX2_GROUP_PAGES << PAGE_SHIFT,
+				mk_vma_flags(VMA_NORESERVE_BIT));
 }
 
-struct file *sgx2_backing_file(unsigned long base, unsigned long size)
+/* Returns the page of the file that has the PCMD of a place; the ciphertext follows. */
+static pgoff_t sgx2_backing_pcmd(u32 place)
 {
-	loff_t pages = sgx2_backing_chunks(base, size) * SGX2_CHUNK_STRIDE + SGX2_SECS_STRIDE;
-
-	return shmem_file_setup("sgx2", pages << PAGE_SHIFT, mk_vma_flags(VMA_NORESERVE_BIT));
+	return (pgoff_t)(place / SGX2_PLACE_GROUP) * SGX2_GROUP_PAGES;
 }
 
-/* Returns the first page in the file of a chunk, or of the SECS if @chunk is NULL. */
-static pgoff_t sgx2_backing_start(struct sgx2_enclave *enclave, struct sgx2_chunk *chunk)
+static pgoff_t sgx2_backing_data(u32 place)
 {
-	if (!chunk)
-		return sgx2_backing_chunks(enclave->base, enclave->size) * SGX2_CHUNK_STRIDE;
-	return (chunk->number - (enclave->base >> (PAGE_SHIFT + SGX2_CHUNK_ORDER))) *
-	       SGX2_CHUNK_STRIDE;
+	return sgx2_backing_pcmd(place) + 1 + place % SGX2_PLACE_GROUP;
 }
 
 /* Exchanges the number of pages that the task has charged beyond memory.high of any cgroup. */
@@ -65,26 +65,37 @@ static bool sgx2_backing_own(const struct sgx2_enclave *enclave)
 	return !enclave->memcg || (current->mm && mm_match_cgroup(current->mm, enclave->memcg));
 }
 
-/*
- * Gets or makes a page of the file, charged to the enclave's owner. The kernel puts a task to sleep
- * inside of the charge if its excess over memory.high is large, and the task would sleep with the
- * mutex of a chunk. So the excess starts from 0 here. A task of the owner's cgroup keeps the excess
- * and sleeps when it returns to user space.
+/**
+ * struct sgx2_payer - what charging the owner of an enclave changes in the current task
  */
-static struct page *sgx2_backing_page(struct sgx2_enclave *enclave, pgoff_t index, gfp_t more)
-{
-	struct address_space *mapping = enclave->backing->f_mapping;
-	struct mem_cgroup *old = set_active_memcg(enclave->memcg);
-	unsigned int before = sgx2_backing_excess(0), excess;
-	struct page *page;
+struct sgx2_payer {
+	/** @memcg: the memory cgroup that the task charged before. */
+	struct mem_cgroup *memcg;
+	/** @excess: the task's excess over memory.high before. */
+	unsigned int excess;
+};
 
-	page = shmem_read_mapping_page_gfp(mapping, index,
-					   mapping_gfp_mask(mapping) | __GFP_NOWARN | more);
-	excess = sgx2_backing_excess(before);
+/*
+ * Charges what the task allocates to the enclave's owner. The kernel puts a task to sleep inside of
+ * the charge if its excess over memory.high is large, and the task would sleep with the mutex of a
+ * chunk. So the excess starts from 0 here.
+ */
+static struct sgx2_payer sgx2_backing_charge(struct sgx2_enclave *enclave)
+{
+	return (struct sgx2_payer){
+		.memcg = set_active_memcg(enclave->memcg),
+		.excess = sgx2_backing_excess(0),
+	};
+}
+
+/* A task of the owner's cgroup keeps the excess and sleeps when it returns to user space. */
+static void sgx2_backing_charged(struct sgx2_enclave *enclave, struct sgx2_payer before)
+{
+	unsigned int excess = sgx2_backing_excess(before.excess);
+
 	if (excess && sgx2_backing_own(enclave))
-		sgx2_backing_excess(before + excess);
-	set_active_memcg(old);
-	return page;
+		sgx2_backing_excess(before.excess + excess);
+	set_active_memcg(before.memcg);
 }
 
 static void sgx2_backing_truncate(struct sgx2_enclave *enclave, pgoff_t index)
@@ -94,51 +105,70 @@ static void sgx2_backing_truncate(struct sgx2_enclave *enclave, pgoff_t index)
 	shmem_truncate_range(file_inode(enclave->backing), start, start + PAGE_SIZE - 1);
 }
 
-static int sgx2_backing_pages(struct sgx2_enclave *enclave, struct sgx2_chunk *chunk,
-			      unsigned int index, struct sgx2_backing *backing, gfp_t more)
+/* Frees a place that no page uses, and its memory. */
+static void sgx2_backing_free(struct sgx2_enclave *enclave, u32 place)
 {
-	pgoff_t start = sgx2_backing_start(enclave, chunk);
-	pgoff_t pcmd = chunk ? SGX2_CHUNK_PAGES + index / SGX2_PAGE_PCMDS : 1;
+	sgx2_backing_truncate(enclave, sgx2_backing_data(place));
+	if (sgx2_place_put(&enclave->places, place))
+		return;
+	sgx2_backing_truncate(enclave, sgx2_backing_pcmd(place));
+	sgx2_place_group_put(&enclave->places, place);
+}
+
+/* Gets or makes the pages of a place. @last is another one, which may have the same PCMDs. */
+static int sgx2_backing_pages(struct sgx2_enclave *enclave, const struct sgx2_backing *last,
+			      struct sgx2_backing *backing, gfp_t more)
+{
+	struct address_space *mapping = enclave->backing->f_mapping;
+	gfp_t gfp = mapping_gfp_mask(mapping) | __GFP_NOWARN | more;
 	struct page *page;
 
-	page = sgx2_backing_page(enclave, start + index, more);
+	page = shmem_read_mapping_page_gfp(mapping, sgx2_backing_data(backing->place), gfp);
 	if (IS_ERR(page))
 		return PTR_ERR(page);
 	backing->data = page;
-	page = sgx2_backing_page(enclave, start + pcmd, more);
+	if (last && last->place / SGX2_PLACE_GROUP == backing->place / SGX2_PLACE_GROUP) {
+		page = last->pcmd;
+		get_page(page);
+	} else {
+		page = shmem_read_mapping_page_gfp(mapping, sgx2_backing_pcmd(backing->place), gfp);
+	}
 	if (IS_ERR(page)) {
 		put_page(backing->data);
 		return PTR_ERR(page);
 	}
 	backing->pcmd = page;
-	backing->offset = index % SGX2_PAGE_PCMDS * sizeof(struct sgx_pcmd);
+	backing->offset = backing->place % SGX2_PLACE_GROUP * sizeof(struct sgx_pcmd);
 	return 0;
 }
 
-int sgx2_backing_get(struct sgx2_enclave *enclave, struct sgx2_chunk *chunk, unsigned int index,
-		     struct sgx2_backing *backing)
+int sgx2_backing_get(struct sgx2_enclave *enclave, u32 slot, struct sgx2_backing *backing)
 {
-	return sgx2_backing_pages(enclave, chunk, index, backing, 0);
-}
-
-int sgx2_backing_make(struct sgx2_enclave *enclave, struct sgx2_chunk *chunk, unsigned int index,
-		      struct sgx2_backing *backing)
-{
-	gfp_t more = sgx2_backing_own(enclave) ? 0 : __GFP_NORETRY;
+	struct sgx2_payer before = sgx2_backing_charge(enclave);
 	int ret;
 
-	ret = sgx2_backing_pages(enclave, chunk, index, backing, more);
-	/* The page of ciphertext may have been made, and the page of PCMDs not. */
-	if (ret)
-		sgx2_backing_truncate(enclave, sgx2_backing_start(enclave, chunk) + index);
+	backing->place = sgx2_va_slot_place(slot);
+	ret = sgx2_backing_pages(enclave, NULL, backing, 0);
+	sgx2_backing_charged(enclave, before);
 	return ret;
 }
 
-void sgx2_backing_cancel(struct sgx2_enclave *enclave, struct sgx2_chunk *chunk, unsigned int index,
-			 struct sgx2_backing *backing)
+int sgx2_backing_make(struct sgx2_enclave *enclave, const struct sgx2_backing *last,
+		      struct sgx2_backing *backing)
 {
-	sgx2_backing_put(backing, false);
-	sgx2_backing_truncate(enclave, sgx2_backing_start(enclave, chunk) + index);
+	struct sgx2_payer before = sgx2_backing_charge(enclave);
+	gfp_t more = sgx2_backing_own(enclave) ? 0 : __GFP_NORETRY;
+	int ret;
+
+	ret = sgx2_place_get(&enclave->places, &backing->place, GFP_KERNEL | __GFP_NOWARN | more);
+	if (!ret) {
+		ret = sgx2_backing_pages(enclave, last, backing, more);
+		/* The page of ciphertext may have been made, and the page of PCMDs not. */
+		if (ret)
+			sgx2_backing_free(enclave, backing->place);
+	}
+	sgx2_backing_charged(enclave, before);
+	return ret;
 }
 
 void sgx2_backing_put(struct sgx2_backing *backing, bool dirty)
@@ -152,22 +182,19 @@ void sgx2_backing_put(struct sgx2_backing *backing, bool dirty)
 	put_page(backing->data);
 }
 
-void sgx2_backing_drop(struct sgx2_enclave *enclave, struct sgx2_chunk *chunk, unsigned int index)
+void sgx2_backing_release(struct sgx2_enclave *enclave, struct sgx2_backing *backing)
 {
-	pgoff_t start = sgx2_backing_start(enclave, chunk);
-	unsigned int first, i;
-
-	sgx2_backing_truncate(enclave, start + index);
-	if (!chunk) {
-		sgx2_backing_truncate(enclave, start + 1);
-		return;
+	/*
+	 * The ciphertext of a spare is useless: reclaim need not write it to a swap device. A large
+	 * folio has one flag for all of its pages, and the others may be in use.
+	 */
+	if (!PageCompound(backing->data) && trylock_page(backing->data)) {
+		ClearPageDirty(backing->data);
+		unlock_page(backing->data);
 	}
-	first = round_down(index, SGX2_PAGE_PCMDS);
-	for (i = first; i < first + SGX2_PAGE_PCMDS; i++) {
-		if (sgx2_chunk_page(chunk, i)->state == SGX2_EVICTED)
-			return;
-	}
-	sgx2_backing_truncate(enclave, start + SGX2_CHUNK_PAGES + index / SGX2_PAGE_PCMDS);
+	sgx2_backing_put(backing, false);
+	if (!sgx2_place_keep(&enclave->places, backing->place))
+		sgx2_backing_free(enclave, backing->place);
 }
 
 static int sgx2_backing_write(sgx2_epc_t epc, struct sgx2_backing *backing, void *slot)

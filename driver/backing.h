@@ -7,7 +7,6 @@
 #include "epc.h"
 
 struct page;
-struct sgx2_chunk;
 struct sgx2_enclave;
 
 /**
@@ -16,6 +15,8 @@ struct sgx2_enclave;
  * Belongs to the task that got it, which holds a reference to both pages.
  */
 struct sgx2_backing {
+	/** @place: its number; see place.h. */
+	u32 place;
 	/** @data: page with 4096 bytes of ciphertext. */
 	struct page *data;
 	/** @pcmd: page with 32 PCMDs. */
@@ -25,23 +26,21 @@ struct sgx2_backing {
 };
 
 /**
- * sgx2_backing_file() - make the backing file for an ELRANGE
- * @base: first address of ELRANGE
+ * sgx2_backing_file() - make the backing file of an enclave
  * @size: size of ELRANGE in bytes
  *
- * The file is as large as the ciphertext and PCMDs of all pages and of the SECS; it uses memory for
- * evicted pages only.
+ * The file is large enough for the places of all pages and of the SECS. It uses memory only for
+ * places that are used or kept.
  *
  * Context: process; sleeps.
  * Return: the file, or an error of shmem.
  */
-struct file *sgx2_backing_file(unsigned long base, unsigned long size);
+struct file *sgx2_backing_file(unsigned long size);
 
 /**
  * sgx2_backing_get() - find the place of an evicted page
  * @enclave: the enclave
- * @chunk: the chunk of the page, or NULL for the SECS
- * @index: index of the page in the chunk, 0 for the SECS
+ * @slot: the Version Array slot of the page or SECS
  * @backing: filled in
  *
  * Memory for a page that is read from swap is charged to the memory cgroup of the enclave's owner.
@@ -52,15 +51,16 @@ struct file *sgx2_backing_file(unsigned long base, unsigned long size);
  * * -ENOMEM - memory, or the memory cgroup, does not allow it
  * * another error of shmem, such as -EIO of a swap device
  */
-int sgx2_backing_get(struct sgx2_enclave *enclave, struct sgx2_chunk *chunk, unsigned int index,
-		     struct sgx2_backing *backing);
+int sgx2_backing_get(struct sgx2_enclave *enclave, u32 slot, struct sgx2_backing *backing);
 
 /**
- * sgx2_backing_make() - make the place for a page that is about to be evicted
+ * sgx2_backing_make() - make a place for a page that is about to be evicted
  * @enclave: the enclave
- * @chunk: the chunk of the page, or NULL for the SECS
- * @index: index of the page in the chunk, 0 for the SECS
+ * @last: the place that was made before for the same batch, or NULL
  * @backing: filled in
+ *
+ * Takes a place that is kept, if there is one, and otherwise memory for a new one. After
+ * sgx2_va_slot_get() the caller records the place by sgx2_va_slot_set_place().
  *
  * Memory is charged to the memory cgroup of the enclave's owner, whichever task evicts. The OOM
  * killer runs in that cgroup only for a task that belongs to it; for another task, and for ksgx2d,
@@ -69,25 +69,11 @@ int sgx2_backing_get(struct sgx2_enclave *enclave, struct sgx2_chunk *chunk, uns
  * Context: process; sleeps. Under sgx2_chunk::lock, or sgx2_enclave::track_lock for the SECS.
  * Return: as sgx2_backing_get().
  */
-int sgx2_backing_make(struct sgx2_enclave *enclave, struct sgx2_chunk *chunk, unsigned int index,
+int sgx2_backing_make(struct sgx2_enclave *enclave, const struct sgx2_backing *last,
 		      struct sgx2_backing *backing);
 
 /**
- * sgx2_backing_cancel() - give back a place that was made for a page which is not evicted
- * @enclave: the enclave
- * @chunk: the chunk of the page, or NULL for the SECS
- * @index: index of the page in the chunk, 0 for the SECS
- * @backing: from sgx2_backing_make()
- *
- * The page of PCMDs is kept, since other pages of the batch may use it.
- *
- * Context: as sgx2_backing_get().
- */
-void sgx2_backing_cancel(struct sgx2_enclave *enclave, struct sgx2_chunk *chunk, unsigned int index,
-			 struct sgx2_backing *backing);
-
-/**
- * sgx2_backing_put() - drop the references to a place
+ * sgx2_backing_put() - drop the references to the place of a page that is evicted
  * @backing: from sgx2_backing_get() or sgx2_backing_make()
  * @dirty: EWB has written to it
  *
@@ -96,16 +82,17 @@ void sgx2_backing_cancel(struct sgx2_enclave *enclave, struct sgx2_chunk *chunk,
 void sgx2_backing_put(struct sgx2_backing *backing, bool dirty);
 
 /**
- * sgx2_backing_drop() - free the place of a page that is in the EPC again
+ * sgx2_backing_release() - give back the place of a page that is in the EPC
  * @enclave: the enclave
- * @chunk: the chunk of the page, or NULL for the SECS
- * @index: index of the page in the chunk, 0 for the SECS
+ * @backing: from sgx2_backing_get() of a page that was reloaded, or from sgx2_backing_make() of a
+ *           page that is not evicted
  *
- * The page of PCMDs is freed with the last of its 32 pages.
+ * Drops the references. The place is kept with its memory for the page that is evicted next, unless
+ * SGX2_SPARE_PLACES are kept already.
  *
  * Context: as sgx2_backing_get().
  */
-void sgx2_backing_drop(struct sgx2_enclave *enclave, struct sgx2_chunk *chunk, unsigned int index);
+void sgx2_backing_release(struct sgx2_enclave *enclave, struct sgx2_backing *backing);
 
 /**
  * sgx2_backing_ewb() - write an EPC page to its place

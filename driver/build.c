@@ -76,7 +76,7 @@ static int sgx2_create_secs(struct sgx2_enclave *enclave, struct sgx_secs *secs)
 	/* ECREATE checks this, too, but the size of the backing file is computed before. */
 	if (!is_power_of_2(secs->size))
 		return -EINVAL;
-	backing = sgx2_backing_file(secs->base, secs->size);
+	backing = sgx2_backing_file(secs->size);
 	if (IS_ERR(backing))
 		return PTR_ERR(backing);
 	ret = sgx2_ioc_result(sgx2_build_pages(&epc, 1, &allocated), 0);

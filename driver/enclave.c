@@ -87,6 +87,7 @@ struct sgx2_enclave *sgx2_enclave_new(void)
 	mutex_init(&enclave->track_lock);
 	xa_init_flags(&enclave->chunks, XA_FLAGS_ACCOUNT);
 	sgx2_va_user_init(&enclave->va);
+	sgx2_places_init(&enclave->places);
 	INIT_LIST_HEAD(&enclave->lru);
 	spin_lock_init(&enclave->mm_list_lock);
 	INIT_LIST_HEAD(&enclave->mm_list);
@@ -111,6 +112,7 @@ static void sgx2_enclave_free(struct sgx2_enclave *enclave)
 {
 	WARN_ON_ONCE(!list_empty(&enclave->mm_list));
 	sgx2_va_user_exit(&enclave->va);
+	sgx2_places_exit(&enclave->places);
 	if (enclave->backing)
 		fput(enclave->backing);
 	mem_cgroup_put(enclave->memcg);

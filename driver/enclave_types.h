@@ -16,6 +16,7 @@
 #include <linux/xarray.h>
 #include "epc.h"
 #include "fault_around.h"
+#include "place.h"
 #include "va.h"
 
 /* A chunk is as large as a page table covers, so one walk of PTEs stays in one page table. */
@@ -203,6 +204,8 @@ struct sgx2_enclave {
 
 	/** @va: Version Array slots of the enclave; has its own lock. */
 	struct sgx2_va_user va;
+	/** @places: places in @backing; has its own lock. */
+	struct sgx2_places places;
 
 	/** @mm_list_lock: protects @mm_list. Innermost, since VMAs are closed under mmap_lock. */
 	spinlock_t mm_list_lock;

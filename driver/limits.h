@@ -57,6 +57,11 @@
 #define SGX2_CLOCK_WINDOW_PAGES 32U
 /* Passes of the clock in one call; the last one spares no page. */
 #define SGX2_CLOCK_PASSES 6U
+/*
+ * Places in the backing file that an enclave keeps, with their memory, for the pages that are
+ * evicted next: those of pages that were reloaded. As many as are evicted together.
+ */
+#define SGX2_SPARE_PLACES SGX2_EVICT_MAX_PAGES
 /* Address spaces whose Accessed bits are read; the page tables of further ones are not. */
 #define SGX2_AGE_MMS 8
 /* Time without eviction for an enclave whose memory cgroup cannot be charged; doubled each time. */

@@ -61,20 +61,20 @@ static int sgx2_page_reload_to(struct sgx2_chunk *chunk, unsigned int index, sgx
 	struct sgx2_backing backing;
 	int ret;
 
-	ret = sgx2_backing_get(enclave, chunk, index, &backing);
+	ret = sgx2_backing_get(enclave, slot, &backing);
 	if (ret)
 		return ret;
 	ret = sgx2_backing_eldu(epc, &backing, sgx2_chunk_address(chunk, index),
 				sgx2_secs_address(enclave), sgx2_va_slot_address(slot));
-	sgx2_backing_put(&backing, false);
 	if (ret) {
+		sgx2_backing_put(&backing, false);
 		trace_sgx2_encls(enclave, SGX2_LEAF_ELDU, sgx2_chunk_address(chunk, index), ret);
 		sgx2_enclave_mark_dead(enclave);
 		return -EIO;
 	}
 	sgx2_chunk_set_state(chunk, index, SGX2_RESIDENT, epc);
 	sgx2_va_slot_put(&enclave->va, slot);
-	sgx2_backing_drop(enclave, chunk, index);
+	sgx2_backing_release(enclave, &backing);
 	sgx2_enclave_count(enclave, SGX2_COUNT_LOADS);
 	return 0;
 }
@@ -109,6 +109,7 @@ static void sgx2_batch_fill(struct sgx2_batch *batch, struct sgx2_chunk *chunk,
 			    const unsigned long *victims, bool *refused) __must_hold(&chunk->lock)
 {
 	struct sgx2_enclave *enclave = chunk->enclave;
+	const struct sgx2_backing *last = NULL;
 	unsigned int index;
 
 	for_each_set_bit(index, victims, SGX2_CHUNK_PAGES) {
@@ -121,16 +122,18 @@ static void sgx2_batch_fill(struct sgx2_batch *batch, struct sgx2_chunk *chunk,
 		/* EWB would read it, and the kernel survives no machine check there. */
 		if (sgx2_epc_poisoned(chunk->page[index].where))
 			continue;
-		if (sgx2_backing_make(enclave, chunk, index, &victim->backing)) {
+		if (sgx2_backing_make(enclave, last, &victim->backing)) {
 			*refused = true;
 			break;
 		}
 		if (sgx2_va_slot_get(&enclave->va, &victim->slot)) {
-			sgx2_backing_cancel(enclave, chunk, index, &victim->backing);
+			sgx2_backing_release(enclave, &victim->backing);
 			break;
 		}
+		sgx2_va_slot_set_place(victim->slot, victim->backing.place);
 		victim->index = index;
 		victim->blocked = false;
+		last = &victim->backing;
 		batch->count++;
 	}
 }
@@ -225,7 +228,7 @@ static unsigned int sgx2_batch_write(struct sgx2_batch *batch, struct sgx2_chunk
 			done++;
 			continue;
 		}
-		sgx2_backing_cancel(chunk->enclave, chunk, victim->index, &victim->backing);
+		sgx2_backing_release(chunk->enclave, &victim->backing);
 		sgx2_va_slot_put(&chunk->enclave->va, victim->slot);
 	}
 	return done;

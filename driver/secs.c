@@ -27,14 +27,14 @@ static int sgx2_secs_load(struct sgx2_enclave *enclave) __must_hold(&enclave->tr
 
 	if (!sgx2_epc_alloc(&epc, 1, SGX2_EPC_ORDINARY))
 		return -EAGAIN;
-	ret = sgx2_backing_get(enclave, NULL, 0, &backing);
+	ret = sgx2_backing_get(enclave, enclave->secs_slot, &backing);
 	if (ret) {
 		sgx2_epc_free(epc);
 		return ret;
 	}
 	ret = sgx2_backing_eldu(epc, &backing, 0, NULL, sgx2_va_slot_address(enclave->secs_slot));
-	sgx2_backing_put(&backing, false);
 	if (ret) {
+		sgx2_backing_put(&backing, false);
 		trace_sgx2_encls(enclave, SGX2_LEAF_ELDU, 0, ret);
 		sgx2_epc_free(epc);
 		sgx2_enclave_mark_dead(enclave);
@@ -42,7 +42,7 @@ static int sgx2_secs_load(struct sgx2_enclave *enclave) __must_hold(&enclave->tr
 	}
 	sgx2_va_slot_put(&enclave->va, enclave->secs_slot);
 	enclave->secs_slot = SGX2_VA_NONE;
-	sgx2_backing_drop(enclave, NULL, 0);
+	sgx2_backing_release(enclave, &backing);
 	enclave->secs = epc;
 	return 0;
 }
@@ -103,16 +103,17 @@ bool sgx2_secs_evict(struct sgx2_enclave *enclave)
 	if (sgx2_epc_poisoned(enclave->secs))
 		return false;
 	/* First the place in the file, then the slot; see there, too. */
-	if (sgx2_backing_make(enclave, NULL, 0, &backing))
+	if (sgx2_backing_make(enclave, NULL, &backing))
 		return false;
 	if (sgx2_va_slot_get(&enclave->va, &slot)) {
-		sgx2_backing_cancel(enclave, NULL, 0, &backing);
+		sgx2_backing_release(enclave, &backing);
 		return false;
 	}
+	sgx2_va_slot_set_place(slot, backing.place);
 	ret = sgx2_backing_ewb(enclave->secs, &backing, slot);
 	if (ret) {
 		trace_sgx2_encls(enclave, SGX2_LEAF_EWB, 0, ret);
-		sgx2_backing_cancel(enclave, NULL, 0, &backing);
+		sgx2_backing_release(enclave, &backing);
 		sgx2_va_slot_put(&enclave->va, slot);
 		sgx2_enclave_mark_dead(enclave);
 		return false;

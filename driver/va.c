@@ -47,6 +47,8 @@ struct sgx2_va_page {
 	struct list_head free;
 	/** @node: entry in sgx2_va_pool::pages. */
 	struct list_head node;
+	/** @place: for each used slot the place in the backing file; of the slot's owner. */
+	u32 *place;
 	/** @slots: a bit for each slot that is used, or occupied although it was dropped. */
 	DECLARE_BITMAP(slots, SGX2_VA_PAGE_SLOTS);
 };
@@ -108,11 +110,32 @@ static bool sgx2_va_take(struct sgx2_va_user *user, struct sgx2_va_pool *pool, u
 	return true;
 }
 
+/* Allocates a page that is not in a pool yet. */
+static struct sgx2_va_page *sgx2_va_page_new(void)
+{
+	struct sgx2_va_page *page = kzalloc(sizeof(*page), GFP_KERNEL);
+
+	if (!page)
+		return NULL;
+	page->place = kmalloc_array(SGX2_VA_PAGE_SLOTS, sizeof(*page->place), GFP_KERNEL);
+	if (!page->place) {
+		kfree(page);
+		return NULL;
+	}
+	return page;
+}
+
+static void sgx2_va_page_destroy(struct sgx2_va_page *page)
+{
+	kfree(page->place);
+	kfree(page);
+}
+
 static void sgx2_va_page_free(struct sgx2_va_page *page)
 {
 	xa_erase(&sgx2_va_pages, page->number);
 	sgx2_epc_remove(page->epc);
-	kfree(page);
+	sgx2_va_page_destroy(page);
 }
 
 static int sgx2_va_page_epa(struct sgx2_va_page *page)
@@ -148,18 +171,18 @@ static int sgx2_va_pool_grow(struct sgx2_va_user *user, struct sgx2_va_pool *poo
 	struct sgx2_va_page *page;
 	int ret;
 
-	page = kzalloc(sizeof(*page), GFP_KERNEL);
+	page = sgx2_va_page_new();
 	if (!page)
 		return -ENOMEM;
 	page->pool = pool;
 	if (!sgx2_epc_alloc(&page->epc, 1, SGX2_EPC_RECLAIM)) {
-		kfree(page);
+		sgx2_va_page_destroy(page);
 		return -EAGAIN;
 	}
 	ret = sgx2_va_page_make(page);
 	if (ret) {
 		sgx2_epc_free(page->epc);
-		kfree(page);
+		sgx2_va_page_destroy(page);
 		return ret;
 	}
 	guard(spinlock)(&sgx2_va_lock);
@@ -225,6 +248,21 @@ void sgx2_va_slot_put(struct sgx2_va_user *user, u32 slot)
 void sgx2_va_slot_drop(struct sgx2_va_user *user, u32 slot)
 {
 	sgx2_va_slot_end(user, slot, false);
+}
+
+void sgx2_va_slot_set_place(u32 slot, u32 place)
+{
+	struct sgx2_va_page *page = xa_load(&sgx2_va_pages, slot / SGX2_VA_PAGE_SLOTS);
+
+	if (!WARN_ON_ONCE(!page))
+		page->place[slot % SGX2_VA_PAGE_SLOTS] = place;
+}
+
+u32 sgx2_va_slot_place(u32 slot)
+{
+	struct sgx2_va_page *page = xa_load(&sgx2_va_pages, slot / SGX2_VA_PAGE_SLOTS);
+
+	return WARN_ON_ONCE(!page) ? 0 : page->place[slot % SGX2_VA_PAGE_SLOTS];
 }
 
 void *sgx2_va_slot_address(u32 slot)

@@ -79,6 +79,24 @@ void sgx2_va_slot_put(struct sgx2_va_user *user, u32 slot);
 void sgx2_va_slot_drop(struct sgx2_va_user *user, u32 slot);
 
 /**
+ * sgx2_va_slot_set_place() - record the place of the page whose version a slot holds
+ * @slot: from sgx2_va_slot_get(), not given back
+ * @place: its place in the backing file of the enclave
+ *
+ * Context: any; under the mutex that protects the page.
+ */
+void sgx2_va_slot_set_place(u32 slot, u32 place);
+
+/**
+ * sgx2_va_slot_place() - get the place of the page whose version a slot holds
+ * @slot: a slot for which sgx2_va_slot_set_place() was called
+ *
+ * Context: any; under the mutex that protects the page.
+ * Return: the place.
+ */
+u32 sgx2_va_slot_place(u32 slot);
+
+/**
  * sgx2_va_slot_address() - get the kernel address of a slot
  * @slot: from sgx2_va_slot_get(), not given back
  *

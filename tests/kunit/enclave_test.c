@@ -67,7 +67,7 @@ static void start(struct kunit *test, struct fixture *f)
 	KUNIT_ASSERT_FALSE(test, IS_ERR(f->enclave));
 	f->enclave->base = BASE;
 	f->enclave->size = SIZE;
-	f->enclave->backing = sgx2_backing_file(BASE, SIZE);
+	f->enclave->backing = sgx2_backing_file(SIZE);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(f->enclave->backing));
 	KUNIT_ASSERT_EQ(test, sgx2_epc_alloc(&f->enclave->secs, 1, SGX2_EPC_ORDINARY), 1);
 	info.contents = (unsigned long)secs;

@@ -67,7 +67,7 @@ static void start(struct kunit *test)
 	KUNIT_ASSERT_FALSE(test, IS_ERR(scene.enclave));
 	scene.chunk.enclave = scene.enclave;
 	scene.chunk.number = BASE / PAGE_SIZE / SGX2_CHUNK_PAGES;
-	scene.file = sgx2_backing_file(BASE, SGX2_CHUNK_PAGES * PAGE_SIZE);
+	scene.file = sgx2_backing_file(SGX2_CHUNK_PAGES * PAGE_SIZE);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(scene.file));
 	map_file(test);
 	scene.inode = scene.enclave->inode;

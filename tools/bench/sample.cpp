@@ -114,6 +114,11 @@ long Meter::memory()
 	return meminfo("MemTotal") - meminfo("MemFree") - kept - meminfo("PageTables");
 }
 
+long Meter::shared_memory()
+{
+	return meminfo("Shmem");
+}
+
 long Meter::epc_memory()
 {
 	std::ifstream file("/proc/vmallocinfo");

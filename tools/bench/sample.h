@@ -48,6 +48,8 @@ public:
 	void await_clean() const;
 	/// Returns the kernel memory in use, in bytes: all that is not free, except page tables, which belong to mappings.
 	static long memory();
+	/// Returns the memory of all shmem files, in bytes; the backing files of enclaves are such files.
+	static long shared_memory();
 	/// Returns the bytes that the driver uses for the descriptors of all EPC pages, used or not.
 	static long epc_memory();
 

@@ -4,6 +4,8 @@
 #include <fstream>
 #include <sstream>
 
+#include <unistd.h>
+
 #include "fixture.h"
 #include "stress.h"
 
@@ -54,6 +56,45 @@ TEST_F(Paging, PagesKeepContent)
 	check();
 	EXPECT_EQ(all(), before);
 	EXPECT_GE(loads() - loaded, static_cast<long>(some / page) - stayed);
+}
+
+/// Returns the memory of all shmem files, in pages. The backing files of enclaves are such files.
+long shmem_pages()
+{
+	std::ifstream file("/proc/meminfo");
+	for (std::string line; std::getline(file, line);) {
+		if (line.starts_with("Shmem:"))
+			return std::stol(line.substr(6)) * 1024 / static_cast<long>(page);
+	}
+	return -1;
+}
+
+// The backing file has memory for the pages that are evicted, and a bounded reserve: the places of 64 reloaded pages, each with a page of
+// metadata at most, and a page of metadata for a few places that are not used.
+TEST_F(Paging, BackingIsBounded)
+{
+	constexpr long reserve = 2 * 64 + 4;
+	const long start = shmem_pages();
+	const auto within = [&](const char *when) {
+		// ksgx2d may evict pages meanwhile, so read the number of evicted pages again.
+		for (unsigned tries = 0;; tries++) {
+			const long evicted = all() - resident(), used = shmem_pages() - start;
+			if (used <= evicted + evicted / 16 + reserve)
+				return;
+			if (tries == 100) {
+				ADD_FAILURE() << when << ": " << used << " pages of shmem for " << evicted << " evicted ones";
+				return;
+			}
+			usleep(10000);
+		}
+	};
+	for (unsigned round = 0; round < 3 && !HasFailure(); round++) {
+		press();
+		EXPECT_GE(shmem_pages() - start, (all() - resident()) / 2) << "the pages are in memory";
+		within("evicted");
+		check();
+		within("reloaded");
+	}
 }
 
 TEST_F(Paging, CleanPagesAreEvictedAgain)
