@@ -52,9 +52,7 @@ struct sgx2_range {
 	int (*finish)(struct sgx2_range *range, struct sgx2_chunk *chunk, unsigned int first,
 		      unsigned int last);
 	/** @secinfo: operand of EMODPR or EMODT. */
-	struct sgx_secinfo secinfo;
-	/** @info: operand of ERDINFO. */
-	struct sgx2_rdinfo info;
+	const struct sgx_secinfo *secinfo;
 	/** @result: the code that a leaf returned, 0 for none. */
 	u64 result;
 	/** @stop: the error that ends the range. */
@@ -68,6 +66,18 @@ struct sgx2_range {
 	/** @tries: number of runs for that page. */
 	unsigned int tries;
 };
+
+/*
+ * The operands of EMODPR, by their permissions, and of EMODT. They are constant, since a call on
+ * one page would take a tenth of its time to clear one on its stack.
+ */
+static const struct sgx_secinfo sgx2_secinfo_prot[SGX_SECINFO_PERMISSION_MASK + 1] = {
+	{ .flags = 0 }, { .flags = 1 }, { .flags = 2 }, { .flags = 3 },
+	{ .flags = 4 }, { .flags = 5 }, { .flags = 6 }, { .flags = 7 },
+};
+
+static const struct sgx_secinfo sgx2_secinfo_tcs = { .flags = SGX_SECINFO_TCS };
+static const struct sgx_secinfo sgx2_secinfo_trim = { .flags = SGX_SECINFO_TRIM };
 
 /**
  * struct sgx2_change - the change of one page, in two steps
@@ -167,7 +177,7 @@ static __always_inline int sgx2_restrict_one(struct sgx2_range *range, struct sg
 {
 	int ret;
 
-	ret = sgx2_retry_busy(sgx2_emodpr(&range->secinfo, sgx2_epc_address(page->where)));
+	ret = sgx2_retry_busy(sgx2_emodpr(range->secinfo, sgx2_epc_address(page->where)));
 	if (likely(!ret)) {
 		range->changed++;
 		return 0;
@@ -194,7 +204,7 @@ static __always_inline int sgx2_retype(struct sgx2_range *range, struct sgx2_chu
 {
 	int ret;
 
-	ret = sgx2_retry_busy(sgx2_emodt(&range->secinfo, sgx2_epc_address(page->where)));
+	ret = sgx2_retry_busy(sgx2_emodt(range->secinfo, sgx2_epc_address(page->where)));
 	if (unlikely(ret))
 		return sgx2_range_refused(range, chunk, index, SGX2_LEAF_EMODT, ret);
 	page->type = type;
@@ -277,10 +287,10 @@ static __always_inline int sgx2_remove_probe(struct sgx2_range *range, struct sg
 	int ret;
 
 	/* Not sgx2_retry(), since the expected value is a fault. */
-	ret = sgx2_emodpr(&range->secinfo, address);
+	ret = sgx2_emodpr(range->secinfo, address);
 	if (likely(ret == (SGX2_ENCLS_FAULT | X86_TRAP_PF)))
 		return 0;
-	ret = sgx2_retry_busy(sgx2_emodpr(&range->secinfo, address));
+	ret = sgx2_retry_busy(sgx2_emodpr(range->secinfo, address));
 	return ret == (SGX2_ENCLS_FAULT | X86_TRAP_PF) ? 0 : -EPERM;
 }
 
@@ -288,14 +298,15 @@ static __always_inline int sgx2_remove_probe(struct sgx2_range *range, struct sg
 static __always_inline int sgx2_remove_ask(struct sgx2_range *range, struct sgx2_chunk *chunk,
 					   unsigned int index, struct sgx2_page *page)
 {
+	struct sgx2_rdinfo info;
 	int ret;
 
-	ret = sgx2_retry_busy(sgx2_erdinfo(&range->info, sgx2_epc_address(page->where)));
+	ret = sgx2_retry_busy(sgx2_erdinfo(&info, sgx2_epc_address(page->where)));
 	if (ret == SGX2_PG_INVLD) {
 		sgx2_enclave_mark_dead(range->enclave);
 		return -EIO;
 	}
-	return ret || range->info.flags & SGX2_SECINFO_MODIFIED ? -EPERM : 0;
+	return ret || info.flags & SGX2_SECINFO_MODIFIED ? -EPERM : 0;
 }
 
 static unsigned int sgx2_remove_checks(struct sgx2_range *range, struct sgx2_chunk *chunk,
@@ -314,13 +325,19 @@ static int sgx2_remove_range(struct sgx2_range *range, struct sgx2_chunk *chunk,
 {
 	sgx2_epc_t epc[SGX2_EPC_BATCH_PAGES];
 	unsigned int count;
+	int ret;
 
+	/* A page is no pin any more before EREMOVE, and a SECS that has a page is not evicted. */
+	ret = sgx2_secs_pin(range->enclave);
+	if (ret)
+		return ret;
 	sgx2_pte_zap(range->enclave, chunk->number * SGX2_CHUNK_PAGES + first, last - first);
 	for (; first < last; first += count) {
 		count = min(last - first, SGX2_EPC_BATCH_PAGES);
 		sgx2_epc_remove_all(epc, sgx2_chunk_remove_pages(chunk, first, count, epc));
 	}
 	sgx2_chunk_update_max_prot(chunk);
+	sgx2_secs_unpin(range->enclave);
 	return 0;
 }
 
@@ -365,7 +382,7 @@ static struct sgx2_chunk *sgx2_range_find(struct sgx2_range *range)
 	struct sgx2_chunk *chunk;
 
 	if (!range->lenient)
-		return xa_load(&range->enclave->chunks, number);
+		return sgx2_chunk_find(range->enclave, range->next);
 	/* mprotect() skips addresses without a chunk. */
 	chunk = xa_find(&range->enclave->chunks, &number, (range->end - 1) >> SGX2_CHUNK_ORDER,
 			XA_PRESENT);
@@ -391,22 +408,26 @@ static int sgx2_range_step(struct sgx2_range *range)
 	return ret;
 }
 
-/* Processes the range. The SECS is pinned meanwhile, so that ETRACK finds it in the EPC. */
+/*
+ * Processes the range. No pin of the SECS is needed: leaves run on resident pages, each of which is
+ * a pin, and ETRACK runs before the mutex of their chunk is dropped.
+ */
 static int sgx2_range_run(struct sgx2_range *range)
 {
 	int ret;
 
-	ret = sgx2_with_room(sgx2_secs_pin(range->enclave), sgx2_range_room(range));
-	if (ret)
-		return ret;
-	while (!ret && range->next < range->end) {
+	/* mprotect() may find no chunk, and would test the enclave nowhere else. */
+	if (sgx2_enclave_is(range->enclave, SGX2_DEAD))
+		return -EIO;
+	for (;;) {
 		ret = sgx2_with_room(sgx2_range_step(range), sgx2_range_room(range));
+		if (ret || range->next >= range->end)
+			break;
 		cond_resched();
 	}
 	/* A page may have been absent because the reclaimer has removed it from a dead enclave. */
 	if (ret && ret != -EINTR && sgx2_enclave_is(range->enclave, SGX2_DEAD))
 		ret = -EIO;
-	sgx2_secs_unpin(range->enclave);
 	return ret;
 }
 
@@ -439,7 +460,6 @@ int sgx2_ioc_restrict_permissions(struct sgx2_call *call)
 	struct sgx2_range range = {
 		.change = sgx2_restrict_pages,
 		.finish = sgx2_track_range,
-		.secinfo.flags = param->permissions,
 	};
 	int ret;
 
@@ -451,6 +471,7 @@ int sgx2_ioc_restrict_permissions(struct sgx2_call *call)
 		return -EINVAL;
 	if (param->result || param->count)
 		return -EINVAL;
+	range.secinfo = &sgx2_secinfo_prot[param->permissions];
 	ret = sgx2_range_call(&range, call, param->offset, param->length, &param->count);
 	param->result = range.result;
 	return ret;
@@ -460,16 +481,20 @@ int sgx2_ioc_modify_types(struct sgx2_call *call)
 {
 	struct sgx_enclave_modify_types *param = call->param;
 	struct sgx2_range range = {
-		.change = param->page_type == SGX_PAGE_TYPE_TRIM ? sgx2_trim_pages : sgx2_tcs_pages,
+		.change = sgx2_trim_pages,
 		.finish = sgx2_track_range,
-		.secinfo.flags = param->page_type << SGX2_SECINFO_TYPE_SHIFT,
+		.secinfo = &sgx2_secinfo_trim,
 	};
 	int ret;
 
 	if (!sgx2_enclave_range_valid(call->enclave, param->offset, param->length))
 		return -EINVAL;
-	if (param->page_type != SGX_PAGE_TYPE_TCS && param->page_type != SGX_PAGE_TYPE_TRIM)
+	if (param->page_type == SGX_PAGE_TYPE_TCS) {
+		range.change = sgx2_tcs_pages;
+		range.secinfo = &sgx2_secinfo_tcs;
+	} else if (param->page_type != SGX_PAGE_TYPE_TRIM) {
 		return -EINVAL;
+	}
 	if (param->result || param->count)
 		return -EINVAL;
 	ret = sgx2_range_call(&range, call, param->offset, param->length, &param->count);
@@ -483,7 +508,7 @@ int sgx2_ioc_remove_pages(struct sgx2_call *call)
 	struct sgx2_range range = {
 		.change = sgx2_remove_checks,
 		.finish = sgx2_remove_range,
-		.secinfo.flags = SGX_SECINFO_R | SGX_SECINFO_W | SGX_SECINFO_X,
+		.secinfo = &sgx2_secinfo_prot[SGX_SECINFO_PERMISSION_MASK],
 	};
 
 	if (!sgx2_enclave_range_valid(call->enclave, param->offset, param->length))
@@ -499,7 +524,7 @@ int sgx2_ioc_reset_permissions(struct sgx2_call *call)
 	struct sgx2_range range = {
 		.change = sgx2_restrict_pages,
 		.finish = sgx2_track_range,
-		.secinfo.flags = param->flags & SGX_RESET_KEEP_READ ? SGX_SECINFO_R : 0,
+		.secinfo = sgx2_secinfo_prot,
 	};
 	int ret;
 
@@ -507,6 +532,8 @@ int sgx2_ioc_reset_permissions(struct sgx2_call *call)
 		return -EINVAL;
 	if (param->flags & ~SGX_RESET_KEEP_READ || param->result || param->count)
 		return -EINVAL;
+	if (param->flags & SGX_RESET_KEEP_READ)
+		range.secinfo += SGX_SECINFO_R;
 	ret = sgx2_range_call(&range, call, param->offset, param->length, &param->count);
 	param->result = range.result;
 	return ret;
@@ -523,7 +550,7 @@ int sgx2_mprotect(struct sgx2_enclave *enclave, unsigned long start, unsigned lo
 		.finish = sgx2_track_range,
 		.lenient = true,
 	};
-	u64 *secinfo = &range.secinfo.flags;
+	unsigned int prot = 0;
 	int ret;
 
 	/* EACCEPT reads through the mapping, so with PROT_NONE the change could not be accepted. */
@@ -533,17 +560,18 @@ int sgx2_mprotect(struct sgx2_enclave *enclave, unsigned long start, unsigned lo
 	case SGX_MPROTECT_RESET:
 		break;
 	case SGX_MPROTECT_RESET_KEEP_READ:
-		*secinfo = SGX_SECINFO_R;
+		prot = SGX_SECINFO_R;
 		break;
 	case SGX_MPROTECT_RESTRICT:
 		/* EPCM.W requires EPCM.R. */
-		*secinfo |= flags & (VM_READ | VM_WRITE) ? SGX_SECINFO_R : 0;
-		*secinfo |= flags & VM_WRITE ? SGX_SECINFO_W : 0;
-		*secinfo |= flags & VM_EXEC ? SGX_SECINFO_X : 0;
+		prot |= flags & (VM_READ | VM_WRITE) ? SGX_SECINFO_R : 0;
+		prot |= flags & VM_WRITE ? SGX_SECINFO_W : 0;
+		prot |= flags & VM_EXEC ? SGX_SECINFO_X : 0;
 		break;
 	default:
 		return 0;
 	}
+	range.secinfo = &sgx2_secinfo_prot[prot];
 	ret = sgx2_range_run(&range);
 	atomic64_add(range.next - (start >> PAGE_SHIFT), &enclave->count[SGX2_COUNT_MPROTECT]);
 	return ret;

@@ -185,6 +185,8 @@ struct sgx2_enclave {
 	 * use RCU.
 	 */
 	struct xarray chunks;
+	/** @recent: the chunk that was found last, or NULL; read and written without a lock. */
+	struct sgx2_chunk *recent;
 
 	/** @track_lock: serializes ETRACK, EBLOCK, and eviction and reload of the SECS. */
 	struct mutex track_lock;
@@ -260,7 +262,16 @@ static inline bool sgx2_vma_is(const struct vm_area_struct *vma, const struct sg
  */
 static inline struct sgx2_chunk *sgx2_chunk_find(struct sgx2_enclave *enclave, unsigned long pgoff)
 {
-	return xa_load(&enclave->chunks, pgoff >> SGX2_CHUNK_ORDER);
+	struct sgx2_chunk *chunk = READ_ONCE(enclave->recent);
+
+	if (chunk && chunk->number == pgoff >> SGX2_CHUNK_ORDER)
+		return chunk;
+	chunk = xa_load(&enclave->chunks, pgoff >> SGX2_CHUNK_ORDER);
+	if (!chunk)
+		return NULL;
+	/* A task that reads the pointer sees what this one has seen of the chunk. */
+	smp_store_release(&enclave->recent, chunk);
+	return chunk;
 }
 
 static inline struct sgx2_page *sgx2_chunk_page(struct sgx2_chunk *chunk, unsigned long pgoff)

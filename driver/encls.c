@@ -104,7 +104,7 @@ int sgx2_edbgwr(void *address, u64 data)
  * a faulting instruction by binary search over addresses, and from the middle of this file the
  * search is shortest.
  */
-int sgx2_emodpr(struct sgx_secinfo *secinfo, void *page)
+int sgx2_emodpr(const struct sgx_secinfo *secinfo, void *page)
 {
 	return sgx2_encls_code(SGX2_LEAF_EMODPR, secinfo, page);
 }
@@ -139,7 +139,7 @@ int sgx2_eaug(struct sgx_pageinfo *info, void *page)
 	return sgx2_encls_void(SGX2_LEAF_EAUG, (unsigned long)info, page);
 }
 
-int sgx2_emodt(struct sgx_secinfo *secinfo, void *page)
+int sgx2_emodt(const struct sgx_secinfo *secinfo, void *page)
 {
 	return sgx2_encls_code(SGX2_LEAF_EMODT, secinfo, page);
 }

@@ -120,8 +120,8 @@ int sgx2_epa(void *page);
 int sgx2_ewb(struct sgx_pageinfo *info, void *page, void *slot);
 int sgx2_etrack(void *secs);
 int sgx2_eaug(struct sgx_pageinfo *info, void *page);
-int sgx2_emodpr(struct sgx_secinfo *secinfo, void *page);
-int sgx2_emodt(struct sgx_secinfo *secinfo, void *page);
+int sgx2_emodpr(const struct sgx_secinfo *secinfo, void *page);
+int sgx2_emodt(const struct sgx_secinfo *secinfo, void *page);
 int sgx2_erdinfo(struct sgx2_rdinfo *info, void *page);
 int sgx2_eupdatesvn(void);
 

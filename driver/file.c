@@ -57,29 +57,30 @@ struct sgx2_ioctl {
 	bool dead;
 };
 
+/* The calls on single pages come first, since the table is searched in order. */
 static const struct sgx2_ioctl sgx2_ioctls[] = {
-	{ SGX_IOC_ENCLAVE_CREATE, sizeof(struct sgx_enclave_create), sgx2_ioc_create,
-	  sgx2_create_ready, .build = true },
-	{ SGX_IOC_ENCLAVE_ADD_PAGES, sizeof(struct sgx_enclave_add_pages), sgx2_ioc_add_pages,
-	  sgx2_build_ready, .build = true },
-	{ SGX_IOC_ENCLAVE_INIT, sizeof(struct sgx_enclave_init), sgx2_ioc_init, sgx2_build_ready,
-	  .build = true },
-	{ SGX_IOC_ENCLAVE_PROVISION, sizeof(struct sgx_enclave_provision), sgx2_ioc_provision,
-	  .build = true },
+	{ SGX_IOC_ENCLAVE_RESET_PERMISSIONS, sizeof(struct sgx_enclave_reset_permissions),
+	  sgx2_ioc_reset_permissions, sgx2_edmm_ready, .sized = true },
 	{ SGX_IOC_ENCLAVE_RESTRICT_PERMISSIONS, sizeof(struct sgx_enclave_restrict_permissions),
 	  sgx2_ioc_restrict_permissions, sgx2_edmm_ready },
 	{ SGX_IOC_ENCLAVE_MODIFY_TYPES, sizeof(struct sgx_enclave_modify_types),
 	  sgx2_ioc_modify_types, sgx2_edmm_ready },
 	{ SGX_IOC_ENCLAVE_REMOVE_PAGES, sizeof(struct sgx_enclave_remove_pages),
 	  sgx2_ioc_remove_pages, sgx2_edmm_ready },
+	{ SGX_IOC_ENCLAVE_AUGMENT_PAGES, sizeof(struct sgx_enclave_augment_pages),
+	  sgx2_ioc_augment_pages, sgx2_edmm_ready, .sized = true },
+	{ SGX_IOC_ENCLAVE_ADD_PAGES, sizeof(struct sgx_enclave_add_pages), sgx2_ioc_add_pages,
+	  sgx2_build_ready, .build = true },
+	{ SGX_IOC_ENCLAVE_CREATE, sizeof(struct sgx_enclave_create), sgx2_ioc_create,
+	  sgx2_create_ready, .build = true },
+	{ SGX_IOC_ENCLAVE_INIT, sizeof(struct sgx_enclave_init), sgx2_ioc_init, sgx2_build_ready,
+	  .build = true },
+	{ SGX_IOC_ENCLAVE_PROVISION, sizeof(struct sgx_enclave_provision), sgx2_ioc_provision,
+	  .build = true },
 	{ SGX_IOC_ENCLAVE_QUERY, sizeof(struct sgx_enclave_query), sgx2_ioc_query, .sized = true,
 	  .dead = true },
 	{ SGX_IOC_ENCLAVE_CONFIGURE, sizeof(struct sgx_enclave_configure), sgx2_ioc_configure,
 	  sgx2_configure_ready, .sized = true },
-	{ SGX_IOC_ENCLAVE_RESET_PERMISSIONS, sizeof(struct sgx_enclave_reset_permissions),
-	  sgx2_ioc_reset_permissions, sgx2_edmm_ready, .sized = true },
-	{ SGX_IOC_ENCLAVE_AUGMENT_PAGES, sizeof(struct sgx_enclave_augment_pages),
-	  sgx2_ioc_augment_pages, sgx2_edmm_ready, .sized = true },
 };
 
 /* Copies an argument that begins with its size; members beyond that size are zero. */
@@ -88,6 +89,9 @@ static int sgx2_copy_in_sized(union sgx2_param *param, size_t size, void __user 
 	u32 theirs;
 	int ret;
 
+	/* Most programs know this version. Otherwise the rest finds out why. */
+	if (!copy_from_user(param, arg, size) && param->size == size)
+		return 0;
 	if (get_user(theirs, (u32 __user *)arg))
 		return -EFAULT;
 	/* All structs are of version 1, so none may be shorter. */
@@ -103,8 +107,8 @@ static int sgx2_copy_in_sized(union sgx2_param *param, size_t size, void __user 
 	return 0;
 }
 
-static int sgx2_ioctl_run(const struct sgx2_ioctl *ioctl, struct sgx2_enclave *enclave,
-			  void __user *arg)
+static __always_inline int sgx2_ioctl_run(const struct sgx2_ioctl *ioctl,
+					  struct sgx2_enclave *enclave, void __user *arg)
 {
 	union sgx2_param param;
 	struct sgx2_call call = { .enclave = enclave, .param = &param };
@@ -137,12 +141,11 @@ static long sgx2_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	}
 	if (!ioctl->dead && sgx2_enclave_is(enclave, SGX2_DEAD))
 		return -EIO;
-	if (!ioctl->build)
-		return sgx2_ioctl_run(ioctl, enclave, (void __user *)arg);
-	if (mutex_lock_interruptible(&enclave->build_lock))
+	if (ioctl->build && mutex_lock_interruptible(&enclave->build_lock))
 		return -ERESTARTSYS;
 	ret = sgx2_ioctl_run(ioctl, enclave, (void __user *)arg);
-	mutex_unlock(&enclave->build_lock);
+	if (ioctl->build)
+		mutex_unlock(&enclave->build_lock);
 	return ret;
 }
 

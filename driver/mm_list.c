@@ -102,6 +102,26 @@ bool sgx2_mm_list_cpus(struct sgx2_enclave *enclave, struct cpumask *cpus)
 	return true;
 }
 
+/*
+ * Returns whether a mask has a CPU other than @cpu. Reads each word once: CPUs set and clear their
+ * bits meanwhile, and the weight of the mask, less the bit of @cpu that is read before or after,
+ * could be 0 while another CPU's bit is set.
+ */
+static bool sgx2_mm_list_mask_has_other(const struct cpumask *cpus, unsigned int cpu)
+{
+	unsigned long word;
+	unsigned int i;
+
+	for (i = 0; i < BITS_TO_LONGS(nr_cpu_ids); i++) {
+		word = READ_ONCE(cpumask_bits(cpus)[i]);
+		if (i == BIT_WORD(cpu))
+			word &= ~BIT_MASK(cpu);
+		if (word)
+			return true;
+	}
+	return false;
+}
+
 bool sgx2_mm_list_has_other_cpu(struct sgx2_enclave *enclave, unsigned int cpu)
 {
 	struct sgx2_mm *entry;
@@ -110,7 +130,7 @@ bool sgx2_mm_list_has_other_cpu(struct sgx2_enclave *enclave, unsigned int cpu)
 		return true;
 	guard(spinlock)(&enclave->mm_list_lock);
 	list_for_each_entry(entry, &enclave->mm_list, node) {
-		if (cpumask_any_but(mm_cpumask(entry->mm), cpu) < nr_cpu_ids)
+		if (sgx2_mm_list_mask_has_other(mm_cpumask(entry->mm), cpu))
 			return true;
 	}
 	return false;

@@ -3,8 +3,8 @@
  * The SECS of an enclave: pinned in the EPC, evicted, reloaded.
  *
  * Each leaf that adds or reloads a page of the enclave needs the SECS in the EPC. It is kept there
- * by pins: one for each resident page, one until EINIT, and one for each call in flight. With 0
- * pins the reclaimer may evict the SECS.
+ * by pins: one for each resident page, one until EINIT, and one for each removal, addition or
+ * reload in flight. With 0 pins the reclaimer may evict the SECS.
  */
 #include "backing.h"
 #include "enclave.h"
@@ -12,12 +12,6 @@
 #include "lru.h"
 #include "secs.h"
 #include "trace.h"
-
-void *sgx2_secs_address(struct sgx2_enclave *enclave)
-{
-	WARN_ON_ONCE(!atomic_read(&enclave->pins));
-	return sgx2_epc_address(enclave->secs);
-}
 
 static int sgx2_secs_load(struct sgx2_enclave *enclave) __must_hold(&enclave->track_lock)
 {

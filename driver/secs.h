@@ -3,9 +3,7 @@
 #ifndef SGX2_SECS_H
 #define SGX2_SECS_H
 
-#include <linux/types.h>
-
-struct sgx2_enclave;
+#include "enclave_types.h"
 
 /**
  * sgx2_secs_pin() - bring the SECS to the EPC, if it is evicted, and keep it there
@@ -35,7 +33,11 @@ void sgx2_secs_unpin(struct sgx2_enclave *enclave);
  * Context: any.
  * Return: the address, which is valid as long as the pin.
  */
-void *sgx2_secs_address(struct sgx2_enclave *enclave);
+static inline void *sgx2_secs_address(struct sgx2_enclave *enclave)
+{
+	WARN_ON_ONCE(!atomic_read(&enclave->pins));
+	return sgx2_epc_address(enclave->secs);
+}
 
 /**
  * sgx2_secs_evict() - evict a SECS that has no pins

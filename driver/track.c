@@ -58,16 +58,14 @@ static bool sgx2_track_is_alone(struct sgx2_enclave *enclave)
 	return !sgx2_mm_list_has_other_cpu(enclave, raw_smp_processor_id());
 }
 
-static int sgx2_track_once(struct sgx2_enclave *enclave)
+static __always_inline int sgx2_track_once(struct sgx2_enclave *enclave)
 {
 	sgx2_enclave_count(enclave, SGX2_COUNT_TRACKS);
 	return sgx2_retry(sgx2_etrack(sgx2_secs_address(enclave)));
 }
 
-static int sgx2_track_result(struct sgx2_enclave *enclave, int ret)
+static noinline int sgx2_track_failed(struct sgx2_enclave *enclave, int ret)
 {
-	if (!ret)
-		return 0;
 	trace_sgx2_encls(enclave, SGX2_LEAF_ETRACK, 0, ret);
 	sgx2_enclave_mark_dead(enclave);
 	return -EIO;
@@ -83,7 +81,7 @@ int sgx2_track_start(struct sgx2_enclave *enclave)
 		sgx2_track_broadcast_ipi(enclave);
 		ret = sgx2_track_once(enclave);
 	}
-	return sgx2_track_result(enclave, ret);
+	return likely(!ret) ? 0 : sgx2_track_failed(enclave, ret);
 }
 
 int sgx2_track_finish(struct sgx2_enclave *enclave)
@@ -99,5 +97,5 @@ int sgx2_track_finish(struct sgx2_enclave *enclave)
 		sgx2_track_broadcast_ipi(enclave);
 		ret = 0;
 	}
-	return sgx2_track_result(enclave, ret);
+	return likely(!ret) ? 0 : sgx2_track_failed(enclave, ret);
 }

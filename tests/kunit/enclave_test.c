@@ -7,8 +7,11 @@
 #include <linux/delay.h>
 #include <linux/prandom.h>
 #include <asm/trapnr.h>
+#include <uapi/asm/sgx.h>
 #include "backing.h"
+#include "call.h"
 #include "chunk.h"
+#include "edmm.h"
 #include "enclave.h"
 #include "paging.h"
 #include "processor.h"
@@ -324,6 +327,39 @@ static void secs_test(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, sgx2_secs_evict(f->enclave));
 	KUNIT_EXPECT_EQ(test, check(test, f, 5), 0);
 	KUNIT_EXPECT_NE(test, f->enclave->secs, SGX2_EPC_NONE);
+	stop(test, f);
+}
+
+static void evict_secs(void)
+{
+	sgx2_secs_evict(fixture.enclave);
+}
+
+/* The reclaimer finds a SECS whose last page is being removed: EWB of the SECS would fail. */
+static void remove_test(struct kunit *test)
+{
+	struct sgx_enclave_modify_types types = { .length = PAGE_SIZE,
+						  .page_type = SGX_PAGE_TYPE_TRIM };
+	struct sgx_enclave_remove_pages pages = { .length = PAGE_SIZE };
+	struct fixture *f = &fixture;
+	struct sgx2_call call;
+	sgx2_epc_t epc;
+
+	start(test, f);
+	call = (struct sgx2_call){ .enclave = f->enclave, .param = &types };
+	KUNIT_ASSERT_EQ(test, grow(f, 0, 1), 0);
+	epc = sgx2_chunk_find(f->enclave, BASE / PAGE_SIZE)->page[0].where;
+	/* As EACCEPT does, which clears PENDING, and then MODIFIED. */
+	processor_page(epc)->flags = SGX_SECINFO_REG;
+	KUNIT_ASSERT_EQ(test, sgx2_ioc_modify_types(&call), 0);
+	processor_page(epc)->flags = SGX_SECINFO_TRIM;
+	call.param = &pages;
+	processor.at_eremove = evict_secs;
+	KUNIT_EXPECT_EQ(test, sgx2_ioc_remove_pages(&call), 0);
+	processor.at_eremove = NULL;
+	KUNIT_EXPECT_EQ(test, pages.count, PAGE_SIZE);
+	KUNIT_EXPECT_FALSE(test, sgx2_enclave_is(f->enclave, SGX2_DEAD));
+	KUNIT_EXPECT_TRUE(test, sgx2_secs_evict(f->enclave));
 	stop(test, f);
 }
 
@@ -838,16 +874,13 @@ static void chunk_memory_test(struct kunit *test)
 }
 
 static struct kunit_case cases[] = {
-	KUNIT_CASE(random_test),       KUNIT_CASE(va_test),
-	KUNIT_CASE(va_shared_test),    KUNIT_CASE(secs_test),
-	KUNIT_CASE(poison_test),       KUNIT_CASE(track_test),
-	KUNIT_CASE(batch_test),	       KUNIT_CASE(credit_test),
-	KUNIT_CASE(lost_test),	       KUNIT_CASE(lost_va_test),
-	KUNIT_CASE(page_refused_test), KUNIT_CASE(secs_refused_test),
-	KUNIT_CASE(va_refused_test),   KUNIT_CASE(fruitless_test),
-	KUNIT_CASE(evict_memory_test), KUNIT_CASE(secs_memory_test),
-	KUNIT_CASE(va_memory_test),    KUNIT_CASE(chunk_test),
-	KUNIT_CASE(chunk_memory_test), {},
+	KUNIT_CASE(random_test),       KUNIT_CASE(va_test),	      KUNIT_CASE(va_shared_test),
+	KUNIT_CASE(secs_test),	       KUNIT_CASE(poison_test),	      KUNIT_CASE(track_test),
+	KUNIT_CASE(batch_test),	       KUNIT_CASE(credit_test),	      KUNIT_CASE(lost_test),
+	KUNIT_CASE(lost_va_test),      KUNIT_CASE(page_refused_test), KUNIT_CASE(secs_refused_test),
+	KUNIT_CASE(va_refused_test),   KUNIT_CASE(fruitless_test),    KUNIT_CASE(evict_memory_test),
+	KUNIT_CASE(secs_memory_test),  KUNIT_CASE(va_memory_test),    KUNIT_CASE(chunk_test),
+	KUNIT_CASE(chunk_memory_test), KUNIT_CASE(remove_test),	      {},
 };
 
 /* Clean up after a test, also after an aborted one. */

@@ -210,6 +210,8 @@ int sgx2_eremove(void *address)
 
 	while (READ_ONCE(processor.hold))
 		usleep_range(1000, 2000);
+	if (processor.at_eremove)
+		processor.at_eremove();
 	guard(spinlock)(&processor_lock);
 	if (injected(SGX2_LEAF_EREMOVE, &code))
 		return code;
@@ -366,7 +368,7 @@ int sgx2_eaug(struct sgx_pageinfo *info, void *page)
 	return 0;
 }
 
-int sgx2_emodpr(struct sgx_secinfo *secinfo, void *address)
+int sgx2_emodpr(const struct sgx_secinfo *secinfo, void *address)
 {
 	struct processor_page *page = page_of(address);
 	int code;
@@ -386,7 +388,7 @@ int sgx2_emodpr(struct sgx_secinfo *secinfo, void *address)
 	return 0;
 }
 
-int sgx2_emodt(struct sgx_secinfo *secinfo, void *address)
+int sgx2_emodt(const struct sgx_secinfo *secinfo, void *address)
 {
 	struct processor_page *page = page_of(address);
 	int code;

@@ -57,6 +57,8 @@ struct processor {
 	unsigned int inject_times;
 	/** @hold: EREMOVE waits until this is false. */
 	bool hold;
+	/** @at_eremove: EREMOVE calls it first, if it is set. */
+	void (*at_eremove)(void);
 	/** @version: latest version that was written to a Version Array. */
 	u64 version;
 };
