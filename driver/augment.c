@@ -94,16 +94,6 @@ static int sgx2_augment_page(struct sgx2_chunk *chunk, unsigned int index,
 	return 0;
 }
 
-/* Returns whether the far page of the last window was accessed, as a walk does. */
-static bool sgx2_fault_around_used(struct sgx2_chunk *chunk, struct vm_area_struct *vma, bool up)
-	__must_hold(&chunk->lock)
-{
-	unsigned int index = sgx2_fault_around_far(&chunk->fault_around, up);
-
-	return index != SGX2_FAULT_AROUND_NONE &&
-	       sgx2_pte_young(vma, sgx2_chunk_address(chunk, index));
-}
-
 /*
  * Counts adjacent pages, from @index upwards or downwards, that are absent, in the VMA and in
  * ELRANGE; at most @count.
@@ -132,15 +122,15 @@ int sgx2_augment_fault(struct sgx2_chunk *chunk, struct vm_fault *vmf)
 {
 	unsigned int limit = READ_ONCE(chunk->enclave->fault_around);
 	unsigned int index = vmf->pgoff % SGX2_CHUNK_PAGES, count, done;
-	bool up = !sgx2_fault_around_down(&chunk->fault_around, index);
+	bool up = !sgx2_fault_around_down(&chunk->fault_around, index), walk;
 	struct sgx2_epc_cache cache;
 	unsigned long far;
 	int ret;
 
 	lockdep_assert_held(&chunk->lock);
 	cache.count = 0;
-	count = sgx2_fault_around_size(&chunk->fault_around, index,
-				       sgx2_fault_around_used(chunk, vmf->vma, up), limit);
+	walk = sgx2_pte_walked(chunk, vmf->vma, &chunk->fault_around, index);
+	count = sgx2_fault_around_size(&chunk->fault_around, index, walk, limit);
 	count = sgx2_fault_around_fit(chunk, vmf->vma, index, count, up);
 	ret = sgx2_secs_pin(chunk->enclave);
 	if (ret)
@@ -157,6 +147,7 @@ int sgx2_augment_fault(struct sgx2_chunk *chunk, struct vm_fault *vmf)
 		return ret;
 	chunk->fault_around.first = up ? index : index - (done - 1);
 	chunk->fault_around.count = done;
+	chunk->fault_around.size = done;
 	if (done == 1)
 		return 0;
 	/* The next fault reads the Accessed bit of the far page, and of no other page. */

@@ -103,8 +103,10 @@ struct sgx2_chunk {
 	u8 max_prot;
 	/** @unpublished: the chunk has no page yet; under sgx2_enclave::chunk_create_lock. */
 	bool unpublished;
-	/** @fault_around: the pages that the last fault added; under @lock. */
+	/** @fault_around: the pages that the last fault on an absent page added; under @lock. */
 	struct sgx2_fault_around fault_around;
+	/** @map_around: the pages that the last fault on another page mapped; under @lock. */
+	struct sgx2_fault_around map_around;
 	/** @lru: entry in the reclaimer's list while @resident is not 0; under sgx2_lru_lock. */
 	struct list_head lru;
 };

@@ -90,6 +90,52 @@ static vm_fault_t sgx2_fault_room(struct vm_fault *vmf)
 	return VM_FAULT_RETRY;
 }
 
+/*
+ * Computes the pages around one that is not absent which the fault maps, too: in the chunk, and so
+ * in one page table, and in the VMA. Returns whether the fault continues a walk.
+ */
+static bool sgx2_fault_window(struct sgx2_chunk *chunk, struct vm_fault *vmf, bool resident,
+			      struct sgx2_window *window) __must_hold(&chunk->lock)
+{
+	unsigned long start = sgx2_chunk_address(chunk, 0),
+		      end = sgx2_chunk_address(chunk, SGX2_CHUNK_PAGES);
+	unsigned int index = vmf->pgoff % SGX2_CHUNK_PAGES;
+	struct vm_area_struct *vma = vmf->vma;
+	bool walk = sgx2_pte_walked(chunk, vma, &chunk->map_around, index);
+
+	window->first = (max(start, vma->vm_start) - start) >> PAGE_SHIFT;
+	window->end = (min(end, vma->vm_end) - start) >> PAGE_SHIFT;
+	sgx2_fault_around_window(&chunk->map_around, index, walk,
+				 resident ? SGX2_MAP_AROUND_PAGES : 1,
+				 READ_ONCE(chunk->enclave->fault_around), window);
+	return walk;
+}
+
+/*
+ * Maps a page that is not absent, and its neighbors that are resident. The function that installs
+ * the PTEs tests each neighbor as a fault on that neighbor would. Returns 0, or an error as of
+ * sgx2_page_load().
+ */
+static int sgx2_fault_present(struct sgx2_chunk *chunk, struct vm_fault *vmf)
+	__must_hold(&chunk->lock)
+{
+	unsigned int index = vmf->pgoff % SGX2_CHUNK_PAGES;
+	struct sgx2_window window;
+	bool walk;
+	int ret;
+
+	walk = sgx2_fault_window(chunk, vmf, sgx2_chunk_page(chunk, index)->state == SGX2_RESIDENT,
+				 &window);
+	ret = sgx2_page_load(chunk, index);
+	if (ret)
+		return ret;
+	if (walk)
+		sgx2_window_reload(chunk, index, &window);
+	sgx2_fault_around_record(&chunk->map_around, &window);
+	return sgx2_pte_install_around(chunk, vmf->vma, window.first, window.end - window.first,
+				       sgx2_chunk_address(chunk, index));
+}
+
 /* Handles a fault under the mutex of the chunk. Returns 0 if no EPC page is free. */
 static vm_fault_t sgx2_fault_locked(struct sgx2_chunk *chunk, struct vm_fault *vmf)
 	__must_hold(&chunk->lock)
@@ -112,7 +158,9 @@ static vm_fault_t sgx2_fault_locked(struct sgx2_chunk *chunk, struct vm_fault *v
 	} else {
 		if (!sgx2_policy_may_install(page, vma->vm_flags))
 			return VM_FAULT_SIGBUS;
-		ret = sgx2_page_load(chunk, index);
+		ret = sgx2_fault_present(chunk, vmf);
+		if (!ret)
+			return VM_FAULT_NOPAGE;
 	}
 	if (ret == -EAGAIN)
 		return 0;

@@ -69,6 +69,19 @@
 #define SGX2_BACKOFF_MAX_JIFFIES (2 * HZ)
 
 /*
+ * Faults
+ */
+
+/*
+ * Pages that a fault on a resident page maps together, where no walk is seen; a power of 2. A page
+ * costs some 70 instructions, and a fault with its exit and its resumption 2000. Linux maps as many
+ * pages of the page cache.
+ */
+#define SGX2_MAP_AROUND_PAGES 16U
+/* Pages that one fault of a walk reloads beside the one that is accessed, if they are free. */
+#define SGX2_RELOAD_AROUND_PAGES SGX2_EPC_BATCH_PAGES
+
+/*
  * Waiting for a free EPC page
  */
 

@@ -79,6 +79,46 @@ static int sgx2_page_reload_to(struct sgx2_chunk *chunk, unsigned int index, sgx
 	return 0;
 }
 
+/* Counts the evicted pages of a window. */
+static unsigned int sgx2_window_evicted(struct sgx2_chunk *chunk, const struct sgx2_window *window)
+	__must_hold(&chunk->lock)
+{
+	unsigned int index, count = 0;
+
+	for (index = window->first; index < window->end; index++)
+		count += chunk->page[index].state == SGX2_EVICTED;
+	return count;
+}
+
+void sgx2_window_reload(struct sgx2_chunk *chunk, unsigned int index, struct sgx2_window *window)
+{
+	bool up = index == window->first;
+	sgx2_epc_t epc[SGX2_RELOAD_AROUND_PAGES];
+	unsigned int want, left, at = index;
+
+	lockdep_assert_held(&chunk->lock);
+	want = min(sgx2_window_evicted(chunk, window), SGX2_RELOAD_AROUND_PAGES);
+	if (!want || sgx2_secs_pin(chunk->enclave))
+		return;
+	left = sgx2_epc_alloc(epc, want, SGX2_EPC_ORDINARY);
+	for (; at >= window->first && at < window->end; at += up ? 1 : -1) {
+		enum sgx2_page_state state = chunk->page[at].state;
+
+		if (state == SGX2_RESIDENT)
+			continue;
+		if (state == SGX2_ABSENT || !left || sgx2_page_reload_to(chunk, at, epc[left - 1]))
+			break;
+		left--;
+	}
+	sgx2_epc_free_all(epc, left);
+	sgx2_secs_unpin(chunk->enclave);
+	/* An index below 0 has wrapped to a large value. */
+	if (up)
+		window->end = at;
+	else
+		window->first = at + 1;
+}
+
 int sgx2_page_reload(struct sgx2_chunk *chunk, unsigned int index)
 {
 	struct sgx2_page *page = sgx2_chunk_page(chunk, index);

@@ -18,6 +18,20 @@
 int sgx2_page_reload(struct sgx2_chunk *chunk, unsigned int index);
 
 /**
+ * sgx2_window_reload() - bring the evicted pages of a window back, ahead of a walk
+ * @chunk: the chunk of the window
+ * @index: index of the page that is accessed, which is resident and the first or the last one
+ * @window: the window; narrowed to the pages from @index on that are resident afterwards
+ *
+ * Uses EPC pages that are free, and evicts no page to get one: only the page that is accessed makes
+ * the caller wait for room. The window ends at a page that cannot be reloaded, and at an absent
+ * page.
+ *
+ * Context: process; sleeps. Under sgx2_chunk::lock.
+ */
+void sgx2_window_reload(struct sgx2_chunk *chunk, unsigned int index, struct sgx2_window *window);
+
+/**
  * sgx2_page_load() - bring a page to the EPC, if it is evicted
  * @chunk: the chunk of the page
  * @index: index of the page in the chunk

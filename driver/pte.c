@@ -80,8 +80,10 @@ struct sgx2_install {
 	struct sgx2_chunk *chunk;
 	/** @vma: the VMA in which the pages are mapped. */
 	struct vm_area_struct *vma;
-	/** @old: address of the page whose PTE gets a clear Accessed bit, 0 for none. */
-	unsigned long old;
+	/** @one: address of one of the pages, or 0. */
+	unsigned long one;
+	/** @others_old: the Accessed bit is clear in all PTEs but that of @one, or only in that. */
+	bool others_old;
 };
 
 static int sgx2_pte_install_one(pte_t *pte, unsigned long address, void *data)
@@ -90,29 +92,52 @@ static int sgx2_pte_install_one(pte_t *pte, unsigned long address, void *data)
 	struct sgx2_page *page = sgx2_chunk_page(install->chunk, address >> PAGE_SHIFT);
 	struct vm_area_struct *vma = install->vma;
 	pte_t entry;
+	bool one;
 
 	if (page->state != SGX2_RESIDENT || !pte_none(*pte) ||
 	    !sgx2_policy_may_install(page, vma->vm_flags))
 		return 0;
 	/* vm_page_prot includes the Accessed bit. */
 	entry = pfn_pte(sgx2_epc_pfn(page->where), vma->vm_page_prot);
-	if (address == install->old)
+	one = address == install->one;
+	if (one != install->others_old)
 		entry = pte_mkold(entry);
 	set_pte_at(vma->vm_mm, address, pte, pte_mkspecial(entry));
 	return 0;
 }
 
-int sgx2_pte_install(struct sgx2_chunk *chunk, struct vm_area_struct *vma, unsigned int first,
-		     unsigned int count, unsigned long old)
+static int sgx2_pte_install_range(struct sgx2_install *install, unsigned int first,
+				  unsigned int count)
 {
-	struct sgx2_install install = { .chunk = chunk, .vma = vma, .old = old };
+	struct sgx2_chunk *chunk = install->chunk;
 	int ret;
 
 	lockdep_assert_held(&chunk->lock);
-	ret = apply_to_page_range(vma->vm_mm, sgx2_chunk_address(chunk, first), count * PAGE_SIZE,
-				  sgx2_pte_install_one, &install);
+	ret = apply_to_page_range(install->vma->vm_mm, sgx2_chunk_address(chunk, first),
+				  count * PAGE_SIZE, sgx2_pte_install_one, install);
 	sgx2_pte_zap_if_dead(chunk, first, count);
 	return ret;
+}
+
+int sgx2_pte_install(struct sgx2_chunk *chunk, struct vm_area_struct *vma, unsigned int first,
+		     unsigned int count, unsigned long old)
+{
+	struct sgx2_install install = { .chunk = chunk, .vma = vma, .one = old };
+
+	return sgx2_pte_install_range(&install, first, count);
+}
+
+int sgx2_pte_install_around(struct sgx2_chunk *chunk, struct vm_area_struct *vma,
+			    unsigned int first, unsigned int count, unsigned long accessed)
+{
+	struct sgx2_install install = {
+		.chunk = chunk,
+		.vma = vma,
+		.one = accessed,
+		.others_old = true,
+	};
+
+	return sgx2_pte_install_range(&install, first, count);
 }
 
 void sgx2_pte_install_all(struct sgx2_chunk *chunk, unsigned int first, unsigned int last)
@@ -150,6 +175,17 @@ bool sgx2_pte_young(struct vm_area_struct *vma, unsigned long address)
 	if (address >= vma->vm_start && address < vma->vm_end)
 		apply_to_page_range(vma->vm_mm, address, PAGE_SIZE, sgx2_pte_young_one, &young);
 	return young;
+}
+
+bool sgx2_pte_walked(struct sgx2_chunk *chunk, struct vm_area_struct *vma,
+		     const struct sgx2_fault_around *around, unsigned int index)
+{
+	bool up = sgx2_fault_around_up(around, index);
+
+	lockdep_assert_held(&chunk->lock);
+	if (!up && !sgx2_fault_around_down(around, index))
+		return false;
+	return sgx2_pte_young(vma, sgx2_chunk_address(chunk, sgx2_fault_around_far(around, up)));
 }
 
 /**

@@ -7,6 +7,7 @@
 
 struct sgx2_chunk;
 struct sgx2_enclave;
+struct sgx2_fault_around;
 struct vm_area_struct;
 
 /**
@@ -38,6 +39,23 @@ void sgx2_pte_zap(struct sgx2_enclave *enclave, unsigned long pgoff, unsigned lo
  */
 int sgx2_pte_install(struct sgx2_chunk *chunk, struct vm_area_struct *vma, unsigned int first,
 		     unsigned int count, unsigned long old);
+
+/**
+ * sgx2_pte_install_around() - install PTEs for a page that is accessed and for its neighbors
+ * @chunk: the chunk of the pages
+ * @vma: the VMA, which covers the range
+ * @first: index of the first page
+ * @count: number of pages
+ * @accessed: address of the page that is accessed; it is in the range
+ *
+ * As sgx2_pte_install(), but the PTEs of the neighbors get a clear Accessed bit: the reclaimer has
+ * to see whether a neighbor is accessed.
+ *
+ * Context: process; sleeps. Under sgx2_chunk::lock, and mmap_lock or the VMA's lock.
+ * Return: as sgx2_pte_install().
+ */
+int sgx2_pte_install_around(struct sgx2_chunk *chunk, struct vm_area_struct *vma,
+			    unsigned int first, unsigned int count, unsigned long accessed);
 
 /**
  * sgx2_pte_install_all() - install PTEs in all VMAs of the caller
@@ -72,6 +90,19 @@ void sgx2_pte_zap_if_dead(struct sgx2_chunk *chunk, unsigned int first, unsigned
  * Return: true if the page has a PTE with the bit set.
  */
 bool sgx2_pte_young(struct vm_area_struct *vma, unsigned long address);
+
+/**
+ * sgx2_pte_walked() - test whether a fault continues a walk through the last window
+ * @chunk: the chunk of the page that is accessed
+ * @vma: the VMA that is accessed
+ * @around: the last window, of @chunk
+ * @index: index of the page that is accessed
+ *
+ * Context: process; sleeps. Under sgx2_chunk::lock, and mmap_lock or the VMA's lock.
+ * Return: true if the page is next to the window, whose far page has been accessed in this VMA.
+ */
+bool sgx2_pte_walked(struct sgx2_chunk *chunk, struct vm_area_struct *vma,
+		     const struct sgx2_fault_around *around, unsigned int index);
 
 /**
  * sgx2_pte_age() - read and clear the Accessed bits of a range in all address spaces

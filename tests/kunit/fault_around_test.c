@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The pages that fault-around adds for ascending, descending, strided and random accesses. */
+/* The pages that fault-around adds and maps for ascending, descending, strided, random accesses. */
 #include <kunit/test.h>
 #include <linux/prandom.h>
 #include <linux/string.h>
@@ -46,6 +46,7 @@ static void access_page(struct walk *walk, unsigned int index)
 	}
 	walk->fault_around.first = up ? index : index - (i - 1);
 	walk->fault_around.count = i;
+	walk->fault_around.size = i;
 }
 
 static void walk_test(struct kunit *test)
@@ -96,7 +97,7 @@ static void random_test(struct kunit *test)
 
 static void limit_test(struct kunit *test)
 {
-	struct sgx2_fault_around around = { .first = 10, .count = 48 };
+	struct sgx2_fault_around around = { .first = 10, .count = 48, .size = 48 };
 
 	KUNIT_EXPECT_EQ(test, sgx2_fault_around_size(&around, 58, true, 64), 64);
 	KUNIT_EXPECT_EQ(test, sgx2_fault_around_size(&around, 58, true, 512), 96);
@@ -121,9 +122,79 @@ static void far_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sgx2_fault_around_far(&around, false), 3);
 }
 
+/* Returns the window of a fault in a VMA that covers [first, end) of the chunk. */
+static struct sgx2_window window_in(const struct sgx2_fault_around *around, unsigned int index,
+				    bool walk, unsigned int least, unsigned int limit,
+				    unsigned int first, unsigned int end)
+{
+	struct sgx2_window window = { .first = first, .end = end };
+
+	sgx2_fault_around_window(around, index, walk, least, limit, &window);
+	return window;
+}
+
+static void expect_window(struct kunit *test, struct sgx2_window found, unsigned int first,
+			  unsigned int end)
+{
+	KUNIT_EXPECT_EQ(test, found.first, first);
+	KUNIT_EXPECT_EQ(test, found.end, end);
+}
+
+/* Without a walk the window is the aligned block around the page, or the page alone. */
+static void block_test(struct kunit *test)
+{
+	struct sgx2_fault_around around = {};
+
+	expect_window(test, window_in(&around, 0, false, 16, 64, 0, PAGES), 0, 16);
+	expect_window(test, window_in(&around, 15, false, 16, 64, 0, PAGES), 0, 16);
+	expect_window(test, window_in(&around, 511, false, 16, 64, 0, PAGES), 496, 512);
+	expect_window(test, window_in(&around, 20, false, 1, 64, 0, PAGES), 20, 21);
+	/* The mapping begins or ends in the block. */
+	expect_window(test, window_in(&around, 20, false, 16, 64, 19, PAGES), 19, 32);
+	expect_window(test, window_in(&around, 20, false, 16, 64, 0, 21), 16, 21);
+	/* CONFIGURE allows fewer pages: the block is the largest one that is allowed. */
+	expect_window(test, window_in(&around, 21, false, 16, 7, 0, PAGES), 20, 24);
+	expect_window(test, window_in(&around, 21, false, 16, 1, 0, PAGES), 21, 22);
+	expect_window(test, window_in(&around, 21, false, 16, 0, 0, PAGES), 21, 22);
+}
+
+/* A walk gets twice as many pages, in its direction, up to the limit. */
+static void walk_window_test(struct kunit *test)
+{
+	struct sgx2_fault_around around = { .first = 100, .count = 16, .size = 16 };
+
+	expect_window(test, window_in(&around, 116, true, 1, 64, 0, PAGES), 116, 148);
+	expect_window(test, window_in(&around, 99, true, 1, 64, 0, PAGES), 68, 100);
+	expect_window(test, window_in(&around, 116, true, 1, 20, 0, PAGES), 116, 136);
+	expect_window(test, window_in(&around, 116, true, 16, 0, 0, PAGES), 116, 117);
+	expect_window(test, window_in(&around, 116, true, 1, 64, 0, 120), 116, 120);
+	expect_window(test, window_in(&around, 99, true, 1, 64, 90, PAGES), 90, 100);
+	/* The window ended at once, since no EPC page was free; the walk keeps its size. */
+	around = (struct sgx2_fault_around){ .first = 10, .count = 1, .size = 32 };
+	expect_window(test, window_in(&around, 11, true, 1, 64, 0, PAGES), 11, 75);
+	expect_window(test, window_in(&around, 9, true, 1, 64, 0, PAGES), 0, 10);
+	around = (struct sgx2_fault_around){ .first = 500, .count = 1, .size = 32 };
+	expect_window(test, window_in(&around, 501, true, 1, 64, 0, PAGES), 501, 512);
+}
+
+/* Record the pages that were reloaded, and the size that the walk has reached. */
+static void record_test(struct kunit *test)
+{
+	struct sgx2_window window = { .first = 7, .end = 9, .size = 32 };
+	struct sgx2_fault_around around = {};
+
+	sgx2_fault_around_record(&around, &window);
+	KUNIT_EXPECT_EQ(test, around.first, 7);
+	KUNIT_EXPECT_EQ(test, around.count, 2);
+	KUNIT_EXPECT_EQ(test, around.size, 32);
+	KUNIT_EXPECT_TRUE(test, sgx2_fault_around_up(&around, 9));
+	KUNIT_EXPECT_TRUE(test, sgx2_fault_around_down(&around, 6));
+}
+
 static struct kunit_case cases[] = {
-	KUNIT_CASE(far_test),	 KUNIT_CASE(walk_test),	 KUNIT_CASE(stride_test),
-	KUNIT_CASE(random_test), KUNIT_CASE(limit_test), {},
+	KUNIT_CASE(far_test),	      KUNIT_CASE(walk_test),   KUNIT_CASE(stride_test),
+	KUNIT_CASE(random_test),      KUNIT_CASE(limit_test),  KUNIT_CASE(block_test),
+	KUNIT_CASE(walk_window_test), KUNIT_CASE(record_test), {},
 };
 
 static struct kunit_suite suite = { .name = "sgx2_fault_around", .test_cases = cases };

@@ -88,10 +88,27 @@ def building(table, checks):
         checks.most(f'{where(p)}: instructions a page around the leaves', own - leaves, 500)
 
 
+def first_access(table, checks):
+    for p in table.counted():
+        if p.pages < 4096:
+            continue
+        if p.work in ('first-touch', 'first-touch-down'):
+            checks.most(f'{where(p)}: faults', p.own.get('faults', 0), p.pages / 16)
+            checks.least(f'{where(p)}: times fewer instructions', p.ratio(), 12)
+        if p.work == 'first-touch-random':
+            checks.least(f'{where(p)}: times fewer instructions', p.ratio(), 4)
+
+
 def paging(table, checks):
     for p in table.counted():
-        if p.work.startswith(('evict', 'reload')):
-            checks.least(f'{where(p)}: times fewer instructions', p.ratio(), 1.4)
+        if p.work.startswith('reload-random'):
+            checks.most(f'{where(p)}: ELDU against that of mainline', p.own['ELDU'] / p.mainline['ELDU'], 1.05)
+            checks.least(f'{where(p)}: times fewer instructions', p.ratio(), 1.25)
+        elif p.work.startswith(('evict', 'reload')):
+            least = 1.4 if p.work.startswith('evict') else 3.5 if p.work.startswith('reload-written') else 4
+            checks.least(f'{where(p)}: times fewer instructions', p.ratio(), least)
+        if p.work.startswith('reload') and not p.work.startswith('reload-random'):
+            checks.most(f'{where(p)}: faults', p.own.get('faults', 0), p.pages / 8)
 
 
 def one_page(table, checks):
@@ -162,6 +179,6 @@ def scaling(table, checks):
 
 def check(table):
     checks = Checks()
-    for part in (change, growth, building, one_page, paging, backing, memory, straight, longest, scaling, nowhere_behind):
+    for part in (change, growth, building, first_access, one_page, paging, backing, memory, straight, longest, scaling, nowhere_behind):
         part(table, checks)
     return checks

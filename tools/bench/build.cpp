@@ -44,15 +44,17 @@ void build(Bench &bench, u64 pages, bool measured)
 				  bench.meter.measure(nullptr, [&] { must(device.close(), "close"); }));
 }
 
-void first_access(Bench &bench, u64 pages)
+void first_access(Bench &bench, const char *name, u64 pages, Request how)
 {
 	Options options;
 	options.heap_pages = pages;
 	options.size = std::bit_ceil((pages + 1024) * page_size);
 	const Enclave enclave(options);
 	enclave.ask(request(Op::nothing, 0));
-	Request r = request(Op::access, enclave.at(enclave.image().heap), pages * page_size);
-	bench.results.add("first-touch", pages, 0, bench.meter.measure(&enclave.device(), [&] { whole(enclave, r); }));
+	how.op = Op::access;
+	how.address = enclave.at(enclave.image().heap);
+	how.length = pages * page_size;
+	bench.results.add(name, pages, 0, bench.meter.measure(&enclave.device(), [&] { whole(enclave, how); }));
 }
 
 /// Measures the kernel memory for a page of a dense enclave, and for a page of the EPC, used or not.
@@ -80,7 +82,13 @@ void measure_build(Bench &bench)
 			break;
 		build(bench, pages, false);
 		build(bench, pages, true);
-		first_access(bench, pages);
+		first_access(bench, "first-touch", pages, {});
+		Request how = {};
+		how.descending = 1;
+		first_access(bench, "first-touch-down", pages, how);
+		how = {};
+		how.source = seed;
+		first_access(bench, "first-touch-random", pages, how);
 	}
 	memory(bench, bench.plan.pages.back());
 }

@@ -70,7 +70,12 @@ after it has recognized a sequential walk, in either direction, without a change
 
 **What does paging cost?** Both drivers evict in batches of 16. sgx2 removes the PTEs of a run of pages at once, and looks for victims in chunks instead of a
 list of pages. While mainline's thread evicts, faults find no free page and repeat: the faults in its column. With a second CPU there
-are a hundred times as many for as long as the thread evicts, so these rows are with one CPU.
+are a hundred times as many for as long as the thread evicts, so these rows are with one CPU. The place of a reloaded page in the backing file is kept for
+the page that is evicted next, so a trip in steady state allocates, zeroes and frees no memory. A fault of a walk reloads a window of pages, up or
+down; a fault elsewhere reloads one.
+
+**What does the first access cost?** A fault maps the aligned block of 16 resident pages around the page that is accessed, in any order of accesses, and
+a walk gets windows that double.
 
 '''
 
@@ -78,9 +83,8 @@ BEHIND = '''\
 Where sgx2 is not ahead
 -----------------------
 
-* **A call on a single page executes two ETRACKs** where mainline executes one: the second shows whether an interrupt is needed. The row *a new thread*
-  shows it. In every row the saved instructions and interrupts outweigh the second ETRACK, but on a processor with a slow ETRACK and fast interrupts
-  they would not: enter the latencies of both into the cost model.
+* **A call on a single page, while a thread may run on another CPU, executes two ETRACKs** where mainline executes one: the second shows whether an
+  interrupt is needed. On a processor with a slow ETRACK and fast interrupts it would not pay off: enter the latencies of both into the cost model.
 * **What enclaves do by themselves** (EACCEPT, EMODPE) costs as much as on mainline.
 * **Two threads that grow by faults** scale about as well on mainline as on sgx2: {grow_mainline:.2f} and {grow_own:.2f} of one thread in this run. Which driver is ahead
   differs from run to run. Each page takes mainline {grow_slower:.0f} times as long, and its one mutex is held for a small part of that.

@@ -20,6 +20,8 @@ void measure_paging(Bench &bench)
 			row("evict", [&] { s.accept(REG | RW | PENDING); });
 			row("reload", [&] { s.access(); });
 			row("reload-written", [&] { s.access(1); });
+			row("reload-down", [&] { s.access(0, true); });
+			row("reload-random", [&] { s.access_random(); });
 			// The memory of the evicted pages, and of the places that the driver keeps.
 			Sample backing;
 			backing["bytes"] = Meter::shared_memory() - before;

@@ -138,10 +138,18 @@ void Workload::each(Op op, u64 secinfo, bool descending, unsigned thread) const
 	whole(*enclave, r, thread);
 }
 
-void Workload::access(u64 value) const
+void Workload::access(u64 value, bool descending) const
 {
 	Request r = request(Op::access, at, length);
 	r.value = value;
+	r.descending = descending;
+	whole(*enclave, r);
+}
+
+void Workload::access_random() const
+{
+	Request r = request(Op::access, at, length);
+	r.source = seed;
 	whole(*enclave, r);
 }
 

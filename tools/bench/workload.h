@@ -13,6 +13,9 @@
 
 namespace sgx {
 
+/// The seed of random accesses: equal on both drivers.
+constexpr u64 seed = 1;
+
 /// The parameters of a run.
 struct Plan {
 	std::vector<u64> pages;
@@ -43,7 +46,9 @@ public:
 		each(Op::accept, secinfo, descending, thread);
 	}
 	void extend(u64 secinfo) const { each(Op::extend, secinfo, false, 0); }
-	void access(u64 value = 0) const;
+	void access(u64 value = 0, bool descending = false) const;
+	/// Reads as many pages as the range has, at random.
+	void access_random() const;
 	void each(Op op, u64 secinfo, bool descending, unsigned thread) const;
 	/// Runs a call on all of the range, and repeats it if necessary.
 	void restrict_to(u64 permissions) const;

@@ -90,7 +90,7 @@ struct sgx_enclave_query {
 #define SGX_AUGMENT_ON_FAULT	0	/* the page is added, as in mainline */
 #define SGX_AUGMENT_NEVER	1	/* SIGBUS */
 
-/* sgx_enclave_configure.fault_around: number of pages that a fault adds at most */
+/* sgx_enclave_configure.fault_around: number of pages that a fault makes accessible at most */
 #define SGX_FAULT_AROUND_DEFAULT	64
 #define SGX_FAULT_AROUND_MAX		512
 
@@ -109,8 +109,10 @@ struct sgx_enclave_query {
  *			page is free at the moment, with EIO if the EPC was lost, and with EINTR
  *			if a fatal signal is pending.
  * @augment:		SGX_AUGMENT_*.
- * @fault_around:	number of pages that a fault adds at most, if the accesses look like a
- *			sequential walk; 0 to SGX_FAULT_AROUND_MAX.
+ * @fault_around:	number of pages that a fault adds, reloads or maps at most; 0 to
+ *			SGX_FAULT_AROUND_MAX. More than one page is added or reloaded only if the
+ *			accesses look like a sequential walk. With 0 and 1 a fault makes one page
+ *			accessible.
  * @reserved:		zero.
  *
  * Fails with E2BIG, EFAULT, EINVAL, EIO, ENODEV. A call that fails changes nothing.

@@ -95,8 +95,15 @@ void access_pages(Request &r)
 {
 	const u64 first = r.address, last = first + r.length, value = r.value;
 	const bool down = r.descending != 0;
+	u64 random = r.source;
 	for (u64 done = 0; first + done < last; done += page_size) {
-		volatile u64 &at = word(down ? last - page_size - done : first + done);
+		u64 offset = down ? r.length - page_size - done : done;
+		if (random) {
+			// Knuth's MMIX generator; its upper half is the more random one.
+			random = random * 6364136223846793005ULL + 1442695040888963407ULL;
+			offset = (random >> 33) % (r.length / page_size) * page_size;
+		}
+		volatile u64 &at = word(first + offset);
 		if (value)
 			at = value;
 		else

@@ -10,16 +10,17 @@ namespace sgx {
 
 enum class Op : u64 {
 	nothing,
-	read,	     ///< result = the u64 at address
-	write,	     ///< the u64 at address = value
-	copy,	     ///< length bytes from source to address; either may be outside of the enclave
-	fill,	     ///< the range's pattern with seed value
-	check,	     ///< result = number of words that differ from the pattern, extra = the address of the first
-	clear,	     ///< writes zeroes to the range
-	access,	     ///< reads a word of each page of the range, or writes value to it if value is not 0
-	run,	     ///< result = return value of the function at address for value
-	leaf,	     ///< ENCLU with RAX, RBX, RCX, RDX = value, address, length, source; result = RAX
-	accept,	     ///< EACCEPT of each page of the range with secinfo
+	read,	///< result = the u64 at address
+	write,	///< the u64 at address = value
+	copy,	///< length bytes from source to address; either may be outside of the enclave
+	fill,	///< the range's pattern with seed value
+	check,	///< result = number of words that differ from the pattern, extra = the address of the first
+	clear,	///< writes zeroes to the range
+	access, ///< reads a word of each page of the range, or writes value to it if value is not 0; if source is not 0, as many
+		///< accesses are made to random pages of the range, and source is the seed
+	run,	///< result = return value of the function at address for value
+	leaf,	///< ENCLU with RAX, RBX, RCX, RDX = value, address, length, source; result = RAX
+	accept, ///< EACCEPT of each page of the range with secinfo
 	accept_copy, ///< EACCEPTCOPY of each page of the range from the page at source
 	extend,	     ///< EMODPE of each page of the range
 	report,	     ///< EREPORT for the enclave itself with value as data; the report goes to address

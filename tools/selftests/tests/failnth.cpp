@@ -312,6 +312,23 @@ TEST_F(FailNthEvicted, Calls)
 	each("REMOVE", [&](u64 where) { return d.remove_pages(where + 64 * page, page); });
 }
 
+// The third access of a walk reloads pages ahead: if that fails, the page that is accessed is there, and the walk continues.
+TEST_F(FailNthEvicted, Walk)
+{
+	ONLY_SGX2();
+	evict();
+	sweep("walk", [&](unsigned n) {
+		const u64 where = enclave.at(offset) + n % (count / 8) * 8 * page;
+		EXPECT_TRUE(whole(enclave.ask(request(Op::access, where, 2 * page))));
+		Request third = request(Op::access, where + 2 * page, page);
+		// The kernel repeats the fault after VM_FAULT_OOM.
+		EXPECT_TRUE(failing(n, [&] { return enclave.enter(third).normal(); }));
+		EXPECT_TRUE(whole(third));
+		EXPECT_TRUE(whole(enclave.ask(request(Op::access, where, 8 * page))));
+		return Errno{};
+	});
+}
+
 TEST_F(FailNthEvicted, Eviction)
 {
 	ONLY_SGX2();

@@ -18,6 +18,7 @@
 
 #include "fixture.h"
 #include "raw.h"
+#include "stress.h"
 
 using namespace sgx;
 
@@ -137,6 +138,38 @@ TEST_F(Policy, QueryReportsPolicy)
 	query.size = sizeof(query);
 	ASSERT_EQ(g.enclave.device().call(ioc_query, &query), 0);
 	EXPECT_EQ(query.features & query_dynamic_code, frozen ? 0 : query_dynamic_code);
+}
+
+// A mapping that was made before the pages may have permissions that one of them lacks: only a page that has all of them is mapped.
+TEST_F(Policy, NeighborsHavePermissions)
+{
+	const struct {
+		int mapping;
+		u64 accessed, neighbor;
+	} cases[] = {{prot_rw, RW, R}, {prot_rx, RX, RW}};
+	for (const auto &[mapping, accessed, neighbor] : cases) {
+		constexpr u64 size = 16 * page;
+		Device device;
+		ASSERT_EQ(device.open(), 0);
+		const Mapping range = Mapping::reserve(size), source(page);
+		const Secs secs = plain_secs(range.address(), size);
+		ASSERT_EQ(device.create(secs), 0);
+		ASSERT_EQ(map_fixed(device.fd(), range.address(), size, mapping), 0);
+		for (u64 number = 0; number < 4; number++) {
+			SecInfo info = {};
+			info.flags = REG | (number % 2 ? neighbor : accessed);
+			sgx_enclave_add_pages one = {};
+			one.src = source.address();
+			one.offset = number * page;
+			one.length = page;
+			one.secinfo = reinterpret_cast<u64>(&info);
+			ASSERT_EQ(device.add_pages(one), 0);
+		}
+		EXPECT_EQ(peek(range.address()), 0);
+		EXPECT_EQ(peek(range.address() + page), EFAULT);
+		EXPECT_EQ(peek(range.address() + 2 * page), 0);
+		EXPECT_EQ(peek(range.address() + 3 * page), EFAULT);
+	}
 }
 
 TEST_F(Policy, MmapExecOfDynamicPage)

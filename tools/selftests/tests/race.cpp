@@ -316,6 +316,63 @@ TEST_F(Race, AccessAgainstRemove)
 	clear(at, 1);
 }
 
+// Pages are trimmed and removed, and others are evicted, while threads walk over all of them: a fault of a walk maps resident pages and
+// reloads evicted ones beside the page that it is for. No thread may find a page of another one, or one that was removed.
+TEST_F(Race, WalkAgainstRemove)
+{
+	constexpr u64 some = 64 * page, hole = 32 * page;
+	const Device &d = enclave.device();
+	configure(enclave, configure_fault_around, 64);
+	ASSERT_TRUE(whole(ask(Op::accept, at, some, 0, REG | RW | PENDING)));
+	ask(Op::fill, at, some, 0, 0, 7);
+	const DecoyMms decoys;
+	const EpcPressure pressure;
+	Threads threads;
+	for (unsigned thread = 1; thread < 4; thread++) {
+		threads.add([&, thread] {
+			while (!threads.stop) {
+				// The pages on both sides of those that are removed.
+				EXPECT_EQ(ask(Op::check, at, hole, thread, 0, 7).result, 0U);
+				EXPECT_EQ(ask(Op::check, at + hole + 4 * page, some - hole - 4 * page, thread, 0, 7).result, 0U);
+			}
+		});
+	}
+	const long first = fdinfo(d, "sgx2-evictions"), enough = 20L * rounds(20);
+	for (unsigned round = 0; round < rounds(50) || (fdinfo(d, "sgx2-evictions") - first < enough && !HasFailure()); round++) {
+		EXPECT_EQ(d.modify_types(offset + hole, 4 * page, type_trim), (Progress{0, 4 * page, 0}));
+		EXPECT_TRUE(whole(ask(Op::accept, at + hole, 4 * page, 0, TRIM | MODIFIED)));
+		EXPECT_EQ(d.remove_pages(offset + hole, 4 * page), (Progress{0, 4 * page, 0}));
+		for (u64 where = at + hole; where < at + hole + 4 * page; where += page)
+			grow(where, 0);
+		use(at + hole, 0, round);
+	}
+}
+
+// The mapping of pages loses permissions and gets them back while other threads fault on the pages beside them: when mprotect() has
+// returned, no fault has given or gives a page more than its mapping has.
+TEST_F(Race, FaultAroundAgainstMprotect)
+{
+	constexpr u64 some = 64 * page, half = 37 * page;
+	configure(enclave, configure_fault_around, 64);
+	ASSERT_TRUE(whole(ask(Op::accept, at, some, 0, REG | RW | PENDING)));
+	Threads threads;
+	for (unsigned thread = 1; thread < 4; thread++) {
+		threads.add([&, thread] {
+			while (!threads.stop)
+				EXPECT_TRUE(whole(ask(Op::access, at, half, thread)));
+		});
+	}
+	for (unsigned round = 0; round < rounds(200) && !HasFailure(); round++) {
+		// A new mapping has no PTE: the threads fault on the pages of its lower part.
+		enclave.map(offset, some, PROT_READ | PROT_WRITE);
+		ASSERT_EQ(protect(at + half, some - half, round % 2 ? PROT_NONE : PROT_READ), 0);
+		for (u64 where = at + half; where < at + half + 2 * page; where += page) {
+			Request write = request(Op::write, where);
+			EXPECT_NE(try_access(enclave, write, 0), Access::done) << "round " << round;
+		}
+	}
+}
+
 // A page becomes a TCS, is entered and removed, while other threads access it and pages are evicted.
 TEST_F(Race, AccessAgainstModify)
 {
