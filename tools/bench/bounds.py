@@ -111,6 +111,12 @@ def paging(table, checks):
             checks.most(f'{where(p)}: faults', p.own.get('faults', 0), p.pages / 8)
 
 
+def thread(table, checks):
+    for p in table.counted():
+        if p.work == 'thread' and not p.inside:
+            checks.least(f'{where(p)}: times fewer instructions', p.ratio(), 4)
+
+
 def one_page(table, checks):
     """Bound a call on one page, of a task that is alone: one ETRACK, no interrupt, and no count above that of mainline."""
     for p in table.counted():
@@ -179,6 +185,6 @@ def scaling(table, checks):
 
 def check(table):
     checks = Checks()
-    for part in (change, growth, building, first_access, one_page, paging, backing, memory, straight, longest, scaling, nowhere_behind):
+    for part in (change, growth, building, first_access, thread, one_page, paging, backing, memory, straight, longest, scaling, nowhere_behind):
         part(table, checks)
     return checks
