@@ -144,6 +144,7 @@ def memory(table, checks):
         mainline = sum(p.mainline['bytes'] / p.pages for p in (enclave[-1], epc[-1]))
         own = sum(p.own['bytes'] / p.pages for p in (enclave[-1], epc[-1]))
         checks.least('kernel memory for a page and its EPC page: times less', mainline / own, 3)
+        checks.most('kernel memory for a page and its EPC page: bytes', own, 16)
 
 
 def straight(table, checks):
@@ -183,8 +184,17 @@ def scaling(table, checks):
             checks.least(f'{work}, two threads: throughput against that of mainline', own / mainline, 0.9)
 
 
-def check(table):
+def cycles(table, model, checks):
+    """Bound cycles by the model, in each corner of its ranges."""
+    for p in table.counted():
+        if p.pages >= 4096 and p.work in ('first-touch', 'first-touch-down'):
+            checks.least(f'{where(p)}: times fewer cycles, in each corner of the model', model.ratios(p)[0], 8)
+
+
+def check(table, model=None):
     checks = Checks()
+    if model:
+        cycles(table, model, checks)
     for part in (change, growth, building, first_access, thread, one_page, paging, backing, memory, straight, longest, scaling, nowhere_behind):
         part(table, checks)
     return checks

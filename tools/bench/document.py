@@ -6,6 +6,7 @@ import re
 import sys
 
 import bounds
+import latency
 from table import TITLES, Table
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../../scripts'))
@@ -122,7 +123,7 @@ def row_table(table, model, pairs):
         exits = [r.get('exits by fault', 0) + r.get('exits by interrupt', 0) for r in (p.mainline, p.own)]
         rows.append((p.title(), f'{p.pages:,}', f'{p.inside}', f'{number(a)} / {number(b)}', f'**{p.ratio():.2f}**',
                      *(f'{p.mainline.get(n, 0):,} / {p.own.get(n, 0):,}' for n in ('ETRACK', 'interrupts', 'faults')),
-                     f'{exits[0]:,} / {exits[1]:,}', f'{model.ratio(p):.2f}'))
+                     f'{exits[0]:,} / {exits[1]:,}', model.text(p)))
     return rst.wide_table(head, rows) + '\n'
 
 
@@ -157,6 +158,17 @@ def leaves(table, pages):
     return rst.wide_table(('work', *names), rows) + '\n'
 
 
+def backing(table):
+    """Return rows of the memory of the backing file for each page that is evicted."""
+    rows = []
+    for p in table.pairs:
+        if p.work.startswith('memory-backing'):
+            factor = int(p.work.removeprefix('memory-backing-').removesuffix('x'))
+            evicted = p.pages - p.pages / factor
+            rows.append((f'an evicted page, {factor} times the EPC ({p.pages:,} pages)', *(f'{row["bytes"] / evicted:,.0f}' for row in (p.mainline, p.own))))
+    return rows
+
+
 def memory(table):
     enclave = [p for p in table.pairs if p.work == 'memory-enclave'][-1]
     epc = [p for p in table.pairs if p.work == 'memory-epc'][-1]
@@ -164,9 +176,10 @@ def memory(table):
     c, d = epc.per_page('bytes')
     return rst.heading('Kernel memory', 1) + '\n' + rst.table(('bytes for', 'mainline', 'sgx2'), [
         (f'a page of a dense enclave ({enclave.pages:,} pages)', f'{a:.1f}', f'{b:.1f}'), ('a page of the EPC, used or not', f'{c:.1f}', f'{d:.1f}'),
-        ('together', f'{a + c:.1f}', f'{b + d:.1f}')]) + '''
+        ('together', f'{a + c:.1f}', f'{b + d:.1f}'), *backing(table)]) + '''
 The first row is the loss of free memory while the enclave grew, without page tables, but with what the kernel allocated for itself meanwhile. The second
-is the driver's part of /proc/vmallocinfo. A chunk of a single page costs sgx2 a page of descriptors, 4 KiB.
+is the driver's part of /proc/vmallocinfo. A chunk of a single page costs sgx2 a page of descriptors, 4 KiB. The rows of evicted pages are shmem,
+charged to the owner: 4096 bytes of ciphertext and 128 of metadata, and on sgx2 what is kept of up to 64 places of reloaded pages.
 
 '''
 
@@ -232,7 +245,9 @@ Instructions show what the driver and the kernel do; they do not show what a lea
 
     cycles = instructions x cycles per instruction + sum over events of (number x latency)
 
-with the latencies of ``Documentation/performance/latencies.json``. **Enter those of your silicon** and run::
+with the latencies of ``Documentation/performance/latencies.json``. Each is a range, and most are estimates, since few were published. The column of the
+table has the least and the largest ratio of four corners: an instruction costs little or much, and all events cost little or much. What the corners agree on does not depend on the
+estimates. **Enter the latencies of your silicon**, one number instead of each range, and run::
 
     scripts/bench --from Documentation/performance/results.json --latencies mine.json
 
@@ -242,11 +257,9 @@ which prints the table with your numbers in its last column, without a guest. Th
 
 
 def cycles(model):
-    rows = [('an instruction', f'{model.per_instruction:g}', model.file['cycles_per_instruction']['source'])]
-    for name, entry in model.file['events'].items():
-        seen = '' if entry.get('seen', True) else ' (from memory of the paper, which was not at hand)'
-        rows.append((name, f'{entry["cycles"]:,}', entry['source'] + seen))
-    return CYCLES + rst.table(('event', 'cycles', 'source'), rows) + '\n'
+    entries = [('an instruction', model.file['cycles_per_instruction']), *model.file['events'].items()]
+    rows = [(name, *(f'{end:,g}' for end in latency.span(entry)), entry['source']) for name, entry in entries]
+    return CYCLES + rst.table(('event', 'low', 'high', 'source'), rows) + '\n'
 
 
 def held(checks):
@@ -256,7 +269,7 @@ def held(checks):
     text = (rst.heading('Bounds', 1) + '\n' +
             f'``make bench`` checks {len(checks)} bounds, ``make check`` those for the sizes of its short form; tools/bench/bounds.py states them. '
              f'{"All" if all(c.holds for c in checks) else sum(c.holds for c in checks)} hold. {len(behind)} of them require that sgx2 takes no more instructions than mainline, or at most 3 % more for what enclaves do by '
-             f'themselves; the least of these ratios is {min(c.value for c in behind):.4g}. {sum(not c.limit for c in checks)} require a count of 0. The others hold with at least a tenth to '
+             f'themselves, and 5 % for a call on one page while a thread is inside; the least of these ratios is {min(c.value for c in behind):.4g}. {sum(not c.limit for c in checks)} require a count of 0. The others hold with at least a tenth to '
             'spare, except these:\n\n')
     return text + rst.table(('bound', 'value', 'limit', ''), [
         (c.text, f'{c.value:.4g}', f'{"≥" if c.at_least else "≤"} {c.limit:g}', 'holds' if c.holds else '**does not hold**') for c in tight])

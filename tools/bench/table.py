@@ -122,7 +122,7 @@ class Table:
             print(f'{p.title():40} {p.pages:8} {p.inside:2} {a:12.1f} {b:9.1f} {p.ratio():7.2f}'
                   + ''.join(f' {p.mainline.get(n, 0):>{w}}/{p.own.get(n, 0):<6}' for n, w in
                             (('ETRACK', 8), ('interrupts', 6), ('faults', 6)))
-                  + f' {model.ratio(p):9.2f}')
+                  + f' {model.text(p):>14}')
             if verbose:
                 for n in sorted(set(p.mainline) | set(p.own)):
                     print(f'    {n}: {p.mainline.get(n, 0)} {p.own.get(n, 0)}')
