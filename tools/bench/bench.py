@@ -21,8 +21,8 @@ def parse(argv):
     p.add_argument('--twice', action='store_true', help='run twice, and fail unless all counts are equal')
     p.add_argument('--from', dest='sources', metavar='FILE', nargs='+', help='boot no guest: read results that --save wrote from these files')
     p.add_argument('--save', metavar='FILE', help='write the results to this file')
-    p.add_argument('--latencies', metavar='FILE', type=os.path.abspath, default=LATENCIES,
-                   help='cycles of leaves and interrupts for the cost model, in place of the published ones')
+    p.add_argument('--latencies', metavar='FILE',
+                   help='cycles of leaves and interrupts for the cost model, in place of the published ones of these events')
     p.add_argument('--only', metavar='REGEX', help='boot only guests with a matching name')
     p.add_argument('--kernel', default='lab', help='the guests\' kernel, as for tests/machine/run: lab (Linux 6.12) or next (7.3)')
     p.add_argument('-v', '--verbose', action='store_true', help='print each count')
@@ -56,16 +56,16 @@ def main():
             json.dump(data, f, sort_keys=True, separators=(',', ':'))
             f.write('\n')
     table = Table(data)
-    model = latency.Model(opt.latencies)
+    model = latency.Model(LATENCIES, opt.latencies)
     table.show(model, opt.verbose)
-    checks = bounds.check(table, model if opt.latencies == LATENCIES else None)
+    checks = bounds.check(table, None if opt.latencies else model)
     for check in checks:
         print(check)
     failed = sum(not check.holds for check in checks)
     print(f'{len(checks) - failed} of {len(checks)} bounds hold')
     # A report with latencies of the caller is not for the tree.
     whole = {g.name for g in guests.FULL} <= set(data)
-    if whole and opt.latencies == LATENCIES and opt.kernel == 'lab':
+    if whole and not opt.latencies and opt.kernel == 'lab':
         import document
         document.write(table, model, checks, FOLDER)
     return 1 if failed else 0

@@ -247,7 +247,7 @@ Instructions show what the driver and the kernel do; they do not show what a lea
 
 with the latencies of ``Documentation/performance/latencies.json``. Each is a range, and most are estimates, since few were published. The column of the
 table has the least and the largest ratio of four corners: an instruction costs little or much, and all events cost little or much. What the corners agree on does not depend on the
-estimates. **Enter the latencies of your silicon**, one number instead of each range, and run::
+estimates. **Measure the latencies of your silicon**: ``sgx2-latencies`` of the package that ``make selftest-package`` makes writes most of them. Then run::
 
     scripts/bench --from Documentation/performance/results.json --latencies mine.json
 

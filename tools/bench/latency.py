@@ -14,9 +14,15 @@ class Model:
 
     There are four corners: an instruction costs little or much, and all events cost little or much."""
 
-    def __init__(self, path):
+    def __init__(self, path, more=None):
+        """Read the latencies of a file, and then those of another one, which may have only some."""
         with open(path, encoding='utf-8') as f:
             self.file = json.load(f)
+        if more:
+            with open(more, encoding='utf-8') as f:
+                measured = json.load(f)
+            self.file['events'] |= measured['events']
+            self.file['cycles_per_instruction'] = measured.get('cycles_per_instruction', self.file['cycles_per_instruction'])
         self.per_instruction = span(self.file['cycles_per_instruction'])
         self.cost = {name: span(entry) for name, entry in self.file['events'].items()}
 
