@@ -75,7 +75,7 @@ help:
 	@echo '  make uninstall        remove what make install installed, with the same parameters'
 	@echo '  make clean            remove what make built in this folder'
 	@echo '  make deb              Debian packages, in DIR=build/deb'
-	@echo 'The tree, on any x86-64 computer with Debian 12 or 13:'
+	@echo 'The tree, on any x86-64 computer with Debian 12:'
 	@echo '  make demo             boot the SGX2 machine, load sgx2, run an enclave that grows, changes and shrinks; KERNEL=lab|stock'
 	@echo '  make check            set up all it needs, then run every check; CHECK="lint boot-lab" for some, see scripts/check --list'
 	@echo '  make check-full       the same and more, for a night: debug kernel, coverage, mutations, long fuzzing, ten runs of each test of Linux'
